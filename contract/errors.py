@@ -1,0 +1,52 @@
+"""One exception tree: whoever wires a process catches :class:`MaskgateError` and nothing of a driver's own."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a crop is ``unreadable`` or ``expired``: the closed list that logs, metrics and verdicts share."""
+
+    WRONG_TYPE = "wrong_type"
+    BAD_CONTENT_TYPE = "bad_content_type"
+    BAD_CROP_ID = "bad_crop_id"
+    BAD_CAMERA_ID = "bad_camera_id"
+    BAD_TRACK_ID = "bad_track_id"
+    BAD_CAPTURED_AT = "bad_captured_at"
+    CAPTURED_IN_FUTURE = "captured_in_future"
+    BAD_LABEL = "bad_label"
+    BAD_SLICE = "bad_slice"
+    UNEXPECTED_LABEL = "unexpected_label"
+    EMPTY_BODY = "empty_body"
+    BODY_TOO_LARGE = "body_too_large"
+    CONTENT_MISMATCH = "content_mismatch"
+    BAD_IMAGE = "bad_image"
+    IMAGE_TOO_LARGE = "image_too_large"
+    TOO_OLD = "too_old"
+
+
+class MaskgateError(Exception):
+    """The root of every error that maskgate raises on purpose."""
+
+
+class ConfigurationError(MaskgateError):
+    """A setting is missing or wrong; the message names it."""
+
+
+class UnreadableCropError(MaskgateError):
+    """A crop that can't become a verdict, with its :class:`Reason`."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+        self.reason = reason
+
+
+class ModelError(MaskgateError):
+    """The model file is not one that maskgate may serve; the message says why."""
+
+
+class BrokerError(MaskgateError):
+    """The broker is out of reach, refused us or went away."""
+
+
+class StoreError(MaskgateError):
+    """Redis is out of reach, refused us or went away."""

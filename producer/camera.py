@@ -1,0 +1,76 @@
+"""Plays images as a camera would: crop ids, tracks, time stamps, pace, and audit samples in between."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from contract.clock import Clock
+from contract.crop import Crop, new_crop_id, to_message
+from contract.queue import CropOutlet
+from contract.stop import Stop
+from producer.images import Image
+
+#: A producer that may go as fast as it is accepted pauses so long after a refusal: the queue is full, hammering it helps nobody.
+_REFUSED_PAUSE_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a camera sends. ``rate`` in crops a second, None for as fast as they are accepted."""
+
+    camera_id: str
+    rate: float | None = None
+    limit: int | None = None
+    track_length: int = 1
+    audit_every: int = 50
+
+
+def play(
+    images: Iterator[Image],
+    audit: Iterator[Image] | None,
+    outlet: CropOutlet,
+    plan: Plan,
+    *,
+    stop: Stop,
+    clock: Clock,
+    progress: Callable[[], None] = lambda: None,
+) -> None:
+    """Offer images until they end, the limit is reached or a stop is requested. Labels stay here: live crops carry none."""
+    begun_s = time.monotonic()
+    track_id = ""
+    for sent, image in enumerate(images):
+        if stop.requested or (plan.limit is not None and sent >= plan.limit):
+            break
+        if plan.rate is not None:
+            _rest_until(begun_s + sent / plan.rate, outlet, stop)
+        crop_id = new_crop_id()
+        if sent % plan.track_length == 0:
+            track_id = crop_id
+        refused_before = outlet.live.refused
+        crop = Crop(crop_id, plan.camera_id, track_id, clock(), image.content_type, image.body)
+        outlet.offer(to_message(crop))
+        if audit is not None and sent % plan.audit_every == plan.audit_every - 1 and (sample := next(audit, None)):
+            sample_id = new_crop_id()
+            outlet.offer(
+                to_message(
+                    Crop(
+                        sample_id,
+                        plan.camera_id,
+                        sample_id,
+                        clock(),
+                        sample.content_type,
+                        sample.body,
+                        label=sample.label,
+                        slice=sample.slice,
+                    )
+                ),
+                audit=True,
+            )
+        progress()
+        if plan.rate is None and outlet.live.refused > refused_before:
+            outlet.rest(_REFUSED_PAUSE_S)
+
+
+def _rest_until(due_s: float, outlet: CropOutlet, stop: Stop) -> None:
+    while not stop.requested and (left_s := due_s - time.monotonic()) > 0:
+        outlet.rest(min(left_s, 0.2))

@@ -1,0 +1,123 @@
+"""Where crops come from: a folder's images, labelled samples, drawn faces; as iterators of encoded images."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+
+import numpy as np
+import structlog
+
+from contract.card import InputShape
+from contract.crop import Label
+from contract.errors import ConfigurationError, UnreadableCropError
+from contract.image import FILE_LIMITS, JPEG, MESSAGE_LIMITS, PNG, Pixels, decode, encode_pnm, sniff
+from contract.preprocess import reduce
+from producer.drawing import draw_face
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".pgm"})
+_CLASS_FOLDERS = {"withmask": Label.MASK, "mask": Label.MASK, "withoutmask": Label.NO_MASK, "nomask": Label.NO_MASK}
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An encoded image as a message's body, with what is known about it."""
+
+    body: bytes
+    content_type: str
+    label: Label | None = None
+    slice: str | None = None
+
+
+def encode(pixels: Pixels, shape: InputShape) -> tuple[bytes, str]:
+    """Reduce a decoded image to the model's input and encode it: PPM, or PGM where picture or model are grey."""
+    if pixels.ndim == 2:  # noqa: PLR2004  (grey travels as one channel; the worker repeats it)
+        shape = InputShape(shape.height, shape.width, 1)
+    reduced = reduce(pixels, shape)
+    return encode_pnm(reduced[:, :, 0] if shape.channels == 1 else reduced)
+
+
+def image_files(directory: Path) -> list[Path]:
+    """All images below a folder, by name.
+
+    Raises:
+        ConfigurationError: there are none.
+    """
+    files = sorted(p for p in directory.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    if not files:
+        msg = f"no images ({' '.join(sorted(IMAGE_SUFFIXES))}) below {directory}"
+        raise ConfigurationError(msg)
+    return files
+
+
+class FolderImages:
+    """The images of a folder, read one at a time. ``skipped`` counts the files that are none; each is named in the log."""
+
+    def __init__(self, files: Sequence[Path], shape: InputShape, *, as_is: bool) -> None:
+        self.skipped = 0
+        self._files = files
+        self._shape = shape
+        self._as_is = as_is
+
+    def __iter__(self) -> Iterator[Image]:
+        for path in self._files:
+            try:
+                body, content_type = self._read(path)
+            except (OSError, UnreadableCropError) as error:
+                self.skipped += 1
+                log.warning("image.skipped", file=str(path), error=str(error))
+                continue
+            yield Image(body, content_type, _label_of(path))
+
+    def _read(self, path: Path) -> tuple[bytes, str]:
+        body = path.read_bytes()
+        content_type = sniff(body) or ""
+        if self._as_is and content_type in (JPEG, PNG) and len(body) <= MESSAGE_LIMITS.body_bytes:
+            return body, content_type
+        return encode(decode(body, content_type, FILE_LIMITS), self._shape)
+
+
+def audit_files(directory: Path) -> list[Path]:
+    """The labelled images below a folder, both classes mixed.
+
+    Raises:
+        ConfigurationError: no folder, no images, or none of them below a WithMask/ or WithoutMask/.
+    """
+    if not directory.is_dir():
+        msg = f"MASKGATE_AUDIT_DIR: no folder {directory}"
+        raise ConfigurationError(msg)
+    files = [path for path in image_files(directory) if _label_of(path)]
+    if not files:
+        msg = f"MASKGATE_AUDIT_DIR: no WithMask/ or WithoutMask/ with images below {directory}"
+        raise ConfigurationError(msg)
+    return [files[i] for i in np.random.default_rng(0).permutation(len(files))]
+
+
+def drawn_images(seed: int, count: int, shape: InputShape) -> list[Image]:
+    """Drawn faces, every other one masked, labelled with what was drawn."""
+    rng = np.random.default_rng(seed)
+    faces = (draw_face(rng, masked=bool(i % 2)) for i in range(count))
+    return [Image(*encode(face.pixels, shape), Label.MASK if face.masked else Label.NO_MASK, face.slice) for face in faces]
+
+
+def repeated(images: "FolderImages | Sequence[Image]", *, loop: bool) -> Iterator[Image]:
+    """Once through, or again and again."""
+    if not loop:
+        yield from images
+    elif isinstance(images, FolderImages):
+        while True:
+            before = images.skipped
+            count = 0
+            for count, image in enumerate(images, 1):
+                yield image
+            if not count:
+                msg = f"not one of {images.skipped - before} files is an image that can be read"
+                raise ConfigurationError(msg)
+    else:
+        yield from cycle(images)
+
+
+def _label_of(path: Path) -> Label | None:
+    return _CLASS_FOLDERS.get(path.parent.name.lower().replace("_", "").replace("-", ""))

@@ -1,0 +1,184 @@
+"""The producer's end of the queue, on RabbitMQ: publisher confirms in a window, mandatory, reconnecting.
+
+pika's BlockingConnection waits for each confirmation; here the connection's own loop is run between offers instead, until the window
+has room. One thread; heartbeats are served whenever the loop runs, so a producer that has nothing to offer must ``rest``.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import pika
+import structlog
+from pika.adapters.select_connection import IOLoop
+
+from contract.backoff import Backoff
+from contract.crop import Message
+from contract.queue import Refusal, Tally
+from contract.stop import Stop
+from contract.topology import AUDIT_EXCHANGE, AUDIT_KEY, LIVE_EXCHANGE, LIVE_KEY
+
+#: Confirmations in flight: enough to hide the broker's fsync, few enough to resend after a lost connection.
+WINDOW = 256
+_PERSISTENT = 2
+_CLOSE_TIMEOUT_S = 2.0
+_SETTLE_TIMEOUT_S = 30.0
+
+log = structlog.get_logger()
+
+
+class RabbitOutlet:
+    """See :class:`contract.queue.CropOutlet`.
+
+    While there is no broker a crop is refused, unless ``patient``: then the offer waits for the broker (a folder can wait, a live
+    camera can't). What was in flight when a connection was lost is sent again: its fate is unknown, and twice is harmless.
+    """
+
+    def __init__(self, parameters: pika.connection.Parameters, *, stop: Stop, patient: bool = False, window: int = WINDOW) -> None:
+        self.live = Tally()
+        self.audit = Tally()
+        self._parameters = parameters
+        self._stop = stop
+        self._patient = patient
+        self._window = window
+        self._loop = IOLoop()
+        self._connection: Any = None
+        self._channel: Any = None
+        self._next_tag = 1
+        self._in_flight: OrderedDict[int, tuple[Message, bool]] = OrderedDict()
+        self._resend: list[tuple[Message, bool]] = []
+        self._returned: set[object] = set()
+        self._backoff = Backoff()
+        self._retry_at_s = 0.0
+        self._trouble = ""
+
+    def offer(self, message: Message, *, audit: bool = False) -> None:
+        """See :class:`contract.queue.CropOutlet`."""
+        tally = self.audit if audit else self.live
+        tally.offered += 1
+        if self._patient:
+            self._run_until(lambda: self._ready and len(self._in_flight) < self._window, None)
+        else:
+            self._run_until(lambda: not self._ready or len(self._in_flight) < self._window, _SETTLE_TIMEOUT_S)
+            if not self._ready:
+                self._connect_if_due()
+                self._run_until(lambda: self._ready, 0)
+        if not self._ready or len(self._in_flight) >= self._window:
+            tally.refusals[Refusal.NO_BROKER] += 1
+            return
+        self._publish(message, audit=audit)
+
+    def rest(self, duration_s: float) -> None:
+        """See :class:`contract.queue.CropOutlet`."""
+        self._run_until(lambda: False, duration_s)
+
+    def flush(self, timeout_s: float) -> None:
+        """See :class:`contract.queue.CropOutlet`."""
+        self._run_until(lambda: not self._in_flight and not self._resend, timeout_s, even_if_stopping=True)
+
+    def close(self) -> None:
+        """See :class:`contract.queue.CropOutlet`."""
+        self._stop.request()  # no reconnecting from here on
+        if self._connection is not None and self._connection.is_open:
+            self._connection.close()
+            self._run_until(lambda: self._connection is None, _CLOSE_TIMEOUT_S, even_if_stopping=True)
+        self._loop.close()
+
+    @property
+    def _ready(self) -> bool:
+        return self._channel is not None and self._channel.is_open
+
+    def _publish(self, message: Message, *, audit: bool) -> None:
+        exchange, key = (AUDIT_EXCHANGE, AUDIT_KEY) if audit else (LIVE_EXCHANGE, LIVE_KEY)
+        properties = pika.BasicProperties(
+            content_type=message.content_type,
+            type=message.type,
+            message_id=message.message_id,
+            headers=dict(message.headers),
+            delivery_mode=_PERSISTENT,
+        )
+        self._channel.basic_publish(exchange, key, message.body, properties, mandatory=True)
+        self._in_flight[self._next_tag] = message, audit
+        self._next_tag += 1
+
+    def _run_until(self, done: Callable[[], bool], timeout_s: float | None, *, even_if_stopping: bool = False) -> None:
+        """Run the connection's loop until the condition holds, the time is up or a stop is requested."""
+        deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
+        while not done():
+            self._connect_if_due()
+            left_s = _TURN_S if deadline_s is None else min(_TURN_S, deadline_s - time.monotonic())
+            if left_s <= 0 or (self._stop.requested and not even_if_stopping):
+                return
+            timer = self._loop.call_later(left_s, self._loop.stop)
+            self._loop.start()
+            self._loop.remove_timeout(timer)
+
+    def _connect_if_due(self) -> None:
+        if self._connection is not None or self._stop.requested or time.monotonic() < self._retry_at_s:
+            return
+        self._connection = pika.SelectConnection(
+            self._parameters,
+            on_open_callback=lambda connection: connection.channel(on_open_callback=self._on_channel),
+            on_open_error_callback=self._on_lost,
+            on_close_callback=self._on_lost,
+            custom_ioloop=self._loop,
+        )
+
+    def _on_channel(self, channel: Any) -> None:  # noqa: ANN401  (pika has no types)
+        channel.add_on_close_callback(self._on_channel_closed)
+        channel.add_on_return_callback(lambda _channel, _method, properties, _body: self._returned.add(properties.message_id))
+        channel.confirm_delivery(self._on_confirmation, callback=lambda _frame: self._on_confirming(channel))
+
+    def _on_confirming(self, channel: Any) -> None:  # noqa: ANN401  (pika has no types)
+        self._channel = channel
+        self._next_tag = 1
+        self._backoff.reset()
+        log.info("broker.connected", resending=len(self._resend))
+        self._trouble = ""
+        resend, self._resend = self._resend, []
+        for message, audit in resend:
+            self._publish(message, audit=audit)
+        self._loop.stop()
+
+    def _on_confirmation(self, frame: Any) -> None:  # noqa: ANN401  (pika has no types)
+        method = frame.method
+        tags = [method.delivery_tag]
+        if method.multiple:
+            tags = [tag for tag in self._in_flight if tag <= method.delivery_tag]
+        for tag in tags:
+            message, audit = self._in_flight.pop(tag)
+            tally = self.audit if audit else self.live
+            if method.NAME == "Basic.Nack":
+                tally.refusals[Refusal.QUEUE_FULL] += 1
+            elif message.message_id in self._returned:
+                self._returned.discard(message.message_id)
+                tally.refusals[Refusal.UNROUTABLE] += 1
+            else:
+                tally.accepted += 1
+        # Woken per confirmation, the offers would trickle; half a window at a time keeps the broker busy.
+        if len(self._in_flight) <= self._window // 2:
+            self._loop.stop()
+
+    def _on_channel_closed(self, _channel: object, error: Exception) -> None:
+        self._channel = None
+        if self._connection is not None and self._connection.is_open:
+            self._lost(error)
+            self._connection.close()
+
+    def _on_lost(self, _connection: object, error: Exception | str) -> None:
+        self._connection = self._channel = None
+        self._lost(error)
+        self._loop.stop()
+
+    def _lost(self, error: Exception | str) -> None:
+        self._resend += self._in_flight.values()
+        self._in_flight.clear()
+        self._returned.clear()
+        self._retry_at_s = time.monotonic() + self._backoff.next_s()
+        if not self._trouble and not self._stop.requested:
+            self._trouble = f"{type(error).__name__}: {error}"
+            log.warning("broker.lost", error=self._trouble)
+
+
+_TURN_S = 0.2

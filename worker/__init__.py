@@ -1,0 +1,1 @@
+"""Queue → batch → classify → verdict store; audit ledger; metrics. Run it: ``python -m worker``."""

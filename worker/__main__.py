@@ -1,0 +1,101 @@
+"""``python -m worker``: the composition root. ``python -m worker health`` asks a running one whether it is ready."""
+
+import os
+import socket
+import sys
+from contextlib import nullcontext
+
+import structlog
+
+from contract import logs
+from contract.broker import parameters
+from contract.clock import now_ms
+from contract.errors import ConfigurationError, ModelError
+from contract.exit_codes import ExitCode
+from contract.model import Model
+from contract.settings import load
+from contract.stop import Stop
+from contract.store import connect
+from worker.health import Health, ask, serving
+from worker.loop import Worker
+from worker.rabbit import RabbitIntake
+from worker.settings import WorkerSettings
+from worker.stats import Stats
+from worker.verdict_store import RedisVerdictStore
+
+log = structlog.get_logger()
+
+
+def main(argv: list[str]) -> int:
+    """The command line; returns an exit code."""
+    asked_health = argv[:1] == ["health"]
+    logs.configure("worker")
+    try:
+        settings = load(WorkerSettings, argv[1:] if asked_health else argv, "python -m worker")
+        if asked_health:
+            return _health(settings)
+        logs.configure("worker", level=settings.log_level, as_json=settings.log_json)
+        return _work(settings)
+    except ConfigurationError as error:
+        log.error("worker.bad_configuration", error=str(error))  # noqa: TRY400  (the message says it all)
+        return ExitCode.BAD_CONFIGURATION
+    except ModelError as error:
+        log.error("worker.bad_model", error=str(error))  # noqa: TRY400
+        return ExitCode.BAD_MODEL
+
+
+def _health(settings: WorkerSettings) -> int:
+    if not settings.metrics_port:
+        msg = "MASKGATE_METRICS_PORT: needed to ask a worker for its health"
+        raise ConfigurationError(msg)
+    wrong = ask(settings.metrics_port)
+    print(wrong or "ready")
+    return ExitCode.UNAVAILABLE if wrong else ExitCode.OK
+
+
+def _work(settings: WorkerSettings) -> int:
+    name = f"worker-{socket.gethostname()}-{os.getpid()}"
+    structlog.contextvars.bind_contextvars(worker=name)
+    stop = Stop.on_signals()
+    health = Health(settings.stalled_after_s)
+    stats = Stats()
+    intake = RabbitIntake(
+        parameters(*settings.broker_login(), name=name),
+        prefetch=settings.prefetch,
+    )
+    client = connect(*settings.redis_login(), name=name, timeout_s=settings.redis_timeout_s)
+    model = Model.load(settings.model_path, settings.model_sha256)
+    log.info("worker.started", model=model.card.name, model_sha256=model.sha256)
+    store = RedisVerdictStore(
+        client,
+        model=model.card.name,
+        ttl_ms=settings.verdict_ttl_ms,
+        max_skew_ms=settings.max_skew_ms,
+        history_length=settings.history_length,
+    )
+    worker = Worker(
+        intake,
+        store,
+        model,
+        stats=stats,
+        health=health,
+        stop=stop,
+        clock=now_ms,
+        ttl_ms=settings.verdict_ttl_ms,
+        max_skew_ms=settings.max_skew_ms,
+        max_batch=settings.max_batch,
+        report_interval_s=settings.report_interval_s,
+    )
+    with serving(settings.metrics_host, settings.metrics_port, health, stats.registry) if settings.metrics_port else nullcontext():
+        try:
+            worker.run()
+        except ModelError as error:
+            log.error("worker.bad_model", error=str(error))  # noqa: TRY400  (the message says it all)
+            return ExitCode.SOFTWARE
+    client.close()
+    log.info("worker.stopped")
+    return ExitCode.OK
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

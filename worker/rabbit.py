@@ -1,0 +1,147 @@
+"""The worker's end of the queue, on RabbitMQ: one connection, one channel, two consumers, no threads."""
+
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pika
+
+from contract.crop import Message
+from contract.errors import BrokerError
+from contract.queue import Delivery
+from contract.slow_start import SlowStart
+from contract.topology import AUDIT_QUEUE, LIVE_QUEUE
+
+
+@dataclass(slots=True)
+class _Consumer:
+    """One queue's consumer. ``held`` counts its deliveries that are not settled."""
+
+    queue: str
+    slow_start: SlowStart
+    held: int = 0
+    tag: str = ""
+
+
+class RabbitIntake:
+    """See :class:`contract.queue.CropIntake`."""
+
+    def __init__(self, parameters: pika.connection.Parameters, *, prefetch: int) -> None:
+        self._parameters = parameters
+        self._prefetch = prefetch
+        self._connection: Any = None
+        self._channel: Any = None
+        self._consumers: dict[bool, _Consumer] = {}
+        self._arrived: deque[Delivery] = deque()
+        self._cancelled: str | None = None
+
+    @property
+    def window(self) -> int:
+        """Live crops that may be held at present: the slow start's state."""
+        return self._consumers[False].slow_start.window if self._consumers else 0
+
+    def connect(self) -> None:
+        """See :class:`contract.queue.CropIntake`."""
+        self.close()
+        with _broker_errors():
+            self._connection = pika.BlockingConnection(self._parameters)
+            self._channel = self._connection.channel()
+            self._channel.add_on_cancel_callback(self._on_cancel)
+            self._consumers = {audit: _Consumer(queue, SlowStart(self._prefetch)) for audit, queue in _QUEUES.items()}
+            for audit, consumer in self._consumers.items():
+                self._channel.queue_declare(consumer.queue, passive=True)
+                self._consume(consumer, audit=audit)
+
+    def receive(self, limit: int, timeout_s: float) -> list[Delivery]:
+        """See :class:`contract.queue.CropIntake`."""
+        if not self._arrived:
+            self._poll(timeout_s)
+        # One poll reads at most 100 KiB: poll until the batch is full or nothing more is there.
+        before = 0
+        while before < len(self._arrived) < limit:
+            before = len(self._arrived)
+            self._poll(0)
+        return [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]
+
+    def settle(self, batch: Sequence[Delivery], rejected: Collection[int]) -> None:
+        """See :class:`contract.queue.CropIntake`."""
+        with _broker_errors():
+            grown = [audit for audit, consumer in self._consumers.items() if consumer.slow_start.grow(consumer.held)]
+            for audit in grown:
+                # Its window is full of what we have not settled, so no delivery can cross the cancellation.
+                self._channel.basic_cancel(self._consumers[audit].tag)
+            for tag in rejected:
+                self._channel.basic_reject(tag, requeue=False)
+            done = [delivery.tag for delivery in batch if delivery.tag not in rejected]
+            if done:
+                self._channel.basic_ack(done[-1], multiple=True)
+            for delivery in batch:
+                self._consumers[delivery.audit].held -= 1
+            for audit in grown:
+                self._consume(self._consumers[audit], audit=audit)
+
+    def keep_alive(self, duration_s: float) -> None:
+        """See :class:`contract.queue.CropIntake`."""
+        # Deliveries that still arrive wait here; the windows bound them.
+        self._poll(duration_s)
+
+    def close(self) -> None:
+        """See :class:`contract.queue.CropIntake`."""
+        connection, self._connection = self._connection, None
+        buffered = list(self._arrived)
+        self._arrived.clear()
+        self._cancelled = None
+        if connection is None or not connection.is_open:
+            return
+        # pika's decoder may have left the connection in any state: whatever it raises, we are leaving.
+        with suppress(Exception):
+            for consumer in self._consumers.values():
+                self._channel.basic_cancel(consumer.tag)
+            for delivery in buffered:
+                # Handed back, not lost with the connection: that would count towards the delivery limit.
+                self._channel.basic_nack(delivery.tag, requeue=True)
+        with suppress(Exception):
+            connection.close()
+
+    def _consume(self, consumer: _Consumer, *, audit: bool) -> None:
+        def arrived(_channel: object, method: Any, properties: Any, body: bytes) -> None:  # noqa: ANN401  (pika has no types)
+            consumer.held += 1
+            message = Message(body, properties.content_type, properties.type, properties.message_id, properties.headers or {})
+            self._arrived.append(Delivery(method.delivery_tag, message, audit))
+
+        # Per consumer: quorum queues know no limit per channel, and a consumer keeps the limit it started with.
+        self._channel.basic_qos(prefetch_count=consumer.slow_start.window)
+        consumer.tag = self._channel.basic_consume(consumer.queue, arrived)
+
+    def _poll(self, timeout_s: float) -> None:
+        with _broker_errors():
+            if self._connection is None:
+                msg = "not connected"
+                raise BrokerError(msg)
+            self._connection.process_data_events(time_limit=timeout_s)
+            if self._cancelled is not None:
+                msg = f"the broker cancelled the consumer of {self._cancelled}: was the queue deleted?"
+                raise BrokerError(msg)
+            if not self._channel.is_open:
+                msg = "the broker closed the channel"
+                raise BrokerError(msg)
+
+    def _on_cancel(self, method_frame: Any) -> None:  # noqa: ANN401  (pika has no types)
+        tag = method_frame.method.consumer_tag
+        self._cancelled = next((c.queue for c in self._consumers.values() if c.tag == tag), "?")
+
+
+_QUEUES = {False: LIVE_QUEUE, True: AUDIT_QUEUE}
+
+
+@contextmanager
+def _broker_errors() -> Iterator[None]:
+    try:
+        yield
+    except BrokerError:
+        raise
+    except Exception as error:  # noqa: BLE001  (a header out of range raises whatever Python does, inside pika's decoder)
+        msg = f"{type(error).__name__}: {error}"
+        raise BrokerError(msg) from None

@@ -1,0 +1,85 @@
+"""What a worker did: Prometheus metrics for the site, one canonical log line an interval for people."""
+
+import time
+from collections import Counter as Tally
+from collections.abc import Sequence
+
+import numpy as np
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from contract.verdict import Outcome
+from worker.classify import Classified
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0)
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+STAGES = ("decode", "infer", "write")
+
+
+class Stats:
+    """Counts since the start (metrics) and since the last line (logs)."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._crops = Counter("maskgate_crops", "Crops by how they ended", ["queue", "outcome", "reason"], registry=self.registry)
+        self._batch = Histogram("maskgate_batch_size", "Crops a batch", buckets=_SIZES, registry=self.registry)
+        self._stage = Histogram(
+            "maskgate_stage_seconds", "Time a batch spent in a stage", ["stage"], buckets=_SECONDS, registry=self.registry
+        )
+        self._latency = Histogram("maskgate_latency_seconds", "From capture to verdict written", buckets=_SECONDS, registry=self.registry)
+        self.connected = Gauge("maskgate_connected", "1 while connected", ["to"], registry=self.registry)
+        self.retries = Counter("maskgate_retries", "Attempts that failed", ["to"], registry=self.registry)
+        for to in ("broker", "redis"):
+            self.connected.labels(to).set(0)
+            self.retries.labels(to)
+        self._begin()
+
+    def batch(self, classified: Classified, *, write_s: float, now_ms: int) -> None:
+        """Count a batch that has been written. ``now_ms`` by the clock that verdicts are measured with."""
+        ends = classified.ends
+        self._sizes.append(len(ends))
+        self._batch.observe(len(ends))
+        for stage, seconds in zip(STAGES, (classified.decode_s, classified.infer_s, write_s), strict=True):
+            self._stages[stage].append(seconds * 1000)
+            self._stage.labels(stage).observe(seconds)
+        counts = Tally((end.audit, end.outcome, end.reason) for end in ends)
+        for (audit, outcome, reason), n in counts.items():
+            self._crops.labels("audit" if audit else "live", outcome.value, reason.value if reason else "").inc(n)
+            self._outcomes[outcome] += n
+        for end in ends:
+            if not end.audit and end.p_mask is not None and end.captured_at_ms is not None:
+                latency_ms = max(0, now_ms - end.captured_at_ms)
+                self._latencies_ms.append(latency_ms)
+                self._latency.observe(latency_ms / 1000)
+
+    def line(self) -> dict[str, object]:
+        """The canonical log line of the interval that ends now; the next one begins."""
+        elapsed_s = time.monotonic() - self._since_s
+        crops = sum(self._sizes)
+        fields: dict[str, object] = {
+            "interval_s": round(elapsed_s, 1),
+            "crops": crops,
+            "crops_per_s": round(crops / elapsed_s, 1) if elapsed_s else 0.0,
+            "batches": len(self._sizes),
+            "batch_mean": round(crops / len(self._sizes), 1) if self._sizes else 0.0,
+            "batch_max": max(self._sizes, default=0),
+            **{outcome.value: self._outcomes[outcome] for outcome in Outcome},
+            **_percentiles("latency_ms", self._latencies_ms),
+        }
+        for stage in STAGES:
+            fields |= _percentiles(f"{stage}_ms", self._stages[stage])
+        self._begin()
+        return fields
+
+    def _begin(self) -> None:
+        self._since_s = time.monotonic()
+        self._sizes: list[int] = []
+        self._stages: dict[str, list[float]] = {stage: [] for stage in STAGES}
+        self._latencies_ms: list[float] = []
+        self._outcomes: Tally[Outcome] = Tally()
+
+
+def _percentiles(name: str, values: Sequence[float]) -> dict[str, object]:
+    if not values:
+        return {f"{name}_p50": None, f"{name}_p99": None}
+    p50, p99 = np.percentile(np.asarray(values), (50, 99))
+    return {f"{name}_p50": round(float(p50), 2), f"{name}_p99": round(float(p99), 2)}
