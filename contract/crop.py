@@ -117,7 +117,7 @@ def _matching(pattern: re.Pattern[str], value: object, reason: Reason) -> str:
 def _captured_at(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < MAX_TIME_MS:
         raise UnreadableCropError(Reason.BAD_CAPTURED_AT, f"{_shown(value)}, wanted integer milliseconds since the epoch")
-    return value
+    return int(value)  # pika's 64-bit integers are of a class of its own
 
 
 def _content_type(value: object) -> str:

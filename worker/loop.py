@@ -97,6 +97,8 @@ class Worker:
             if self._stop.requested:
                 return  # unsettled: the broker gives the batch to another worker
             self._health.turned()
+            if time.monotonic() >= self._next_report_s:
+                self._report()
             self._intake.keep_alive(backoff.next_s())
         self._stats.batch(classified, write_s=time.perf_counter() - started_s, now_ms=self._clock() + self._redis_ahead_ms)
         self._intake.settle(batch, {end.tag for end in classified.ends if end.outcome is Outcome.UNREADABLE})

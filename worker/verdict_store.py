@@ -1,5 +1,6 @@
 """Where verdicts go: one script call a camera and batch, all in one round trip; writing twice changes nothing."""
 
+import hashlib
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from redis import Redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import DataError, NoScriptError, RedisError
 
 from contract.errors import StoreError
 from contract.verdict import ALIVE_KEY, NO_CAMERA, Outcome, audit_key, audit_seen_key, history_key, track_key, verdict_key
@@ -54,7 +55,9 @@ class RedisVerdictStore:
         self._model = model
         self._fixed = (ttl_ms, max_skew_ms, history_length, HISTORY_TTL_MS, model)
         here = Path(__file__).parent
-        self._scripts = {name: client.register_script((here / f"{name}.lua").read_text()) for name in ("verdicts", "audit")}
+        self._scripts = {name: (here / f"{name}.lua").read_bytes() for name in ("verdicts", "audit")}
+        # Redis names a script by its SHA-1.
+        self._names = {name: hashlib.sha1(script, usedforsecurity=False).hexdigest() for name, script in self._scripts.items()}
 
     def write(self, ends: Sequence[End]) -> None:
         """See :class:`VerdictStore`."""
@@ -65,7 +68,7 @@ class RedisVerdictStore:
             except NoScriptError:
                 # Redis was restarted or flushed. Those that did run are run again: that changes nothing.
                 for script in self._scripts.values():
-                    self._client.script_load(script.script)
+                    self._client.script_load(script)
                 self._run(calls)
 
     def heartbeat(self) -> int:
@@ -85,7 +88,7 @@ class RedisVerdictStore:
         with self._client.pipeline(transaction=False) as pipe:
             for name, keys, arguments in calls:
                 pipe.execute_command(  # type: ignore[no-untyped-call]  # 1.4 times as fast as evalsha()
-                    "EVALSHA", self._scripts[name].sha, len(keys), *keys, *arguments
+                    "EVALSHA", self._names[name], len(keys), *keys, *arguments
                 )
             pipe.execute()
 
@@ -126,6 +129,8 @@ class RedisVerdictStore:
 def _store_errors() -> Iterator[None]:
     try:
         yield
+    except DataError:
+        raise  # we passed it nonsense: trying again would not help
     except RedisError as error:
         msg = f"{type(error).__name__}: {error}"
         raise StoreError(msg) from None

@@ -1,0 +1,33 @@
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.rabbit_server import RabbitServer, rabbit_server
+from tests.servers.redis_server import RedisServer, redis_server
+
+
+@pytest.fixture(scope="session")
+def shared_rabbit() -> Iterator[RabbitServer]:
+    with rabbit_server() as server:
+        yield server
+
+
+@pytest.fixture
+def rabbit(shared_rabbit: RabbitServer) -> RabbitServer:
+    """The session's broker, its queues empty."""
+    shared_rabbit.purge()
+    return shared_rabbit
+
+
+@pytest.fixture(scope="session")
+def shared_redis() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+def redis(shared_redis: RedisServer) -> RedisServer:
+    """The session's Redis, empty."""
+    with shared_redis.client() as client:
+        client.flushall()
+    return shared_redis

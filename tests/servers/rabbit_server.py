@@ -1,0 +1,153 @@
+"""A real rabbitmq-server on free ports, in a temporary folder, with maskgate's definitions imported at boot."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pika
+import pytest
+
+from contract.topology import AUDIT_QUEUE, DEAD_QUEUE, DEFINITIONS, LIVE_QUEUE
+from tests.servers.ports import eventually, free_port, require
+
+_BIN = "/usr/lib/rabbitmq/bin"
+
+
+@dataclass
+class RabbitServer:
+    port: int
+    management_port: int
+    folder: Path
+    environment: dict[str, str] = field(repr=False)
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def url(self) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/%2F"
+
+    @property
+    def management_url(self) -> str:
+        return f"http://guest:guest@127.0.0.1:{self.management_port}"
+
+    def start(self) -> None:
+        with (self.folder / "out.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [require("rabbitmq-server", _BIN)], env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
+        try:
+            eventually(self.ready, 60, "rabbitmq-server answering")
+        except pytest.fail.Exception as error:
+            pytest.fail(f"{error}; its log ends:\n{(self.folder / 'out.log').read_text()[-3000:]}")
+
+    def ready(self) -> bool:
+        try:
+            with self.channel() as channel:
+                channel.queue_declare(LIVE_QUEUE, passive=True)
+        except Exception:  # noqa: BLE001  (whatever pika raises: not yet)
+            return False
+        return True
+
+    def stop(self) -> None:
+        self.ctl("shutdown", "--timeout", "20")
+        if self.process:
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+
+    def ctl(self, *arguments: str) -> str:
+        command = [require("rabbitmqctl", _BIN), "-q", "-n", self.environment["RABBITMQ_NODENAME"], *arguments]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+        return done.stdout + done.stderr
+
+    @contextmanager
+    def channel(self) -> Iterator[Any]:
+        parameters = pika.URLParameters(self.url)
+        parameters.socket_timeout = 5
+        connection = pika.BlockingConnection(parameters)
+        try:
+            yield connection.channel()
+        finally:
+            if connection.is_open:
+                connection.close()
+
+    def purge(self) -> None:
+        with self.channel() as channel:
+            for queue in (LIVE_QUEUE, AUDIT_QUEUE, DEAD_QUEUE):
+                channel.queue_purge(queue)
+
+    def depth(self, queue: str) -> int:
+        """Messages that are ready: those that a consumer holds are not counted."""
+        with self.channel() as channel:
+            return int(channel.queue_declare(queue, passive=True).method.message_count)
+
+    def get(self, queue: str) -> list[tuple[Any, bytes]]:
+        """Takes everything that is ready off a queue: properties and body each."""
+        taken: list[tuple[Any, bytes]] = []
+        with self.channel() as channel:
+            while True:
+                method, properties, body = channel.basic_get(queue, auto_ack=True)
+                if method is None:
+                    return taken
+                taken.append((properties, body))
+
+
+@contextmanager
+def rabbit_server() -> Iterator[RabbitServer]:
+    require("rabbitmq-server", _BIN)
+    folder = Path(tempfile.mkdtemp(prefix="maskgate-rabbit-"))
+    port, distribution, epmd, management = (free_port() for _ in range(4))
+    (folder / "plugins").write_text("[rabbitmq_management].")
+    (folder / "empty.conf").touch()
+    (folder / "rabbitmq.conf").write_text(
+        f"listeners.tcp.1 = 127.0.0.1:{port}\nmanagement.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}\n"
+        f"load_definitions = {folder / 'definitions.json'}\nlog.console = true\nlog.file = false\n"
+    )
+    # A broker that imports definitions makes no default user.
+    everything = {"user": "guest", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}
+    guest = {"name": "guest", "password": "guest", "tags": "administrator"}
+    definitions = {**json.loads(DEFINITIONS.read_bytes()), "users": [guest], "permissions": [everything]}
+    (folder / "definitions.json").write_text(json.dumps(definitions))
+    environment = {
+        "PATH": f"{_BIN}:{os.environ['PATH']}",
+        "LANG": "C.UTF-8",
+        "HOME": str(folder),
+        "RABBITMQ_CONF_ENV_FILE": str(folder / "empty.conf"),
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+        "RABBITMQ_PID_FILE": str(folder / "pid"),
+        "RABBITMQ_NODENAME": f"maskgate{port}@localhost",
+        "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(folder / "log"),
+        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        "RABBITMQ_DIST_PORT": str(distribution),
+        "ERL_EPMD_PORT": str(epmd),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+    }
+    server = RabbitServer(port, management, folder, environment)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        _end_epmd(epmd)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_epmd(port: int) -> None:
+    """It outlives the server that started it; it is told apart by its port."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "environ").read_bytes().split(b"\0")
+            is_epmd = b"epmd" in (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if is_epmd and f"ERL_EPMD_PORT={port}".encode() in words:
+            os.kill(int(entry.name), 15)

@@ -1,0 +1,66 @@
+"""A real redis-server on a free port, in a temporary folder."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from tests.servers.ports import eventually, free_port, require
+
+
+@dataclass
+class RedisServer:
+    port: int
+    process: "subprocess.Popen[bytes]"
+    command: Sequence[str]
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def client(self) -> Redis:
+        return Redis(port=self.port, decode_responses=True)
+
+    def answers(self) -> bool:
+        try:
+            with self.client() as client:
+                client.ping()
+        except RedisError as error:
+            return "NOAUTH" in str(error)
+        return True
+
+    def start(self) -> None:
+        self.process = _run(self.command, self.folder)
+        eventually(self.answers, what="redis-server answering")
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+
+@contextmanager
+def redis_server(acl_file: Path | None = None, *, extra: Sequence[str] = ()) -> Iterator[RedisServer]:
+    binary = require("redis-server")
+    folder = Path(tempfile.mkdtemp(prefix="maskgate-redis-"))
+    port = free_port()
+    command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder), *extra]
+    command += ["--aclfile", str(acl_file)] if acl_file else []
+    server = RedisServer(port, _run(command, folder), command, folder)
+    try:
+        eventually(server.answers, what=f"redis-server answering (log: {folder})")
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(command: Sequence[str], folder: Path) -> "subprocess.Popen[bytes]":
+    with (folder / "redis.log").open("ab") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)

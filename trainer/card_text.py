@@ -1,0 +1,67 @@
+"""The model card for people."""
+
+from typing import Any
+
+from contract.card import ModelCard
+
+_TEXT = """# Model card: {name}
+
+| | |
+|---|---|
+| file | `mask.onnx`, {size:,} bytes, SHA-256 `{sha256}` |
+| network | {architecture}, {parameters:,} parameters |
+| input | {width} × {height} px, {colour}, preprocessing `{preprocessing}` |
+| output | calibrated probability of a mask (temperature {temperature}) |
+| outcome | `mask` from {threshold}, `uncertain` between {low} and {high} |
+| trained | {trained_at}, {samples:,} augmented samples, {minutes:.1f} minutes, seed {seed} |
+| training data | SHA-256 `{data_sha256}` |
+
+## Intended use
+Tells a door with face recognition whether the face on a crop wears a mask that covers mouth and nose, so that it can ask for the
+mask to be removed.
+Not for: liveness, identity, judging people, enforcing hygiene rules.
+
+## Trained on
+{sources}
+
+Pictures of people from the web, for research use; the licences are those of the data sets named, none of them is in this repository.
+
+## Measured
+On the validation split (near-identical pictures never stand on both sides; easier than a real door):
+{metrics}
+
+## Limits
+- Masks worn below the nose are often called `mask`.
+- Hard, and so often wrong or uncertain: profiles, beards, hands and cups at the mouth, scarves, chin straps, skin-coloured or printed masks, yellow light.
+- A probability is calibrated on easy pictures; at a new door, run audit samples and look at `audit.report`.
+"""
+
+
+def card_text(card: ModelCard, facts: dict[str, Any], sha256: str, size: int) -> str:
+    """Markdown from the card and what the training knew."""
+    sources = "\n".join(
+        f"- {name}: {counts['mask']:,} with mask, {counts['no_mask']:,} without" for name, counts in facts["sources"].items()
+    )
+    metrics = "\n".join(f"- {name}: {value:.4f}" for name, value in card.metrics.items())
+    return _TEXT.format(
+        name=card.name,
+        size=size,
+        sha256=sha256,
+        architecture=card.architecture,
+        parameters=facts["parameters"],
+        width=card.input.width,
+        height=card.input.height,
+        colour="RGB (grey is repeated)" if card.input.channels > 1 else "grey",
+        preprocessing=card.preprocessing,
+        temperature=card.temperature,
+        threshold=card.threshold,
+        low=card.uncertain_from,
+        high=card.uncertain_to,
+        trained_at=card.trained_at,
+        samples=facts["samples"],
+        minutes=facts["seconds"] / 60,
+        seed=facts["seed"],
+        data_sha256=card.data_sha256,
+        sources=sources,
+        metrics=metrics,
+    )

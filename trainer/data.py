@@ -1,0 +1,140 @@
+"""Labelled images on disk: find them, decode them once, say what they are.
+
+A *source* is a folder that holds class folders: ``WithMask``, ``with_mask``, ``without-mask``, … in any spelling of those words.
+``MaskWornIncorrectly`` and whatever else lies there is left alone.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+from contract.card import InputShape
+from contract.errors import ConfigurationError, UnreadableCropError
+from contract.image import FILE_LIMITS, Pixels, decode, sniff
+from contract.preprocess import reduce
+
+CLASS_FOLDERS = {"withmask": 1, "mask": 1, "withoutmask": 0, "nomask": 0}
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".pgm"})
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledFile:
+    """An image file; ``label`` is 1 for mask."""
+
+    path: Path
+    label: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImages:
+    """Images in memory: ``pixels`` uint8 (n, height, width, channels), ``labels`` (n,), ``sources`` and ``groups`` n names each.
+
+    Images of the same group look alike and may not be split between training and validation.
+    """
+
+    pixels: Pixels
+    labels: npt.NDArray[np.int64]
+    sources: list[str]
+    groups: list[str]
+    skipped: int
+    sha256: str
+
+    def subset(self, chosen: npt.NDArray[np.bool_], shape: InputShape) -> "LabelledImages":
+        """Some of the images, reduced further."""
+        positions = np.flatnonzero(chosen)
+        return LabelledImages(
+            np.stack([reduce(self.pixels[i], shape) for i in positions]),
+            self.labels[positions],
+            [self.sources[i] for i in positions],
+            [self.groups[i] for i in positions],
+            self.skipped,
+            self.sha256,
+        )
+
+
+def find(directories: Sequence[Path]) -> list[LabelledFile]:
+    """All labelled image files below some folders.
+
+    Raises:
+        ConfigurationError: a folder is missing or holds no class folder with images.
+    """
+    found: list[LabelledFile] = []
+    for directory in directories:
+        if not directory.is_dir():
+            msg = f"no folder {directory}"
+            raise ConfigurationError(msg)
+        here = list(_below(directory))
+        if not here:
+            msg = f"no WithMask/ or WithoutMask/ with images below {directory}"
+            raise ConfigurationError(msg)
+        found += here
+    return found
+
+
+def require_both_classes(files: Sequence[LabelledFile]) -> None:
+    """Training and its measures need masks and bare faces.
+
+    Raises:
+        ConfigurationError: one class is missing.
+    """
+    for label, folder in ((1, "WithMask"), (0, "WithoutMask")):
+        if not any(file.label == label for file in files):
+            msg = f"no image in any {folder}/ folder: both classes are needed"
+            raise ConfigurationError(msg)
+
+
+def load(files: Sequence[LabelledFile], shape: InputShape) -> LabelledImages:
+    """Decode and reduce files. Those that are no images are named in the log, counted and left out.
+
+    Raises:
+        ConfigurationError: not one could be read.
+    """
+    pixels, labels, sources, groups = [], [], [], []
+    digest = hashlib.sha256()
+    skipped = 0
+    for file in files:
+        try:
+            body = file.path.read_bytes()
+            image = decode(body, sniff(body) or "", FILE_LIMITS)
+        except (OSError, UnreadableCropError) as error:
+            skipped += 1
+            log.warning("image.skipped", file=str(file.path), error=str(error))
+            continue
+        digest.update(hashlib.sha256(body).digest() + bytes([file.label]))
+        pixels.append(reduce(image, shape))
+        labels.append(file.label)
+        sources.append(file.source)
+        groups.append(difference_hash(image))
+    if not pixels:
+        msg = f"not one of {len(files)} images can be read"
+        raise ConfigurationError(msg)
+    return LabelledImages(np.stack(pixels), np.asarray(labels, np.int64), sources, groups, skipped, digest.hexdigest())
+
+
+def difference_hash(image: Pixels) -> str:
+    """16 hex digits that near-identical pictures share: whether brightness falls from each cell to the next, on an 8 × 9 grid.
+
+    N. Krawetz, "Kind of Like That", 2013 (dHash).
+    """
+    grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)  # noqa: PLR2004  (a colour image has three axes)
+    cells = np.asarray(cv2.resize(grey, (9, 8), interpolation=cv2.INTER_AREA))
+    return np.packbits(cells[:, 1:] > cells[:, :-1]).tobytes().hex()
+
+
+def _below(directory: Path) -> Iterator[LabelledFile]:
+    for path in sorted(directory.rglob("*")):
+        label = CLASS_FOLDERS.get(path.parent.name.lower().replace("_", "").replace("-", "").replace(" ", ""))
+        if label is not None and path.suffix.lower() in _SUFFIXES and path.is_file():
+            home = path.parent.parent
+            # seed28/Train and seed28/Test would else both be called after their split alone.
+            source = f"{home.parent.name}-{home.name}" if home.name.lower() in ("train", "test", "val") else home.name
+            yield LabelledFile(path, label, source)
