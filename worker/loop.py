@@ -57,6 +57,7 @@ class Worker:
         # An outage is one line in the log, however many attempts it takes.
         self._broker_lost = False
         self._redis_lost = False
+        self._audited: dict[str, int] = {}
         self._next_heartbeat_s = 0.0
         self._next_report_s = time.monotonic() + report_interval_s
 
@@ -158,8 +159,9 @@ class Worker:
             counts = self._store.audit_counts()
         except StoreError:
             return  # the next turn says that Redis is lost
-        if not counts:
+        if counts == self._audited:
             return
+        self._audited = counts
         audit = report(counts)
         by_slice = {name: report(counts, name).fields() for name in slices(counts)}
         log.info("audit.report", model=self._model.card.name, **audit.fields(), slices=by_slice)

@@ -1,0 +1,141 @@
+"""Reading verdicts from Redis: the key is the truth, the wake-up only a hint, and nothing outlasts its timeout."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from contract.clock import Clock, now_ms
+from contract.crop import is_id
+from contract.errors import MaskgateError, StoreError
+from contract.store import connect
+from contract.verdict import ALIVE_KEY, CropEnd, Verdict, history_key, parse_end, parse_verdict, track_key, verdict_key
+from gate.decide import Action, Decision, decide
+
+#: A lost wake-up (half-open connections drop them silently) costs no more than this.
+_LOOK_AGAIN_S = 0.1
+_FOLLOW_BLOCK_S = 0.5
+_FOLLOW_COUNT = 256
+
+
+class Gate:
+    """A door's view of its cameras. One connection, made when first needed; not thread-safe.
+
+    ``timeout_s`` bounds every answer of Redis; there are no retries.
+
+    Raises:
+        ConfigurationError: the URL is none.
+    """
+
+    def __init__(
+        self, url: str = "redis://127.0.0.1:6379/0", password: str | None = None, *, timeout_s: float = 0.3, clock: Clock = now_ms
+    ) -> None:
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._redis: Redis = connect(url, password, name="gate", timeout_s=timeout_s)
+        # Blocking reads wait longer than any other answer may take.
+        self._following: Redis = connect(url, password, name="gate-follow", timeout_s=timeout_s + _FOLLOW_BLOCK_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._redis.close()
+        self._following.close()
+
+    def latest(self, camera: str, track: str | None = None) -> Verdict | None:
+        """The verdict that stands for a camera, or for one of its tracks; None if there is none.
+
+        Raises:
+            MaskgateError: no valid camera or track id.
+            StoreError: Redis did not answer in time.
+            BadVerdictError: what stands there is no verdict.
+        """
+        key = _key(camera, track)
+        with _store_errors():
+            fields: dict[str, str] = self._redis.hgetall(key)  # type: ignore[assignment]  # decode_responses is on
+        return parse_verdict(fields)
+
+    def wait(self, camera: str, track: str | None = None, timeout_s: float = 2.0) -> Verdict | None:
+        """The verdict that stands, or else the first one to come within the timeout; None if none did.
+
+        Raises:
+            MaskgateError, StoreError, BadVerdictError: as :meth:`latest`.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        _key(camera, track)
+        with _store_errors(), self._redis.pubsub(ignore_subscribe_messages=True) as wake_up:
+            # Subscribed before looking, or a verdict could slip in between.
+            wake_up.subscribe(history_key(camera))
+            while True:
+                if (verdict := self.latest(camera, track)) is not None:
+                    return verdict
+                left_s = deadline_s - time.monotonic()
+                if left_s <= 0:
+                    return None
+                wake_up.get_message(timeout=min(left_s, _LOOK_AGAIN_S))
+
+    def decision(self, camera: str, track: str | None = None, *, timeout_s: float = 0.0, min_agreeing: int = 1) -> Decision:
+        """What the door does now, or within the timeout. Never raises: every failure is manual."""
+        try:
+            verdict = self.wait(camera, track, timeout_s) if timeout_s > 0 else self.latest(camera, track)
+            return decide(verdict, self._clock(), min_agreeing=min_agreeing)
+        except MaskgateError as error:
+            return Decision(Action.MANUAL, str(error))
+
+    def follow(self, camera: str, since: str = "$") -> Iterator[CropEnd | None]:
+        """Every crop's end from now on (or since an entry of the stream), for ever; None now and then while none comes.
+
+        Delivery is at least once: whoever counts must drop repeated crop ids.
+
+        Raises:
+            MaskgateError, StoreError, BadVerdictError: as :meth:`latest`.
+        """
+        _key(camera, None)
+        key = history_key(camera)
+        if since == "$":
+            with _store_errors():
+                newest: Any = self._redis.xrevrange(key, count=1)
+            since = newest[0][0] if newest else "0"
+        while True:
+            with _store_errors():
+                found: Any = self._following.xread({key: since}, count=_FOLLOW_COUNT, block=int(_FOLLOW_BLOCK_S * 1000))
+            entries = (found[key][0] if isinstance(found, dict) else found[0][1]) if found else []
+            if not entries:
+                yield None
+            for entry, fields in entries:
+                since = entry
+                yield parse_end(fields)
+
+    def workers_alive(self) -> bool:
+        """Whether any worker is at work. False tells "nobody is working" from "nobody is there".
+
+        Raises:
+            StoreError: Redis did not answer in time.
+        """
+        with _store_errors():
+            return self._redis.get(ALIVE_KEY) is not None
+
+
+def _key(camera: str, track: str | None) -> str:
+    for kind, value in (("camera", camera), ("track", track)):
+        if value is not None and not is_id(value):
+            msg = f"{kind} {value!r} is not 1 to 64 of A-Z a-z 0-9 _ -"
+            raise MaskgateError(msg)
+    return verdict_key(camera) if track is None else track_key(camera, track)
+
+
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        msg = f"{type(error).__name__}: {error}"
+        raise StoreError(msg) from None
