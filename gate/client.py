@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
-from redis import Redis
+from redis.client import PubSub, Redis
 from redis.exceptions import RedisError
 
 from contract.clock import Clock, now_ms
@@ -35,9 +35,9 @@ class Gate:
     ) -> None:
         self._timeout_s = timeout_s
         self._clock = clock
-        self._redis: Redis = connect(url, password, name="gate", timeout_s=timeout_s)
+        self._redis = connect(url, password, name="gate", timeout_s=timeout_s)
         # Blocking reads wait longer than any other answer may take.
-        self._following: Redis = connect(url, password, name="gate-follow", timeout_s=timeout_s + _FOLLOW_BLOCK_S)
+        self._following = connect(url, password, name="gate-follow", timeout_s=timeout_s + _FOLLOW_BLOCK_S)
 
     def __enter__(self) -> Self:
         return self
@@ -71,7 +71,7 @@ class Gate:
         """
         deadline_s = time.monotonic() + timeout_s
         _key(camera, track)
-        with _store_errors(), self._redis.pubsub(ignore_subscribe_messages=True) as wake_up:
+        with _store_errors(), subscription(self._redis) as wake_up:
             # Subscribed before looking, or a verdict could slip in between.
             wake_up.subscribe(history_key(camera))
             while True:
@@ -122,6 +122,11 @@ class Gate:
         """
         with _store_errors():
             return self._redis.get(ALIVE_KEY) is not None
+
+
+def subscription(client: Redis) -> PubSub:
+    """For wake-ups; closed when its ``with`` ends."""
+    return client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-any-return,no-untyped-call]  # redis-py has no types here
 
 
 def _key(camera: str, track: str | None) -> str:

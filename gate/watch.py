@@ -15,7 +15,7 @@ from contract.clock import now_ms
 from contract.errors import MaskgateError
 from contract.stop import Stop
 from contract.verdict import CHANNEL_PATTERN, NO_CAMERA, camera_of_channel
-from gate.client import Gate
+from gate.client import Gate, subscription
 from gate.decide import Action, Decision
 
 _COLOURS = {Action.RECOGNISE: "green", Action.REMOVE_MASK: "yellow", Action.MANUAL: "red"}
@@ -101,7 +101,7 @@ def _show(screen: Screen, live: Live | None, console: Console) -> None:
 
 def _wake_ups(client: Redis, screen: Screen, *, only: list[str], stop: Stop, interval_s: float) -> Iterator[None]:
     """Counts wake-ups into ``screen.news``; yields once an interval."""
-    with client.pubsub(ignore_subscribe_messages=True) as wake_ups:
+    with subscription(client) as wake_ups:
         wake_ups.psubscribe(CHANNEL_PATTERN)
         screen.trouble = ""
         while not stop.requested:

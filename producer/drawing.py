@@ -14,6 +14,8 @@ import contract.image  # noqa: F401  (sets OpenCV's limits before the import bel
 from contract.image import Pixels
 
 _SIDE = 112
+# Shares of the faces that wear, have or do something.
+BEARDED, BESPECTACLED, CAPPED, LONG_HAIRED, DARK_FRAMED, SMILING = 0.2, 0.25, 0.12, 0.4, 0.7, 0.3
 _SKIN = ((255, 224, 196), (241, 194, 155), (224, 172, 125), (198, 134, 88), (160, 105, 70), (110, 70, 48), (80, 52, 38))
 _HAIR = ((25, 20, 18), (50, 35, 25), (90, 60, 35), (150, 110, 60), (120, 120, 120), (190, 185, 180))
 _MASKS = ((150, 195, 225), (120, 175, 215), (235, 240, 242), (225, 228, 230), (35, 35, 40), (60, 75, 110), (120, 120, 125), (150, 200, 185))
@@ -61,15 +63,15 @@ def draw_face(rng: np.random.Generator, *, masked: bool, side_px: int = _SIDE) -
     _nose(canvas, face)
     _mouth(canvas, face, rng)
     tags = []
-    if rng.random() < 0.2:
+    if rng.random() < BEARDED:
         _beard(canvas, face, hair, rng)
         tags.append("beard")
     if masked:
         _mask(canvas, face, rng)
-    if rng.random() < 0.25:
+    if rng.random() < BESPECTACLED:
         _glasses(canvas, face, rng)
         tags.append("glasses")
-    if rng.random() < 0.12:
+    if rng.random() < CAPPED:
         _cap(canvas, face, rng)
         tags.append("cap")
     if abs(face.turn) > 0.35:  # noqa: PLR2004  (where the far cheek is all but gone)
@@ -114,15 +116,23 @@ def _line(points: npt.ArrayLike, width: int, *, soft: float = 0.0) -> FloatImage
 
 def _softened(cover: Pixels, soft: float) -> FloatImage:
     image = cover.astype(np.float32) / 255
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), soft), np.float32) if soft else image
+    if not soft:
+        return image
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), soft), np.float32)
 
 
 def _head(canvas: FloatImage, face: _Face, hair: Colour, rng: np.random.Generator) -> None:
     x, y, w, h = face.x, face.y, face.half_width, face.half_height
     shirt = rng.uniform(20, 230, 3)
     _blend(canvas, _ellipse(x, y + h * 1.75, w * 2.1, h * 0.85, soft=1), shirt)
-    _blend(canvas, _polygon([(x - w * 0.55, y + h * 0.4), (x + w * 0.55, y + h * 0.4), (x + w * 0.6, y + h * 1.3), (x - w * 0.6, y + h * 1.3)], soft=1), face.skin * 0.72)
-    long = rng.uniform(0.9, 1.5) if rng.random() < 0.4 else 0.75
+    _blend(
+        canvas,
+        _polygon(
+            [(x - w * 0.55, y + h * 0.4), (x + w * 0.55, y + h * 0.4), (x + w * 0.6, y + h * 1.3), (x - w * 0.6, y + h * 1.3)], soft=1
+        ),
+        face.skin * 0.72,
+    )
+    long = rng.uniform(0.9, 1.5) if rng.random() < LONG_HAIRED else 0.75
     _blend(canvas, _ellipse(x, y - h * 0.18, w * 1.17, h * long, soft=1.2), hair)
     for side in (-1, 1):
         _blend(canvas, _ellipse(x + side * w * (1.0 - 0.1 * side * face.turn), y + 1, w * 0.13, h * 0.18, soft=0.8), face.skin * 0.85)
@@ -135,7 +145,16 @@ def _head(canvas: FloatImage, face: _Face, hair: Colour, rng: np.random.Generato
     _blend(canvas, cover * (1 - inner), face.skin * 0.66, 0.75)
     _blend(canvas, _ellipse(x + face.turn * w * 0.5, y - h * 0.5, w * 0.5, h * 0.18, soft=6), np.minimum(face.skin * 1.15, 255), 0.6)
     fringe = y - h * rng.uniform(0.62, 0.78)
-    top = _polygon([(x - w * 1.1, y - h * 1.1), (x + w * 1.1, y - h * 1.1), (x + w * 0.95, fringe + 6), (x + rng.uniform(-w, w) * 0.6, fringe), (x - w * 0.95, fringe + 6)], soft=1.5)
+    top = _polygon(
+        [
+            (x - w * 1.1, y - h * 1.1),
+            (x + w * 1.1, y - h * 1.1),
+            (x + w * 0.95, fringe + 6),
+            (x + rng.uniform(-w, w) * 0.6, fringe),
+            (x - w * 0.95, fringe + 6),
+        ],
+        soft=1.5,
+    )
     _blend(canvas, top * _ellipse(x, y - h * 0.18, w * 1.17, h * 0.9, soft=1), hair)
 
 
@@ -174,7 +193,7 @@ def _mouth(canvas: FloatImage, face: _Face, rng: np.random.Generator) -> None:
     wide, lips = rng.uniform(0.3, 0.42), face.skin * np.asarray((0.82, 0.5, 0.5))
     _blend(canvas, _ellipse(x, y + h * 0.13, w * 0.25, h * 0.05, soft=2.5), face.skin * 0.6, 0.6)
     _blend(canvas, _ellipse(x, y, w * wide, h * 0.062, soft=0.9), lips, 0.9)
-    if rng.random() < 0.3:
+    if rng.random() < SMILING:
         _blend(canvas, _ellipse(x, y, w * wide * 0.8, h * 0.035, soft=0.6), np.asarray((235.0, 228.0, 220.0)))
     else:
         _blend(canvas, _line([(x - w * wide, y), (x, y + 0.8), (x + w * wide, y)], 2, soft=0.7), lips * 0.4, 0.9)
@@ -222,7 +241,7 @@ def _mask(canvas: FloatImage, face: _Face, rng: np.random.Generator) -> None:
 
 def _glasses(canvas: FloatImage, face: _Face, rng: np.random.Generator) -> None:
     y, w, h = face.y - face.half_height * 0.1, face.half_width, face.half_height
-    frame = np.asarray((30.0, 28.0, 28.0)) if rng.random() < 0.7 else np.asarray((140.0, 110.0, 60.0))
+    frame = np.asarray((30.0, 28.0, 28.0)) if rng.random() < DARK_FRAMED else np.asarray((140.0, 110.0, 60.0))
     for side in (-1, 1):
         x = _features_x(face, side * 0.42)
         ring = _ellipse(x, y, w * 0.32, h * 0.16) - _ellipse(x, y, w * 0.32 - 1.6, h * 0.16 - 1.6)
@@ -247,7 +266,7 @@ def _photograph(canvas: FloatImage, face: _Face, light: float, rng: np.random.Ge
     image = canvas * light * (1 + across * ramp[None, :, None] + down * ramp[:, None, None])
     image = image * np.exp(rng.normal(0, 0.06, 3)).astype(np.float32)
     turn = cv2.getRotationMatrix2D((face.x, face.y), float(rng.normal(0, 7)), float(rng.uniform(1.0, 1.45)))
-    turn[:, 2] += (_SIDE / 2 - face.x + rng.normal(0, 2), _SIDE / 2 - face.y + rng.normal(0, 2))
+    turn[:, 2] += np.asarray((_SIDE / 2 - face.x + rng.normal(0, 2), _SIDE / 2 - face.y + rng.normal(0, 2)))
     image = np.asarray(cv2.warpAffine(image, turn, (_SIDE, _SIDE), borderMode=cv2.BORDER_REFLECT), np.float32)
     image = np.asarray(cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.5, 2.0))), np.float32)
     image += rng.normal(0, rng.uniform(1, 6), image.shape).astype(np.float32)

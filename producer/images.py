@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -103,20 +102,21 @@ def drawn_images(seed: int, count: int, shape: InputShape) -> list[Image]:
 
 
 def repeated(images: "FolderImages | Sequence[Image]", *, loop: bool) -> Iterator[Image]:
-    """Once through, or again and again."""
-    if not loop:
-        yield from images
-    elif isinstance(images, FolderImages):
-        while True:
-            before = images.skipped
-            count = 0
-            for count, image in enumerate(images, 1):
-                yield image
-            if not count:
-                msg = f"not one of {images.skipped - before} files is an image that can be read"
-                raise ConfigurationError(msg)
-    else:
-        yield from cycle(images)
+    """Once through, or again and again.
+
+    Raises:
+        ConfigurationError: not one image can be read.
+    """
+    while True:
+        any_read = False
+        for image in images:
+            any_read = True
+            yield image
+        if not any_read:
+            msg = "not one file is an image that can be read: each is named above"
+            raise ConfigurationError(msg)
+        if not loop:
+            return
 
 
 def _label_of(path: Path) -> Label | None:

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,9 @@ def _parser() -> argparse.ArgumentParser:
         help="holds WithMask/ and WithoutMask/ somewhere below; repeatable",
     )
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets checkpoint.pt, model.onnx, model.json, CARD.md")
+    train.add_argument(
+        "--favour", type=_factor, action="append", default=[], metavar="SOURCE=FACTOR", help="let a source weigh more; repeatable"
+    )
     train.set_defaults(run=_train)
     for name, default in _recipe_defaults().items():
         train.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default, help="default: %(default)s")
@@ -82,13 +85,20 @@ def _parser() -> argparse.ArgumentParser:
 def _recipe_defaults() -> dict[str, Any]:
     from trainer.fit import Recipe  # noqa: PLC0415  (torch takes seconds to import)
 
-    return {field.name: field.default for field in fields(Recipe)}
+    return {field.name: field.default for field in fields(Recipe) if field.default is not MISSING}
+
+
+def _factor(text: str) -> tuple[str, float]:
+    source, _, factor = text.rpartition("=")
+    if not source or float(factor) <= 0:
+        raise ValueError
+    return source, float(factor)
 
 
 def _train(arguments: argparse.Namespace) -> int:
     from trainer.fit import Recipe, fit, save  # noqa: PLC0415  (torch takes seconds to import)
 
-    recipe = Recipe(**{name: getattr(arguments, name) for name in _recipe_defaults()})
+    recipe = Recipe(**{name: getattr(arguments, name) for name in _recipe_defaults()}, favour=dict(arguments.favour))
     files = find(arguments.data)
     require_both_classes(files)
     kept = InputShape(round(recipe.side_px * _KEPT_SIZE), round(recipe.side_px * _KEPT_SIZE), 3)

@@ -2,8 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class Recipe:
     strength: float = 1.0
     seed: int = 0
     threads: int = 2
+    favour: Mapping[str, float] = field(default_factory=dict)  # how much more a source weighs than its size says
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,14 @@ class Trained:
     seconds: float
 
 
-def sampling_weights(images: LabelledImages) -> npt.NDArray[np.float64]:
-    """Half masks, half bare faces; within a class a source weighs as the square root of its size: none drowns the others."""
-    counts = Counter(zip(images.sources, images.labels.tolist(), strict=True))
-    weights = np.asarray([counts[key] ** -0.5 for key in zip(images.sources, images.labels.tolist(), strict=True)])
+def sampling_weights(images: LabelledImages, favour: Mapping[str, float]) -> npt.NDArray[np.float64]:
+    """Half masks, half bare faces; within a class a source weighs as the square root of its size: none drowns the others.
+
+    ``favour`` multiplies the weight of some sources.
+    """
+    keys = list(zip(images.sources, images.labels.tolist(), strict=True))
+    counts = Counter(keys)
+    weights = np.asarray([counts[key] ** -0.5 * favour.get(key[0], 1.0) for key in keys])
     for label in (0, 1):
         weights[images.labels == label] /= 2 * weights[images.labels == label].sum()
     return weights
@@ -71,7 +76,7 @@ def fit(train: LabelledImages, validation: LabelledImages, recipe: Recipe, tell:
     torch.set_num_threads(recipe.threads)
     begun_s = time.monotonic()
     random = np.random.default_rng(recipe.seed)
-    weights = sampling_weights(train)
+    weights = sampling_weights(train, recipe.favour)
     augmentation = Augmentation(recipe.side_px, recipe.seed, recipe.strength)
     network = NETWORKS[recipe.network](recipe.channels)
     average = get_ema_multi_avg_fn(recipe.ema_decay)  # type: ignore[no-untyped-call]  # torch has no types here
