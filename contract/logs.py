@@ -25,7 +25,6 @@ def configure(process: str, *, level: str = "info", as_json: bool | None = None)
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)
     # pika tells every reconnect as an error with a traceback; what matters of it is raised and logged by us.

@@ -115,7 +115,7 @@ def _line(points: npt.ArrayLike, width: int, *, soft: float = 0.0) -> FloatImage
 
 
 def _softened(cover: Pixels, soft: float) -> FloatImage:
-    image = cover.astype(np.float32) / 255
+    image: FloatImage = np.asarray(cover / 255, np.float32)
     if not soft:
         return image
     return np.asarray(cv2.GaussianBlur(image, (0, 0), soft), np.float32)

@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from tests.servers.rabbit_server import RabbitServer, rabbit_server
 from tests.servers.redis_server import RedisServer, redis_server
@@ -31,3 +32,11 @@ def redis(shared_redis: RedisServer) -> RedisServer:
     with shared_redis.client() as client:
         client.flushall()
     return shared_redis
+
+
+@pytest.fixture(autouse=True)
+def logs_as_at_the_start() -> Iterator[None]:
+    """A command that a test runs sets up logs to the standard error it sees, which is gone after the test."""
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()

@@ -32,7 +32,8 @@ On the validation split (near-identical pictures never stand on both sides; easi
 
 ## Limits
 - Masks worn below the nose are often called `mask`.
-- Hard, and so often wrong or uncertain: profiles, beards, hands and cups at the mouth, scarves, chin straps, skin-coloured or printed masks, yellow light.
+- Hard, and so often wrong or uncertain: profiles, beards, hands and cups at the mouth, scarves, chin straps, skin-coloured or printed
+  masks, yellow light.
 - A probability is calibrated on easy pictures; at a new door, run audit samples and look at `audit.report`.
 """
 

@@ -1,0 +1,194 @@
+"""Real processes against a real broker and a real Redis: every accepted crop has exactly one end."""
+
+import json
+import signal
+import time
+import urllib.request
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pika
+import pytest
+
+from contract.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_QUEUE
+from contract.verdict import audit_key, history_key
+from producer.drawing import draw_face
+from tests.servers.ports import eventually, free_port
+from tests.servers.processes import done, running, said
+from tests.servers.rabbit_server import RabbitServer
+from tests.servers.redis_server import RedisServer
+
+
+@pytest.fixture
+def environment(rabbit: RabbitServer, redis: RedisServer) -> dict[str, str]:
+    return {
+        "MASKGATE_BROKER_URL": rabbit.url,
+        "MASKGATE_REDIS_URL": redis.url,
+        "MASKGATE_REPORT_INTERVAL_S": "0.5",
+        "MASKGATE_LOG_JSON": "true",
+        # Load tests outlive three seconds on a busy machine; expiry has its own tests.
+        "MASKGATE_VERDICT_TTL_MS": "600000",
+        "MASKGATE_HISTORY_LENGTH": "1000000",
+    }
+
+
+def ends(redis: RedisServer, camera: str) -> dict[str, str]:
+    with redis.client() as client:
+        return {fields["crop_id"]: fields["outcome"] for _, fields in client.xrange(history_key(camera))}
+
+
+def lines(log: Path, event: str) -> list[dict[str, object]]:
+    return [told for told in map(json.loads, log.read_text().splitlines()) if told["event"] == event]
+
+
+@pytest.fixture
+def faces(tmp_path: Path) -> Path:
+    folder = tmp_path / "crops" / "WithMask"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(9)
+    for i in range(40):
+        cv2.imwrite(str(folder / f"{i}.jpg"), draw_face(rng, masked=True).pixels[:, :, ::-1])
+    return folder
+
+
+def test_a_folder_becomes_verdicts_that_the_gate_reads(
+    environment: dict[str, str], redis: RedisServer, faces: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "worker.log"
+    with running("worker", environment=environment, log=log), running("worker", environment=environment, log=log):
+        said(log, "broker.connected", 2)
+        produced = done("producer", "folder", str(faces), "--camera", "lobby", environment=environment)
+        assert produced.returncode == 0, produced.stderr
+        assert json.loads(produced.stdout)["live"]["accepted"] == 40
+        eventually(lambda: len(ends(redis, "lobby")) == 40, what="40 ends")
+        decided = done("gate", "wait", "lobby", environment=environment)
+        assert list(ends(redis, "lobby").values()).count("mask") >= 36
+        told = json.loads(decided.stdout)
+        assert told["verdict"]["crop_id"] in ends(redis, "lobby")
+    assert done("gate", "wait", "nowhere", "--timeout-s", "0.2", environment=environment).returncode == 2
+
+
+def test_a_killed_worker_under_load_loses_nothing(environment: dict[str, str], redis: RedisServer, tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    load = ["producer", "synthetic", "--camera", "kill", "--loop", "--limit", "6000", "--faces", "32", "--rate", "2000"]
+    with running("worker", environment=environment, log=log) as first, running("worker", environment=environment, log=log):
+        said(log, "broker.connected", 2)
+        out = tmp_path / "producer.log"
+        with running(*load, environment=environment, log=out) as producer:
+            eventually(lambda: len(ends(redis, "kill")) > 1000, 30, "load")
+            first.kill()
+            assert producer.wait(60) == 0
+        summary = json.loads(out.read_text().splitlines()[-1])["live"]
+        assert summary["offered"] == summary["accepted"] + summary["refused"] + summary["in_doubt"] == 6000
+        eventually(lambda: len(ends(redis, "kill")) >= summary["accepted"], 30, "every accepted crop's end")
+
+
+def test_sigterm_under_load_drains_and_exits_0_within_5_s(
+    environment: dict[str, str], rabbit: RabbitServer, redis: RedisServer, tmp_path: Path
+) -> None:
+    log, out = tmp_path / "worker.log", tmp_path / "producer.log"
+    load = ["producer", "synthetic", "--camera", "term", "--loop", "--limit", "6000", "--faces", "32", "--rate", "2000"]
+    with running("worker", environment=environment, log=log) as worker, running(*load, environment=environment, log=out) as producer:
+        eventually(lambda: len(ends(redis, "term")) > 1000, 30, "load")
+        worker.send_signal(signal.SIGTERM)
+        begun_s = time.monotonic()
+        assert worker.wait(10) == 0
+        assert time.monotonic() - begun_s < 5
+        assert producer.wait(60) == 0
+    written = ends(redis, "term")
+    waiting = {properties.message_id for properties, _ in rabbit.get(LIVE_QUEUE)}
+    assert not waiting & written.keys(), "written and yet given back"
+    assert len(waiting) + len(written) == json.loads(out.read_text().splitlines()[-1])["live"]["accepted"]
+
+
+def test_the_audit_report_in_the_log_is_what_stands_in_redis(environment: dict[str, str], redis: RedisServer, tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    with running("worker", environment=environment, log=log):
+        load = [
+            "producer",
+            "synthetic",
+            "--camera",
+            "a",
+            "--loop",
+            "--limit",
+            "400",
+            "--faces",
+            "64",
+            "--audit-drawn",
+            "--audit-every",
+            "4",
+        ]
+        produced = json.loads(done(*load, environment=environment).stdout)
+        assert produced["audit"]["accepted"] == 100
+        eventually(lambda: [r for r in lines(log, "audit.report") if r["n"] == 100], 20, "a report of 100")
+    with redis.client() as client:
+        (key,) = client.keys("audit:{*}")
+        counts = {cell: int(n) for cell, n in client.hgetall(key).items() if ":" not in cell}
+    told = lines(log, "audit.report")[-1]
+    assert key == audit_key(str(told["model"]))
+    assert sum(counts.values()) == told["n"]
+    hits, alarms = counts.get("mask.mask", 0), counts.get("no_mask.mask", 0)
+    assert told["precision"] == pytest.approx(hits / (hits + alarms), abs=1e-4)
+    work = lines(log, "worker.interval")
+    assert sum(int(str(line["crops"])) for line in work) >= 500
+    assert {"crops_per_s", "batch_mean", "latency_ms_p50", "infer_ms_p99", "write_ms_p99", "mask", "no_mask"} <= work[0].keys()
+
+
+def test_bad_messages_are_dead_letters_and_good_ones_go_on(
+    environment: dict[str, str], rabbit: RabbitServer, redis: RedisServer, faces: Path, tmp_path: Path
+) -> None:
+    good = {"camera_id": "door", "captured_at": time.time_ns() // 1_000_000}
+    bad = [{}, {**good, "camera_id": "a:b"}, {**good, "captured_at": "x"}, {**good, "label": "mask"}, {**good, "captured_at": 1 << 52}]
+    body = next(faces.iterdir()).read_bytes()
+    with rabbit.channel() as channel:
+        for i, headers in enumerate([*bad, good]):
+            properties = pika.BasicProperties(content_type="image/jpeg", type="face-crop.v1", message_id=f"{i:032x}", headers=headers)
+            channel.basic_publish("crops", "live", body, properties)
+        sample = pika.BasicProperties(content_type="image/jpeg", type="face-crop.v1", message_id="f" * 32, headers=good)
+        channel.basic_publish("audit", "audit", body, sample)
+    with running("worker", environment=environment, log=tmp_path / "worker.log"):
+        eventually(lambda: rabbit.depth(DEAD_QUEUE) == len(bad) + 1, what="the dead letters")
+        eventually(lambda: f"{len(bad):032x}" in ends(redis, "door"), what="the good crop's verdict")
+    assert set(ends(redis, "door").values()) == {"unreadable", "mask"}
+    assert rabbit.depth(LIVE_QUEUE) == rabbit.depth(AUDIT_QUEUE) == 0
+
+
+def test_a_crop_too_old_for_its_door_expires_undecoded(environment: dict[str, str], redis: RedisServer, tmp_path: Path) -> None:
+    done("producer", "synthetic", "--camera", "late", "--faces", "4", environment=environment)
+    impatient = {**environment, "MASKGATE_VERDICT_TTL_MS": "100"}
+    with running("worker", environment=impatient, log=tmp_path / "worker.log"):
+        eventually(lambda: len(ends(redis, "late")) == 4, what="four ends")
+    assert set(ends(redis, "late").values()) == {"expired"}
+    with redis.client() as client:
+        assert not client.keys("verdict:*")
+
+
+def test_health_and_metrics_tell_of_progress(environment: dict[str, str], tmp_path: Path) -> None:
+    port = free_port()
+    with running("worker", environment={**environment, "MASKGATE_METRICS_PORT": str(port)}, log=tmp_path / "worker.log"):
+        asked = {**environment, "MASKGATE_METRICS_PORT": str(port)}
+        eventually(lambda: done("worker", "health", environment=asked).returncode == 0, what="readiness")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            metrics = answer.read().decode()
+        assert 'maskgate_connected{to="broker"} 1.0' in metrics
+        assert 'maskgate_connected{to="redis"} 1.0' in metrics
+    assert done("worker", "health", environment=asked).returncode == 69
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "complaint"),
+    [
+        ({"MASKGATE_MAX_BATCH": "none"}, 78, "MASKGATE_MAX_BATCH"),
+        ({"MASKGATE_BROKER_URL": "http://secret@x"}, 78, "MASKGATE_BROKER_URL"),
+        ({"MASKGATE_REDIS_URL": "nonsense"}, 78, "MASKGATE_REDIS_URL"),
+        ({"MASKGATE_BROKER_PASSWORD_FILE": "/nowhere"}, 78, "MASKGATE_BROKER_PASSWORD_FILE"),
+        ({"MASKGATE_MODEL_PATH": "/nowhere.onnx"}, 66, "/nowhere.onnx"),
+        ({"MASKGATE_MODEL_SHA256": "0" * 64}, 66, "pinned"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_has_its_exit_code(change: dict[str, str], code: int, complaint: str) -> None:
+    ended = done("worker", environment=change)
+    assert ended.returncode == code
+    assert complaint in ended.stderr
+    assert "secret" not in ended.stderr

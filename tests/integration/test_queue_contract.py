@@ -1,0 +1,211 @@
+"""The same contract for RabbitMQ and the in-process queue."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from contract.broker import parameters
+from contract.crop import Crop, Message, new_crop_id, parse, to_message
+from contract.errors import BrokerError
+from contract.queue import CropIntake, CropOutlet, Delivery
+from contract.stop import Stop
+from contract.topology import DEAD_QUEUE, LIVE_QUEUE
+from deploy.inprocess import Broker, InProcessIntake, InProcessOutlet
+from producer.rabbit import RabbitOutlet
+from tests.servers.ports import eventually
+from tests.servers.rabbit_server import RabbitServer
+from worker.rabbit import RabbitIntake
+
+
+@dataclass
+class Queue:
+    intake: Callable[[], CropIntake]
+    outlet: Callable[[], CropOutlet]
+    waiting: Callable[[], int]
+    dead: Callable[[], int]
+
+
+def rabbit_queue(server: RabbitServer) -> Queue:
+    wanted = parameters(server.url, None, name="test")
+    return Queue(
+        intake=lambda: RabbitIntake(wanted, prefetch=16),
+        outlet=lambda: RabbitOutlet(wanted, stop=Stop(), patient=True),
+        waiting=lambda: server.depth(LIVE_QUEUE),
+        dead=lambda: server.depth(DEAD_QUEUE),
+    )
+
+
+def in_process_queue() -> Queue:
+    broker = Broker()
+    return Queue(
+        intake=lambda: InProcessIntake(broker, prefetch=16),
+        outlet=lambda: InProcessOutlet(broker),
+        waiting=lambda: len(broker.live),
+        dead=lambda: len(broker.dead),
+    )
+
+
+@pytest.fixture(params=["rabbitmq", "in-process"])
+def queue(request: pytest.FixtureRequest) -> Queue:
+    return rabbit_queue(request.getfixturevalue("rabbit")) if request.param == "rabbitmq" else in_process_queue()
+
+
+@pytest.fixture
+def outlet(queue: Queue) -> Iterator[CropOutlet]:
+    outlet = queue.outlet()
+    yield outlet
+    outlet.close()
+
+
+@pytest.fixture
+def intake(queue: Queue) -> Iterator[CropIntake]:
+    intake = queue.intake()
+    intake.connect()
+    yield intake
+    intake.close()
+
+
+def message(body: bytes = b"P5 1 1 255\n\0", camera: str = "lobby") -> Message:
+    return to_message(Crop(new_crop_id(), camera, "t", 1_790_000_000_000, "image/x-portable-graymap", body))
+
+
+def offer(outlet: CropOutlet, count: int, *, audit: bool = False) -> list[Message]:
+    messages = [message() for _ in range(count)]
+    for each in messages:
+        outlet.offer(each, audit=audit)
+    outlet.flush(10)
+    return messages
+
+
+def receive(intake: CropIntake, count: int) -> list[Delivery]:
+    """At least so many, over as many turns as it takes, without settling any."""
+    taken: list[Delivery] = []
+    deadline_s = time.monotonic() + 10
+    while len(taken) < count and time.monotonic() < deadline_s:
+        taken += intake.receive(count - len(taken), 0.1)
+    return taken
+
+
+def drain(intake: CropIntake, count: int) -> list[Delivery]:
+    """So many, settled batch by batch."""
+    taken: list[Delivery] = []
+    deadline_s = time.monotonic() + 10
+    while len(taken) < count and time.monotonic() < deadline_s:
+        batch = intake.receive(16, 0.1)
+        if batch:
+            intake.settle(batch, ())
+        taken += batch
+    return taken
+
+
+def test_what_is_offered_arrives_once_in_order_and_whole(outlet: CropOutlet, intake: CropIntake) -> None:
+    sent = offer(outlet, 40)
+    got = drain(intake, 40)
+    assert [d.message.message_id for d in got] == [m.message_id for m in sent]
+    assert [d.message.body for d in got] == [m.body for m in sent]
+    assert parse(got[0].message, audit=False).captured_at_ms == 1_790_000_000_000
+    assert (outlet.live.offered, outlet.live.accepted, outlet.live.in_doubt) == (40, 40, 0)
+    assert intake.receive(1, 0.1) == []
+
+
+def test_audit_samples_are_told_apart(outlet: CropOutlet, intake: CropIntake) -> None:
+    offer(outlet, 2, audit=True)
+    assert [d.audit for d in drain(intake, 2)] == [True, True]
+    assert outlet.audit.accepted == 2
+    assert outlet.live.offered == 0
+
+
+def test_a_worker_holds_one_crop_at_first_and_twice_as_many_after_each_full_batch(outlet: CropOutlet, intake: CropIntake) -> None:
+    offer(outlet, 60)
+    sizes = []
+    for _ in range(6):
+        batch = receive(intake, 1)
+        batch += intake.receive(64, 0.3)
+        sizes.append(len(batch))
+        intake.settle(batch, ())
+    assert sizes == [1, 2, 4, 8, 16, 16]
+
+
+def test_a_rejected_crop_is_dead_and_the_others_are_done(queue: Queue, outlet: CropOutlet, intake: CropIntake) -> None:
+    offer(outlet, 3)
+    first = receive(intake, 1)
+    intake.settle(first, ())
+    rest = receive(intake, 2)
+    intake.settle(rest, {rest[1].tag})
+    eventually(lambda: queue.dead() == 1, what="the dead letter")
+    intake.close()
+    assert queue.waiting() == 0
+
+
+def test_a_batch_may_be_rejected_whole(queue: Queue, outlet: CropOutlet, intake: CropIntake) -> None:
+    offer(outlet, 1)
+    batch = receive(intake, 1)
+    intake.settle(batch, {batch[0].tag})
+    eventually(lambda: queue.dead() == 1, what="the dead letter")
+
+
+def test_what_is_not_settled_comes_back_when_the_worker_closes(queue: Queue, outlet: CropOutlet, intake: CropIntake) -> None:
+    sent = offer(outlet, 5)
+    batch = receive(intake, 1)
+    intake.settle(batch, ())
+    assert len(receive(intake, 2)) == 2
+    intake.close()
+    eventually(lambda: queue.waiting() == 4, what="all four waiting again")
+    again = queue.intake()
+    again.connect()
+    assert {d.message.message_id for d in drain(again, 4)} == {m.message_id for m in sent[1:]}
+    again.close()
+
+
+def test_a_reconnect_starts_slowly_again(outlet: CropOutlet, intake: CropIntake) -> None:
+    offer(outlet, 20)
+    for _ in range(3):
+        intake.settle(receive(intake, 1), ())
+    intake.connect()
+    batch = receive(intake, 1)
+    assert batch
+    assert intake.receive(16, 0.3) == []
+
+
+def test_rabbitmq_a_deleted_queue_is_an_error_not_silence(rabbit: RabbitServer) -> None:
+    intake = rabbit_queue(rabbit).intake()
+    intake.connect()
+    definitions = rabbit.folder / "definitions.json"
+    with rabbit.channel() as channel:
+        channel.queue_delete(LIVE_QUEUE)
+    with pytest.raises(BrokerError, match=LIVE_QUEUE):
+        receive(intake, 1)
+    intake.close()
+    rabbit.ctl("import_definitions", str(definitions))
+    eventually(rabbit.ready, what="the queue being there again")
+
+
+def test_rabbitmq_a_full_queue_refuses_and_the_refusals_are_counted(rabbit: RabbitServer) -> None:
+    policy = '{"max-length":5,"overflow":"reject-publish","dead-letter-exchange":"crops.dead"}'
+    rabbit.ctl("set_policy", "--apply-to", "queues", "--priority", "9", "small", "^crops.live$", policy)
+    try:
+        time_limit_s = time.monotonic() + 10
+        outlet = rabbit_queue(rabbit).outlet()
+        while not outlet.live.refused and time.monotonic() < time_limit_s:
+            offer(outlet, 10)
+        outlet.close()
+        assert outlet.live.refusals.keys() == {"queue_full"}
+        assert outlet.live.offered == outlet.live.accepted + outlet.live.refused
+        assert outlet.live.accepted == rabbit.depth(LIVE_QUEUE)
+    finally:
+        rabbit.ctl("clear_policy", "small")
+
+
+def test_rabbitmq_an_unroutable_crop_is_counted_as_such(rabbit: RabbitServer) -> None:
+    with rabbit.channel() as channel:
+        channel.queue_unbind(LIVE_QUEUE, "crops", "live")
+    try:
+        outlet = rabbit_queue(rabbit).outlet()
+        offer(outlet, 3)
+        outlet.close()
+        assert outlet.live.refusals == {"unroutable": 3}
+    finally:
+        with rabbit.channel() as channel:
+            channel.queue_bind(LIVE_QUEUE, "crops", "live")

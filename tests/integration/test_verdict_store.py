@@ -1,0 +1,138 @@
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from contract.crop import Label
+from contract.errors import StoreError
+from contract.store import connect
+from contract.verdict import Outcome, audit_key, history_key, parse_verdict, track_key, verdict_key
+from tests.servers.redis_server import RedisServer
+from worker.classify import End
+from worker.verdict_store import RedisVerdictStore
+
+
+@pytest.fixture
+def client(redis: RedisServer) -> Iterator[Redis]:
+    with connect(redis.url, None, name="test", timeout_s=2) as client:
+        yield client
+
+
+@pytest.fixture
+def store(client: Redis) -> RedisVerdictStore:
+    return RedisVerdictStore(client, model="m", ttl_ms=3000, max_skew_ms=250, history_length=100)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def end(crop_id: str, captured_at_ms: int | None, outcome: Outcome = Outcome.MASK, *, track: str = "t", camera: str = "lobby") -> End:
+    return End(1, False, camera, crop_id, track, outcome, None, 0.9, captured_at_ms)  # noqa: FBT003  (a live crop)
+
+
+def fields_of(client: Redis, key: str) -> dict[str, str]:
+    return {str(name): str(value) for name, value in client.hgetall(key).items()}
+
+
+def crop_ids(client: Redis) -> list[str]:
+    entries: Any = client.xrange(history_key("lobby"))
+    return [fields["crop_id"] for _, fields in entries]
+
+
+def standing(client: Redis, key: str = verdict_key("lobby")) -> str | None:
+    verdict = parse_verdict(fields_of(client, key))
+    return verdict.crop_id if verdict else None
+
+
+def test_a_verdict_stands_for_camera_and_track_until_its_time_is_over(client: Redis, store: RedisVerdictStore) -> None:
+    captured_at_ms = now_ms() - 1000
+    store.write([end("a", captured_at_ms)])
+    for key in (verdict_key("lobby"), track_key("lobby", "t")):
+        assert standing(client, key) == "a"
+        assert client.pexpiretime(key) == captured_at_ms + 3000
+
+
+def test_writing_twice_changes_nothing_but_the_history(client: Redis, store: RedisVerdictStore) -> None:
+    batch = [end("a", now_ms() - 20), end("b", now_ms() - 10)]
+    store.write(batch)
+    before = fields_of(client, track_key("lobby", "t"))
+    store.write(batch)
+    assert fields_of(client, track_key("lobby", "t")) == before
+    assert (before["crops"], before["agreeing"]) == ("2", "2")
+    assert sorted(crop_ids(client)) == ["a", "a", "b", "b"]
+
+
+def test_an_older_crop_goes_to_the_history_alone(client: Redis, store: RedisVerdictStore) -> None:
+    now = now_ms()
+    store.write([end("new", now)])
+    store.write([end("old", now - 5), end("same", now)])
+    assert standing(client) == "new"
+    assert crop_ids(client) == ["new", "old", "same"]
+
+
+@pytest.mark.parametrize("away_ms", [-3000, -3_600_000, 1000, 3_600_000])
+def test_neither_a_stale_crop_nor_one_from_the_future_becomes_a_verdict(away_ms: int, client: Redis, store: RedisVerdictStore) -> None:
+    store.write([end("a", now_ms() + away_ms)])
+    assert standing(client) is None
+    assert client.xlen(history_key("lobby")) == 1
+
+
+@pytest.mark.parametrize("outcome", [Outcome.UNREADABLE, Outcome.EXPIRED])
+def test_a_crop_without_a_verdict_never_touches_the_key(outcome: Outcome, client: Redis, store: RedisVerdictStore) -> None:
+    store.write([end("good", now_ms() - 5), end("bad", now_ms(), outcome)])
+    assert standing(client) == "good"
+
+
+def test_the_consensus_counts_the_track_so_far(client: Redis, store: RedisVerdictStore) -> None:
+    now = now_ms()
+    outcomes = [Outcome.MASK, Outcome.NO_MASK, Outcome.MASK, Outcome.MASK]
+    store.write([end(str(i), now - 10 + i, outcome) for i, outcome in enumerate(outcomes)])
+    verdict = parse_verdict(fields_of(client, verdict_key("lobby")))
+    assert verdict is not None
+    assert (verdict.outcome, verdict.crops, verdict.agreeing) == (Outcome.MASK, 4, 3)
+
+
+def test_a_lost_script_cache_is_no_loss(client: Redis, store: RedisVerdictStore) -> None:
+    store.write([end("a", now_ms() - 5)])
+    client.script_flush()
+    store.write([end("b", now_ms())])
+    assert standing(client) == "b"
+
+
+def test_keys_of_another_type_do_not_stop_verdicts(client: Redis, store: RedisVerdictStore) -> None:
+    for key in (verdict_key("lobby"), history_key("lobby"), track_key("lobby", "t")):
+        client.set(key, "in the way")
+    store.write([end("a", now_ms())])
+    assert standing(client) == "a"
+
+
+def test_a_write_wakes_whoever_waits_and_only_on_its_camera(client: Redis, store: RedisVerdictStore, redis: RedisServer) -> None:
+    with redis.client() as other, other.pubsub() as waiting:  # type: ignore[no-untyped-call]
+        waiting.subscribe(history_key("lobby"))
+        assert waiting.get_message(timeout=5)["type"] == "subscribe"
+        store.write([end("x", now_ms(), camera="yard"), end("a", now_ms())])
+        told = waiting.get_message(timeout=5)
+        assert (told["type"], told["data"]) == ("message", "a")
+    assert standing(client, verdict_key("yard")) == "x"
+
+
+def test_an_audit_sample_is_counted_once_and_is_never_a_verdict(client: Redis, store: RedisVerdictStore) -> None:
+    sample = End(1, True, "lobby", "s", "s", Outcome.MASK, None, 0.9, now_ms(), Label.NO_MASK, "beard")  # noqa: FBT003  (an audit sample)
+    store.write([sample, sample])
+    store.write([sample])
+    assert store.audit_counts() == {"no_mask.mask": 1, "beard:no_mask.mask": 1}
+    assert client.exists(verdict_key("lobby"), history_key("lobby")) == 0
+    assert client.exists(audit_key("m")) == 1
+
+
+def test_a_crop_of_no_known_camera_still_has_its_end_on_record(client: Redis, store: RedisVerdictStore) -> None:
+    store.write([End(1, False, None, None, None, Outcome.UNREADABLE)])  # noqa: FBT003  (a live crop)
+    assert client.xlen(history_key("?")) == 1
+
+
+def test_a_redis_that_is_gone_is_a_store_error() -> None:
+    with connect("redis://127.0.0.1:1/0", None, name="test", timeout_s=0.5) as gone, pytest.raises(StoreError):
+        RedisVerdictStore(gone, model="m", ttl_ms=1, max_skew_ms=1, history_length=1).write([end("a", 1)])

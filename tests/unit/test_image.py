@@ -1,0 +1,82 @@
+import struct
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract.card import InputShape
+from contract.errors import Reason, UnreadableCropError
+from contract.image import JPEG, MESSAGE_LIMITS, PGM, PNG, PPM, Pixels, decode, encode_pnm
+from contract.preprocess import normalise, reduce
+
+RNG = np.random.default_rng(0)
+PICTURE: Pixels = np.asarray(cv2.GaussianBlur(RNG.integers(0, 255, (40, 30, 3), np.uint8), (0, 0), 3), np.uint8)
+AS_JPEG = cv2.imencode(".jpg", PICTURE)[1].tobytes()
+AS_PNG = cv2.imencode(".png", PICTURE)[1].tobytes()
+HUGE_PNG = AS_PNG[:16] + struct.pack(">II", 100_000, 100_000) + AS_PNG[24:]
+HUGE_JPEG = AS_JPEG.replace(struct.pack(">HH", 40, 30), struct.pack(">HH", 65535, 65535), 1)
+
+
+def test_png_decodes_to_the_same_rgb_pixels() -> None:
+    assert (decode(AS_PNG, PNG) == PICTURE[:, :, ::-1]).all()
+
+
+@pytest.mark.parametrize("pixels", [PICTURE, PICTURE[:, :, 0].copy()], ids=["colour", "grey"])
+def test_pnm_survives_a_round_trip(pixels: Pixels) -> None:
+    assert (decode(*encode_pnm(pixels)) == pixels).all()
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "reason"),
+    [
+        (b"", JPEG, Reason.EMPTY_BODY),
+        (b"\xff", JPEG, Reason.CONTENT_MISMATCH),
+        (AS_JPEG, PNG, Reason.CONTENT_MISMATCH),
+        (b"GIF89a", "image/gif", Reason.BAD_CONTENT_TYPE),
+        (b"\xff\xd8\xff" + b"\0" * MESSAGE_LIMITS.body_bytes, JPEG, Reason.BODY_TOO_LARGE),
+        (AS_JPEG[:20], JPEG, Reason.BAD_IMAGE),
+        (AS_PNG[:20], PNG, Reason.BAD_IMAGE),
+        (HUGE_PNG, PNG, Reason.IMAGE_TOO_LARGE),
+        (HUGE_JPEG, JPEG, Reason.IMAGE_TOO_LARGE),
+        (AS_PNG[:16] + struct.pack(">II", 0, 5) + AS_PNG[24:], PNG, Reason.BAD_IMAGE),
+        (b"P6 4 4 255\n" + b"\0" * 47, PPM, Reason.BAD_IMAGE),
+        (b"P6 4 4 65535\n" + b"\0" * 96, PPM, Reason.BAD_IMAGE),
+        (b"P5 100000 100000 255\n", PGM, Reason.IMAGE_TOO_LARGE),
+        (b"P5 x", PGM, Reason.BAD_IMAGE),
+    ],
+)
+def test_a_bad_image_is_unreadable_for_its_reason(body: bytes, content_type: str, reason: Reason) -> None:
+    with pytest.raises(UnreadableCropError) as caught:
+        decode(body, content_type)
+    assert caught.value.reason is reason
+
+
+@given(st.binary(max_size=300), st.sampled_from([JPEG, PNG, PPM, PGM]), st.integers(3, 200))
+def test_no_bytes_raise_anything_but_unreadable(noise: bytes, content_type: str, at: int) -> None:
+    good = {JPEG: AS_JPEG, PNG: AS_PNG, PPM: encode_pnm(PICTURE)[0], PGM: encode_pnm(PICTURE[:, :, 0].copy())[0]}[content_type]
+    try:
+        assert decode(good[:at] + noise + good[at + len(noise) :], content_type).dtype == np.uint8
+    except UnreadableCropError as error:
+        assert error.reason in Reason  # noqa: PT017  (decoding and refusing are both right)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(1, 1), (28, 28), (500, 3), (112, 112)])
+def test_any_image_reduces_to_the_models_input(channels: int, size: tuple[int, int]) -> None:
+    shape = InputShape(28, 28, channels)
+    for pixels in (np.zeros((*size, 3), np.uint8), np.full(size, 255, np.uint8)):
+        assert reduce(pixels, shape).shape == (28, 28, channels)
+
+
+def test_grey_is_repeated_and_normalised_from_minus_one_to_one() -> None:
+    batch = normalise([reduce(np.full((9, 9), 255, np.uint8), InputShape(28, 28, 3)), np.zeros((28, 28, 3), np.uint8)])
+    assert batch.shape == (2, 3, 28, 28)
+    assert (batch[0] == 1).all()
+    assert (batch[1] == -1).all()
+
+
+def test_what_the_producer_reduced_the_worker_leaves_as_it_is() -> None:
+    once = reduce(PICTURE, InputShape(28, 28, 3))
+    assert (reduce(decode(*encode_pnm(once)), InputShape(28, 28, 3)) == once).all()

@@ -1,0 +1,69 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from contract.card import METADATA_KEY, read
+from contract.errors import ModelError
+from contract.model import Model
+from contract.preprocess import reduce
+from producer.drawing import draw_face
+
+SHIPPED = Path(__file__).parent.parent.parent / "deploy" / "model" / "mask.onnx"
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return Model.load(SHIPPED)
+
+
+def test_the_model_is_under_a_megabyte_and_its_cards_are_of_this_very_file(model: Model) -> None:
+    assert SHIPPED.stat().st_size < 1_000_000
+    assert read(SHIPPED.with_suffix(".json")) == model.card
+    assert model.sha256 in (SHIPPED.parent / "CARD.md").read_text()
+
+
+def test_95_of_100_drawn_faces_are_told_apart(model: Model) -> None:
+    rng = np.random.default_rng(1234)
+    faces = [draw_face(rng, masked=bool(i % 2)) for i in range(400)]
+    p_mask = model.p_mask([reduce(face.pixels, model.card.input) for face in faces])
+    right = [(p >= model.card.threshold) == face.masked for p, face in zip(p_mask, faces, strict=True)]
+    assert np.mean(right) >= 0.95
+    assert len({face.slice for face in faces}) >= 5
+
+
+def test_the_same_seed_draws_the_same_face() -> None:
+    one, other = (draw_face(np.random.default_rng(5), masked=True).pixels for _ in range(2))
+    assert (one == other).all()
+    assert (one != draw_face(np.random.default_rng(6), masked=True).pixels).any()
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda content: content[: len(content) // 2], "ONNX"),
+        (lambda _: b"", "onnxruntime refuses"),
+        (lambda content: content.replace(METADATA_KEY.encode(), b"maskgate.cart"), "no 'maskgate.card' in its metadata"),
+        (lambda content: content.replace(b'"area-rgb-1"', b'"area-rgb-0"'), "wants preprocessing 'area-rgb-0'"),
+        (lambda content: content.replace(b'["no_mask","mask"]', b'["mask","no_mask"]'), "golden vector is off"),
+        (lambda content: content.replace(b'"height":28', b'"height":29'), "golden vector is empty or of another size"),
+        (lambda content: content.replace(b'"temperature":', b'"temporature":'), "temporature"),
+    ],
+)
+def test_a_damaged_model_is_refused_by_name(damage: Callable[[bytes], bytes], complaint: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(damage(SHIPPED.read_bytes()))
+    with pytest.raises(ModelError, match=complaint) as caught:
+        Model.load(path)
+    assert str(path) in str(caught.value)
+
+
+def test_another_file_than_the_pinned_one_is_refused() -> None:
+    with pytest.raises(ModelError, match="pinned is 0000"):
+        Model.load(SHIPPED, "0" * 64)
+
+
+def test_a_missing_model_is_named() -> None:
+    with pytest.raises(ModelError, match=r"nowhere\.onnx: No such file"):
+        Model.load(Path("/nowhere.onnx"))

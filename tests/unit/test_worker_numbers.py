@@ -1,0 +1,26 @@
+import pytest
+
+from contract.slow_start import SlowStart
+from worker.audit import Share, report
+
+
+def test_the_window_doubles_only_when_it_was_full_and_up_to_its_limit() -> None:
+    start = SlowStart(5)
+    grown = [(start.grow(held), start.window) for held in (0, 1, 1, 2, 4, 5)]
+    assert grown == [(False, 1), (True, 2), (False, 2), (True, 4), (True, 5), (False, 5)]
+
+
+@pytest.mark.parametrize(("hits", "n", "low", "high"), [(20, 20, 0.839, 1.0), (97, 100, 0.915, 0.990), (485, 500, 0.951, 0.982)])
+def test_wilson_intervals_are_the_published_ones(hits: int, n: int, low: float, high: float) -> None:
+    assert Share(hits, n).interval() == pytest.approx((low, high), abs=0.0006)
+
+
+def test_a_report_counts_the_decided_and_tells_what_misses_the_target() -> None:
+    counts = {"mask.mask": 900, "mask.no_mask": 100, "no_mask.no_mask": 990, "no_mask.mask": 10, "mask.uncertain": 5, "unreadable": 2}
+    counts["beard:no_mask.mask"] = 10
+    told = report(counts)
+    assert (told.n, told.uncertain, told.unreadable) == (2005, 5, 2)
+    assert told.recall.value == pytest.approx(0.9)
+    assert told.precision.value == pytest.approx(900 / 910)
+    assert told.below_target == ["accuracy", "recall"]
+    assert report(counts, "beard").accuracy.value == 0
