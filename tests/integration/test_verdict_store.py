@@ -110,7 +110,7 @@ def test_keys_of_another_type_do_not_stop_verdicts(client: Redis, store: RedisVe
 
 
 def test_a_write_wakes_whoever_waits_and_only_on_its_camera(client: Redis, store: RedisVerdictStore, redis: RedisServer) -> None:
-    with redis.client() as other, other.pubsub() as waiting:  # type: ignore[no-untyped-call]
+    with redis.client() as other, other.pubsub() as waiting:
         waiting.subscribe(history_key("lobby"))
         assert waiting.get_message(timeout=5)["type"] == "subscribe"
         store.write([end("x", now_ms(), camera="yard"), end("a", now_ms())])

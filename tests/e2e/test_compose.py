@@ -1,0 +1,137 @@
+"""The compose file for real, where Docker can be had."""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers.ports import eventually
+
+ROOT = Path(__file__).parent.parent.parent
+STANDINS = ROOT.parent / "shared" / "tools" / "docker-standins" / "up"
+PROJECT = "maskgate-test"
+IN_REDIS = """
+import pathlib, redis, sys
+gate = redis.Redis.from_url("redis://gate@redis:6379/0", password=pathlib.Path("/run/maskgate/redis").read_text(), decode_responses=True)
+"""
+
+pytestmark = pytest.mark.timeout(900)
+
+
+class Compose:
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.environment = {**os.environ, **environment}
+
+    def __call__(self, *arguments: str, timeout_s: float = 600) -> "subprocess.CompletedProcess[str]":
+        command = ["docker", "compose", "-p", PROJECT, *arguments]
+        return subprocess.run(
+            command,
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def as_gate(self, program: str) -> str:
+        """Run Python in the gate's container, logged in to Redis as the gate."""
+        ended = self("exec", "-T", "gate", "/venv/bin/python", "-c", IN_REDIS + program)
+        return ended.stdout + ended.stderr
+
+    def ends(self, camera: str) -> set[str]:
+        program = f"print(*(fields['crop_id'] for _, fields in gate.xrange('verdicts:{{{camera}}}')))"
+        return set(self.as_gate(program).split())
+
+
+def docker_environment() -> dict[str, str]:
+    asked = (["docker", "compose", "version"], ["docker", "info"])
+    if shutil.which("docker") and all(subprocess.run(command, capture_output=True, check=False).returncode == 0 for command in asked):
+        return {}
+    if not STANDINS.exists():
+        pytest.skip("no Docker engine here")
+    made = subprocess.run([STANDINS], capture_output=True, text=True, timeout=600, check=False)
+    if made.returncode:
+        pytest.skip(f"no Docker engine can be had here: {made.stderr[-300:]}")
+    return dict(word.split("=", 1) for word in shlex.split(made.stdout) if "=" in word)
+
+
+@pytest.fixture(scope="module")
+def compose() -> Iterator[Compose]:
+    compose = Compose(docker_environment())
+    up = compose("up", "--build", "--wait", "--scale", "worker=4")
+    try:
+        assert up.returncode == 0, up.stderr[-3000:]
+        yield compose
+    finally:
+        compose("down", "-v", "--timeout", "10")
+
+
+def test_all_services_are_healthy_and_the_gate_reads_verdicts(compose: Compose) -> None:
+    states = [json.loads(line) for line in compose("ps", "--format", "json").stdout.splitlines()]
+    assert len([s for s in states if s["Service"] == "worker"]) == 4
+    assert {s["Service"] for s in states if s["Health"] == "healthy"} == {"rabbitmq", "redis", "worker", "gate"}
+    decided = eventually(
+        lambda: (told := compose("exec", "-T", "gate", "/venv/bin/python", "-m", "gate", "wait", "lobby")).returncode in (0, 1) and told,
+        30,
+        "a decision at the drawn door",
+    )
+    assert decided
+    assert json.loads(decided.stdout)["verdict"]["crop_id"]
+
+
+@pytest.mark.parametrize(
+    "command", ["gate.set('verdict:{lobby}', 'x')", "gate.publish('verdicts:{lobby}', 'x')", "gate.keys('*')", "gate.get('audit:{m}')"]
+)
+def test_the_gate_may_only_read_verdicts(compose: Compose, command: str) -> None:
+    assert "NoPermissionError" in compose.as_gate(command)
+
+
+def test_a_killed_replica_under_load_loses_no_crop(compose: Compose) -> None:
+    load = [
+        "run",
+        "--rm",
+        "-T",
+        "producer",
+        "producer",
+        "synthetic",
+        "--camera",
+        "kill",
+        "--rate",
+        "400",
+        "--limit",
+        "4000",
+        "--loop",
+        "--faces",
+        "32",
+    ]
+    with subprocess.Popen(
+        ["docker", "compose", "-p", PROJECT, *load],
+        cwd=ROOT,
+        env=compose.environment,
+        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    ) as producer:
+        eventually(lambda: len(compose.ends("kill")) > 400, 60, "load")
+        victim = compose("ps", "-q", "worker").stdout.split()[0]
+        subprocess.run(["docker", "kill", "-s", "KILL", victim], env=compose.environment, check=True, capture_output=True)
+        out, _ = producer.communicate(timeout=120)
+    accepted = json.loads(out.splitlines()[-1])["live"]["accepted"]
+    assert accepted > 3000
+    eventually(lambda: len(compose.ends("kill")) == accepted, 60, f"{accepted} ends")
+
+
+def test_stopped_workers_exit_0(compose: Compose) -> None:
+    before_s = time.monotonic()
+    compose("stop", "worker")
+    assert time.monotonic() - before_s < 30
+    states = [json.loads(line) for line in compose("ps", "-a", "--format", "json", "worker").stdout.splitlines()]
+    assert sorted(state["ExitCode"] for state in states) == [0, 0, 0, 137]

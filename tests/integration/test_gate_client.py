@@ -1,0 +1,145 @@
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from contract.errors import MaskgateError, StoreError
+from contract.verdict import ALIVE_KEY, Outcome, history_key, track_key, verdict_key
+from deploy.secrets import acl
+from gate import Action, Gate
+from tests.servers.redis_server import RedisServer, redis_server
+from worker.classify import End
+from worker.verdict_store import RedisVerdictStore
+
+PASSWORDS = {"admin": "a", "worker": "w", "gate": "g"}
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    users = tmp_path_factory.mktemp("acl") / "users.acl"
+    users.write_text(acl(PASSWORDS))
+    with redis_server(users) as server:
+        yield server
+
+
+@pytest.fixture
+def admin(guarded: RedisServer) -> Iterator[Redis]:
+    with Redis(port=guarded.port, username="admin", password="a", decode_responses=True) as client:  # noqa: S106  (a test's)
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def gate(guarded: RedisServer, admin: Redis) -> Iterator[Gate]:  # noqa: ARG001  (emptied first)
+    with Gate(f"redis://gate@127.0.0.1:{guarded.port}/0", "g") as gate:
+        yield gate
+
+
+def put(admin: Redis, outcome: str = "no_mask", *, age_ms: int = 0, track: str | None = None, **changes: str) -> None:
+    captured_at_ms = time.time_ns() // 1_000_000 - age_ms
+    fields = {
+        "crop_id": "c",
+        "track_id": track or "t",
+        "outcome": outcome,
+        "p_mask": {"mask": "0.99", "no_mask": "0.01"}.get(outcome, "0.5"),
+        "captured_at": str(captured_at_ms),
+        "decided_at": str(captured_at_ms),
+        "model": "m",
+        "crops": "1",
+        "agreeing": "1",
+    }
+    admin.hset(track_key("lobby", track) if track else verdict_key("lobby"), mapping={**fields, **changes})
+
+
+@pytest.mark.parametrize(("outcome", "action"), [("no_mask", Action.RECOGNISE), ("mask", Action.REMOVE_MASK), ("uncertain", Action.MANUAL)])
+def test_a_fresh_verdict_is_acted_on(outcome: str, action: Action, gate: Gate, admin: Redis) -> None:
+    put(admin, outcome)
+    assert gate.decision("lobby").action is action
+
+
+@pytest.mark.parametrize("change", [{"p_mask": "nan"}, {"p_mask": "x"}, {"outcome": "bare"}, {"captured_at": "1e999"}, {"crops": ""}])
+def test_garbage_is_manual(change: dict[str, str], gate: Gate, admin: Redis) -> None:
+    put(admin, **change)
+    assert gate.decision("lobby").action is Action.MANUAL
+
+
+def test_absence_staleness_and_a_key_of_another_type_are_manual(gate: Gate, admin: Redis) -> None:
+    assert gate.decision("lobby").action is Action.MANUAL
+    put(admin, age_ms=5000)
+    assert gate.decision("lobby").action is Action.MANUAL
+    admin.set(verdict_key("lobby"), "x")
+    assert gate.decision("lobby").action is Action.MANUAL
+    assert gate.decision("a:b").action is Action.MANUAL
+
+
+def test_waiting_ends_with_the_verdict_even_if_nobody_wakes_us(gate: Gate, admin: Redis) -> None:
+    later = threading.Timer(0.3, put, (admin,), {"track": "seven"})
+    later.start()
+    verdict = gate.wait("lobby", "seven", timeout_s=10)
+    later.join()
+    assert verdict is not None
+    assert verdict.track_id == "seven"
+    assert gate.wait("lobby", timeout_s=0.2) is None
+
+
+def test_a_frozen_redis_is_manual_within_the_timeout(gate: Gate, guarded: RedisServer, admin: Redis) -> None:
+    put(admin)
+    assert gate.decision("lobby").action is Action.RECOGNISE
+    guarded.process.send_signal(signal.SIGSTOP)
+    try:
+        begun_s = time.monotonic()
+        assert gate.decision("lobby").action is Action.MANUAL
+        assert time.monotonic() - begun_s < 2
+    finally:
+        guarded.process.send_signal(signal.SIGCONT)
+
+
+def test_a_redis_that_is_not_there_is_manual() -> None:
+    with Gate("redis://127.0.0.1:1/0") as gate:
+        assert gate.decision("lobby", timeout_s=0.5).action is Action.MANUAL
+        with pytest.raises(StoreError):
+            gate.latest("lobby")
+
+
+def test_following_tells_every_end_from_now_on(gate: Gate, admin: Redis) -> None:
+    end = {"track_id": "t", "outcome": "expired", "p_mask": "", "captured_at": "1", "decided_at": "2", "model": "m", "reason": "too_old"}
+    admin.xadd(history_key("lobby"), {"crop_id": "before", **end})
+    ends = gate.follow("lobby")
+    assert next(ends) is None
+    admin.xadd(history_key("lobby"), {"crop_id": "after", **end})
+    told = next(each for each in ends if each is not None)
+    assert (told.crop_id, told.outcome, told.p_mask, told.reason) == ("after", "expired", None, "too_old")
+
+
+def test_the_gate_sees_whether_anybody_is_at_work(gate: Gate, admin: Redis) -> None:
+    assert gate.workers_alive() is False
+    admin.set(ALIVE_KEY, "1")
+    assert gate.workers_alive() is True
+
+
+@pytest.mark.parametrize(
+    "command", ["SET verdict:{x} 1", "HSET verdict:{lobby} a b", "PUBLISH verdicts:{x} 1", "KEYS *", "SCAN 0", "GET audit:{m}"]
+)
+def test_the_gates_user_is_refused_everything_else(command: str, guarded: RedisServer) -> None:
+    with Redis(port=guarded.port, username="gate", password="g") as client, pytest.raises(Exception, match="no permissions"):  # noqa: S106
+        client.execute_command(*command.split())
+
+
+def test_the_workers_user_can_do_its_work_and_no_more(guarded: RedisServer, admin: Redis) -> None:
+    mask = End(1, False, "lobby", "a", "t", Outcome.MASK, None, 0.9, time.time_ns() // 1_000_000)  # noqa: FBT003  (a live crop)
+    with Redis(port=guarded.port, username="worker", password="w", decode_responses=True) as client:  # noqa: S106  (a test's)
+        store = RedisVerdictStore(client, model="m", ttl_ms=3000, max_skew_ms=250, history_length=10)
+        store.heartbeat()
+        store.write([mask])
+        store.audit_counts()
+        with pytest.raises(Exception, match="no permissions"):
+            client.keys("*")
+    assert admin.exists(verdict_key("lobby")) == 1
+
+
+def test_a_bad_camera_id_is_named(gate: Gate) -> None:
+    with pytest.raises(MaskgateError, match="'a:b' is not"):
+        gate.latest("a:b")

@@ -1,0 +1,64 @@
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from contract import topology
+from deploy.secrets import BROKER_RIGHTS, generate, rabbit_hash
+
+ROOT = Path(__file__).parent.parent.parent
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+
+
+def test_the_definitions_hold_the_names_that_the_code_uses() -> None:
+    definitions = json.loads(topology.DEFINITIONS.read_bytes())
+    assert {queue["name"] for queue in definitions["queues"]} == {topology.LIVE_QUEUE, topology.AUDIT_QUEUE, topology.DEAD_QUEUE}
+    bound = {(b["source"], b["routing_key"], b["destination"]) for b in definitions["bindings"]}
+    assert (topology.LIVE_EXCHANGE, topology.LIVE_KEY, topology.LIVE_QUEUE) in bound
+    assert (topology.AUDIT_EXCHANGE, topology.AUDIT_KEY, topology.AUDIT_QUEUE) in bound
+    assert (topology.DEAD_EXCHANGE, "", topology.DEAD_QUEUE) in bound
+    assert all(queue["arguments"] == {"x-queue-type": "quorum"} for queue in definitions["queues"])
+
+
+def test_compose_pins_the_model_that_is_committed() -> None:
+    digest = hashlib.sha256((ROOT / "deploy" / "model" / "mask.onnx").read_bytes()).hexdigest()
+    assert SERVICES["worker"]["environment"]["MASKGATE_MODEL_SHA256"] == digest
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_container_has_more_than_it_needs(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert "ports" not in service
+    assert "container_name" not in service
+    assert all(COMPOSE["networks"][network]["internal"] for network in service.get("networks", []))
+
+
+@pytest.mark.parametrize("name", ["rabbitmq", "redis", "worker", "gate"])
+def test_what_others_wait_for_says_whether_it_is_healthy(name: str) -> None:
+    assert "healthcheck" in SERVICES[name]
+
+
+def test_secrets_are_made_once_and_each_role_gets_its_own(tmp_path: Path) -> None:
+    generate(tmp_path)
+    before = {path: path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    generate(tmp_path)
+    assert {path: path.read_text() for path in tmp_path.rglob("*") if path.is_file()} == before
+    passwords = [text for path, text in before.items() if path.suffix == ""]
+    assert len(set(passwords)) == len(passwords) == 6
+    definitions = json.loads((tmp_path / "rabbitmq" / "definitions.json").read_text())
+    worker = next(user for user in definitions["users"] if user["name"] == "worker")
+    salt = base64.b64decode(worker["password_hash"])[:4]
+    assert rabbit_hash((tmp_path / "worker" / "broker").read_text(), salt) == worker["password_hash"]
+    assert (tmp_path / "redis" / "users.acl").read_text().startswith("user default off\n")
+
+
+def test_only_the_administrator_may_declare() -> None:
+    assert {role for role, (configure, _, _) in BROKER_RIGHTS.items() if configure != "^$"} == {"admin"}
