@@ -2,6 +2,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -38,9 +39,11 @@ def gate(guarded: RedisServer, admin: Redis) -> Iterator[Gate]:  # noqa: ARG001 
         yield gate
 
 
-def put(admin: Redis, outcome: str = "no_mask", *, age_ms: int = 0, track: str | None = None, **changes: str) -> None:
+def put(
+    admin: Redis, outcome: str = "no_mask", *, age_ms: int = 0, track: str | None = None, changes: dict[str, str] | None = None
+) -> None:
     captured_at_ms = time.time_ns() // 1_000_000 - age_ms
-    fields = {
+    fields: dict[Any, Any] = {
         "crop_id": "c",
         "track_id": track or "t",
         "outcome": outcome,
@@ -51,7 +54,7 @@ def put(admin: Redis, outcome: str = "no_mask", *, age_ms: int = 0, track: str |
         "crops": "1",
         "agreeing": "1",
     }
-    admin.hset(track_key("lobby", track) if track else verdict_key("lobby"), mapping={**fields, **changes})
+    admin.hset(track_key("lobby", track) if track else verdict_key("lobby"), mapping={**fields, **(changes or {})})
 
 
 @pytest.mark.parametrize(("outcome", "action"), [("no_mask", Action.RECOGNISE), ("mask", Action.REMOVE_MASK), ("uncertain", Action.MANUAL)])
@@ -62,7 +65,7 @@ def test_a_fresh_verdict_is_acted_on(outcome: str, action: Action, gate: Gate, a
 
 @pytest.mark.parametrize("change", [{"p_mask": "nan"}, {"p_mask": "x"}, {"outcome": "bare"}, {"captured_at": "1e999"}, {"crops": ""}])
 def test_garbage_is_manual(change: dict[str, str], gate: Gate, admin: Redis) -> None:
-    put(admin, **change)
+    put(admin, changes=change)
     assert gate.decision("lobby").action is Action.MANUAL
 
 
@@ -105,7 +108,15 @@ def test_a_redis_that_is_not_there_is_manual() -> None:
 
 
 def test_following_tells_every_end_from_now_on(gate: Gate, admin: Redis) -> None:
-    end = {"track_id": "t", "outcome": "expired", "p_mask": "", "captured_at": "1", "decided_at": "2", "model": "m", "reason": "too_old"}
+    end: dict[Any, Any] = {
+        "track_id": "t",
+        "outcome": "expired",
+        "p_mask": "",
+        "captured_at": "1",
+        "decided_at": "2",
+        "model": "m",
+        "reason": "too_old",
+    }
     admin.xadd(history_key("lobby"), {"crop_id": "before", **end})
     ends = gate.follow("lobby")
     assert next(ends) is None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
 
 from tests.servers.ports import eventually, free_port, require
 
@@ -33,7 +33,7 @@ class RedisServer:
             with self.client() as client:
                 client.ping()
         except RedisError as error:
-            return "NOAUTH" in str(error)
+            return isinstance(error, AuthenticationError)
         return True
 
     def start(self) -> None:
