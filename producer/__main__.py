@@ -26,6 +26,7 @@ from producer.images import FolderImages, Image, audit_files, drawn_images, imag
 from producer.rabbit import RabbitOutlet
 from producer.settings import FolderSettings, ProducerSettings, SyntheticSettings
 
+_CONNECT_TIMEOUT_S = 5.0
 _FLUSH_TIMEOUT_S = 30.0
 _KINDS: dict[str, type[ProducerSettings]] = {"folder": FolderSettings, "synthetic": SyntheticSettings}
 _USAGE = "usage: python -m producer {folder DIR | synthetic} [options]; --help after either lists them"
@@ -68,6 +69,7 @@ def _produce(settings: ProducerSettings) -> int:
     # A folder can wait for a broker, a live camera can't: it drops what it can't hand over.
     outlet = RabbitOutlet(parameters(*settings.broker_login(), name=name), stop=stop, patient=settings.rate is None)
     plan = Plan(settings.camera, settings.rate, settings.limit, settings.track_length, settings.audit_every)
+    outlet.wait_for_broker(_CONNECT_TIMEOUT_S)
     begun_s = time.monotonic()
     with _progress(None if settings.loop and settings.limit is None else min(total, settings.limit or total)) as advance:
         play(repeated(images, loop=settings.loop), audit, outlet, plan, stop=stop, clock=now_ms, progress=advance)

@@ -69,6 +69,10 @@ class RabbitOutlet:
             return
         self._publish(message, audit=audit)
 
+    def wait_for_broker(self, timeout_s: float) -> None:
+        """Wait for the connection, at most so long: a camera's first frames need not be refused."""
+        self._run_until(lambda: self._ready, timeout_s)
+
     def rest(self, duration_s: float) -> None:
         """See :class:`contract.queue.CropOutlet`."""
         self._run_until(lambda: False, duration_s)

@@ -5,6 +5,9 @@ import socket
 import sys
 from contextlib import nullcontext
 
+# numpy's BLAS, which nothing here uses, would keep buffers for every core; it reads this when it is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import structlog
 
 from contract import logs

@@ -2,7 +2,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from redis import Redis
@@ -54,7 +54,7 @@ def put(
         "crops": "1",
         "agreeing": "1",
     }
-    admin.hset(track_key("lobby", track) if track else verdict_key("lobby"), mapping={**fields, **(changes or {})})
+    admin.hset(track_key("lobby", track) if track else verdict_key("lobby"), mapping=fields | cast("dict[Any, Any]", changes or {}))
 
 
 @pytest.mark.parametrize(("outcome", "action"), [("no_mask", Action.RECOGNISE), ("mask", Action.REMOVE_MASK), ("uncertain", Action.MANUAL)])
