@@ -61,7 +61,7 @@ def _watch(argv: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.BAD_CONFIGURATION
     with gate:
-        watch(gate, client, settings.cameras, stop=Stop.on_signals(), console=Console(), interval_s=settings.interval_s)
+        watch(gate, client, settings.cameras, stop=Stop.on_signals(), console=Console(soft_wrap=True), interval_s=settings.interval_s)
     return ExitCode.OK
 
 

@@ -30,6 +30,7 @@ class Screen:
     news: dict[str, int] = field(default_factory=dict)
     decisions: dict[str, Decision] = field(default_factory=dict)
     workers_alive: bool = True
+    told_alive: bool = True
 
     def look(self, gate: Gate) -> None:
         """Read every known camera's verdict anew."""
@@ -51,7 +52,7 @@ class Screen:
         return table
 
     def lines(self) -> Iterator[str]:
-        """For a log: a line for each camera that has news."""
+        """For a log: a line for each camera that has news, and one when the last worker goes or the first comes."""
         for camera, count in self.news.items():
             if not count:
                 continue
@@ -60,6 +61,9 @@ class Screen:
             told = f" p_mask={verdict.p_mask:.2f} consensus={verdict.agreeing}/{verdict.crops}" if verdict else ""
             yield f"{camera} {decision.action} ({decision.reason}){told} verdicts={count}"
             self.news[camera] = 0
+        if self.workers_alive != self.told_alive:
+            self.told_alive = self.workers_alive
+            yield "a worker is at work" if self.workers_alive else "no worker is at work"
 
 
 def watch(gate: Gate, client: Redis, cameras: list[str], *, stop: Stop, console: Console, interval_s: float) -> None:
@@ -95,8 +99,6 @@ def _show(screen: Screen, live: Live | None, console: Console) -> None:
         return
     for line in screen.lines():
         console.print(line, highlight=False)
-    if not screen.workers_alive:
-        console.print("no worker is at work", highlight=False)
 
 
 def _wake_ups(client: Redis, screen: Screen, *, only: list[str], stop: Stop, interval_s: float) -> Iterator[None]:
