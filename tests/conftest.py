@@ -2,9 +2,14 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from tests.servers.rabbit_server import RabbitServer, rabbit_server
 from tests.servers.redis_server import RedisServer, redis_server
+
+# How long an example takes is the machine's business: timings belong in benchmarks.
+settings.register_profile("maskgate", deadline=None)
+settings.load_profile("maskgate")
 
 
 @pytest.fixture(scope="session")
