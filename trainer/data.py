@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import structlog
@@ -125,8 +124,7 @@ def difference_hash(image: Pixels) -> str:
 
     N. Krawetz, "Kind of Like That", 2013 (dHash).
     """
-    grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)  # noqa: PLR2004  (a colour image has three axes)
-    cells = np.asarray(cv2.resize(grey, (9, 8), interpolation=cv2.INTER_AREA))
+    cells = reduce(image, InputShape(8, 9, 1))[:, :, 0]
     return np.packbits(cells[:, 1:] > cells[:, :-1]).tobytes().hex()
 
 
