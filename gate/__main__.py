@@ -4,11 +4,11 @@
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 
 import msgspec
-from rich.console import Console
 
 from contract import logs
 from contract.clock import now_ms
@@ -20,7 +20,6 @@ from contract.store import connect
 from gate.client import Gate
 from gate.decide import Action, Decision
 from gate.settings import GateSettings, WaitSettings, WatchSettings
-from gate.watch import watch
 
 _EXITS = {Action.RECOGNISE: 0, Action.REMOVE_MASK: 1, Action.MANUAL: 2}
 
@@ -36,23 +35,33 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _wait(argv: Sequence[str]) -> int:
+    decision = Decision(Action.MANUAL, "interrupted")
     try:
         settings = load(WaitSettings, argv, "python -m gate wait")
         with Gate(*settings.redis_login(), timeout_s=settings.redis_timeout_s) as gate:
             decision = gate.decision(settings.camera, settings.track, timeout_s=settings.timeout_s, min_agreeing=settings.min_agreeing)
     except MaskgateError as error:
         decision = Decision(Action.MANUAL, str(error))
+    except KeyboardInterrupt:
+        pass
     verdict = decision.verdict
     age_ms = now_ms() - verdict.captured_at_ms if verdict else None
-    print(
-        json.dumps(
-            {"decision": decision.action, "reason": decision.reason, "age_ms": age_ms, "verdict": verdict and msgspec.to_builtins(verdict)}
-        )
-    )
+    told = {"decision": decision.action, "reason": decision.reason, "age_ms": age_ms, "verdict": verdict and msgspec.to_builtins(verdict)}
+    try:
+        print(json.dumps(told), flush=True)
+    except OSError:
+        _discard_output()
+        return _EXITS[Action.MANUAL]  # whoever was to read this has not
     return _EXITS[decision.action]
 
 
 def _watch(argv: Sequence[str]) -> int:
+    # Here, because a door that only waits has no need of rich.
+    from rich.console import Console  # noqa: PLC0415
+
+    from gate.watch import watch  # noqa: PLC0415
+
+    stop = Stop.on_signals()
     try:
         settings = load(WatchSettings, argv, "python -m gate watch")
         client = connect(*settings.redis_login(), name="gate-watch", timeout_s=max(1.0, settings.redis_timeout_s))
@@ -60,8 +69,11 @@ def _watch(argv: Sequence[str]) -> int:
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.BAD_CONFIGURATION
-    with gate:
-        watch(gate, client, settings.cameras, stop=Stop.on_signals(), console=Console(soft_wrap=True), interval_s=settings.interval_s)
+    try:
+        with gate:
+            watch(gate, client, settings.cameras, stop=stop, console=Console(soft_wrap=True), interval_s=settings.interval_s)
+    except BrokenPipeError:
+        _discard_output()  # `… | head` has seen enough
     return ExitCode.OK
 
 
@@ -74,6 +86,11 @@ def _alive(argv: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _discard_output() -> None:
+    # Python flushes standard output once more when it ends, and would make of another failure an exit code of its own.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 _COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"wait": _wait, "watch": _watch, "alive": _alive}

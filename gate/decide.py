@@ -1,6 +1,5 @@
 """From a verdict to what the door does: pure, and whatever is not sure is "manual"."""
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,6 +9,7 @@ from contract.verdict import Outcome, Verdict
 MAX_AGE_MS = 3000
 #: How far ahead of this machine's clock a crop may have been captured.
 MAX_SKEW_MS = 250
+_EVEN_ODDS = 0.5
 
 
 class Action(StrEnum):
@@ -29,6 +29,11 @@ class Decision:
     verdict: Verdict | None = None
 
 
+def is_fresh(verdict: Verdict, now_ms: int) -> bool:
+    """Whether a verdict's crop was captured lately and not, beyond a small skew, in the future."""
+    return -MAX_SKEW_MS <= now_ms - verdict.captured_at_ms < MAX_AGE_MS
+
+
 def decide(
     verdict: Verdict | None,
     now_ms: int,
@@ -46,18 +51,20 @@ def decide(
     if verdict is None:
         return Decision(Action.MANUAL, "no verdict")
     age_ms = now_ms - verdict.captured_at_ms
-    refusals = {
-        f"verdict is {age_ms} ms old": age_ms >= max_age_ms,
-        f"verdict is {-age_ms} ms in the future": age_ms < -max_skew_ms,
-        f"probability {verdict.p_mask} is none": not (math.isfinite(verdict.p_mask) and 0 <= verdict.p_mask <= 1),
-        f"{verdict.agreeing} of {verdict.crops} crops agree, {min_agreeing} wanted": not min_agreeing <= verdict.agreeing <= verdict.crops,
-        f"outcome is {verdict.outcome}": verdict.outcome not in (Outcome.MASK, Outcome.NO_MASK),
-        # Whatever the thresholds were, these two can't both be right.
-        "outcome contradicts probability": (verdict.outcome is Outcome.NO_MASK) == (verdict.p_mask > 0.5),  # noqa: PLR2004  (even odds)
+    must_hold = {  # stated as what must be true, so that a NaN fails them
+        f"verdict is {age_ms} ms old": age_ms < max_age_ms,
+        f"verdict is {-age_ms} ms in the future, are the clocks right?": age_ms >= -max_skew_ms,
+        f"outcome is {verdict.outcome}": verdict.outcome in (Outcome.MASK, Outcome.NO_MASK),
+        f"probability {verdict.p_mask} is none": 0 <= verdict.p_mask <= 1,
+        # Whatever the model's thresholds are, these two can't both be right.
+        f"{verdict.outcome} contradicts p_mask {verdict.p_mask}": (verdict.outcome == Outcome.MASK) == (verdict.p_mask >= _EVEN_ODDS),
+        f"{verdict.agreeing} of {verdict.crops} crops agree, {min_agreeing} wanted": (
+            max(1, min_agreeing) <= verdict.agreeing <= verdict.crops
+        ),
     }
-    for reason, holds in refusals.items():
-        if holds:
-            return Decision(Action.MANUAL, reason, verdict)
-    if verdict.outcome is Outcome.MASK:
+    for objection, holds in must_hold.items():
+        if not holds:
+            return Decision(Action.MANUAL, objection, verdict)
+    if verdict.outcome == Outcome.MASK:
         return Decision(Action.REMOVE_MASK, "mask", verdict)
     return Decision(Action.RECOGNISE, "no mask", verdict)

@@ -9,12 +9,14 @@ from redis.exceptions import RedisError
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from contract.backoff import Backoff
 from contract.clock import now_ms
+from contract.crop import is_id
 from contract.errors import MaskgateError
 from contract.stop import Stop
-from contract.verdict import CHANNEL_PATTERN, NO_CAMERA, camera_of_channel
+from contract.verdict import CHANNEL_PATTERN, camera_of_channel
 from gate.client import Gate, subscription
 from gate.decide import Action, Decision
 
@@ -31,37 +33,53 @@ class Screen:
     decisions: dict[str, Decision] = field(default_factory=dict)
     workers_alive: bool = True
     told_alive: bool = True
+    lost: bool = False
+    told_actions: dict[str, Action] = field(default_factory=dict)
 
     def look(self, gate: Gate) -> None:
-        """Read every known camera's verdict anew."""
+        """Read every known camera's verdict anew.
+
+        Raises:
+            StoreError: Redis does not answer: asked once, rather than once a camera.
+        """
+        self.workers_alive = gate.workers_alive()
+        self.trouble = ""
         for camera in self.news:
             self.decisions[camera] = gate.decision(camera)
-        self.workers_alive = gate.workers_alive()
+
+    def lose(self, trouble: str) -> None:
+        """Redis does not answer: manual everywhere."""
+        self.trouble = trouble
+        self.decisions = {camera: Decision(Action.MANUAL, "no connection to Redis") for camera in self.news}
 
     def table(self) -> Table:
         """For a terminal."""
         title = self.trouble or ("" if self.workers_alive else "no worker is at work")
-        table = Table("camera", "outcome", "p(mask)", "age", "consensus", "decision", title=title or None, title_style="bold red")
+        table = Table("camera", "outcome", "p(mask)", "age", "consensus", "decision", title=Text(title, "bold red") if title else None)
         for camera, decision in sorted(self.decisions.items()):
             verdict = decision.verdict
             cells = ("–",) * 4
             if verdict:
                 age_s = (now_ms() - verdict.captured_at_ms) / 1000
                 cells = (verdict.outcome.value, f"{verdict.p_mask:.2f}", f"{age_s:.1f} s", f"{verdict.agreeing}/{verdict.crops}")
-            table.add_row(camera, *cells, f"[{_COLOURS[decision.action]}]{decision.action}[/] ({decision.reason})")
+            # Text, not markup: a reason may hold brackets.
+            table.add_row(camera, *cells, Text.assemble((decision.action, _COLOURS[decision.action]), f" ({decision.reason})"))
         return table
 
     def lines(self) -> Iterator[str]:
-        """For a log: a line for each camera that has news, and one when the last worker goes or the first comes."""
+        """For a log: a line for each camera that has news or whose verdict ran out, and one when Redis or the workers come or go."""
+        if bool(self.trouble) != self.lost:
+            self.lost = bool(self.trouble)
+            yield f"redis lost: {self.trouble}; every door is manual meanwhile" if self.lost else "redis answers again"
         for camera, count in self.news.items():
-            if not count:
-                continue
             decision = self.decisions[camera]
+            if not count and decision.action is self.told_actions.get(camera):
+                continue
             verdict = decision.verdict
             told = f" p_mask={verdict.p_mask:.2f} consensus={verdict.agreeing}/{verdict.crops}" if verdict else ""
-            yield f"{camera} {decision.action} ({decision.reason}){told} verdicts={count}"
-            self.news[camera] = 0
-        if self.workers_alive != self.told_alive:
+            self.news[camera], self.told_actions[camera] = 0, decision.action
+            yield f"{camera} {decision.action} ({decision.reason}){told} wake_ups={count}"
+        if not self.lost and self.workers_alive != self.told_alive:
             self.told_alive = self.workers_alive
             yield "a worker is at work" if self.workers_alive else "no worker is at work"
 
@@ -81,12 +99,8 @@ def watch(gate: Gate, client: Redis, cameras: list[str], *, stop: Stop, console:
                     backoff.reset()
                     _show(screen, live, console)
             except (RedisError, MaskgateError) as error:
-                if not screen.trouble:
-                    console.print(f"redis lost: {error}; every door is manual meanwhile", highlight=False)
-                screen.trouble = f"redis: {error}"
-                screen.decisions = {camera: Decision(Action.MANUAL, "no connection to Redis") for camera in screen.news}
-                if live:
-                    live.update(screen.table(), refresh=True)
+                screen.lose(str(error))
+                _show(screen, live, console)
                 stop.sleep(backoff.next_s())
     finally:
         if live:
@@ -98,19 +112,19 @@ def _show(screen: Screen, live: Live | None, console: Console) -> None:
         live.update(screen.table(), refresh=True)
         return
     for line in screen.lines():
-        console.print(line, highlight=False)
+        # Not through rich, which would take brackets in it for markup.
+        print(line, file=console.file, flush=True)
 
 
 def _wake_ups(client: Redis, screen: Screen, *, only: list[str], stop: Stop, interval_s: float) -> Iterator[None]:
     """Counts wake-ups into ``screen.news``; yields once an interval."""
     with subscription(client) as wake_ups:
         wake_ups.psubscribe(CHANNEL_PATTERN)
-        screen.trouble = ""
         while not stop.requested:
             due_s = time.monotonic() + interval_s
             while not stop.requested and (left_s := due_s - time.monotonic()) > 0:
                 message = wake_ups.get_message(timeout=min(left_s, 0.2))
-                camera = camera_of_channel(message["channel"]) if message else NO_CAMERA
-                if camera != NO_CAMERA and (not only or camera in only):
+                camera = camera_of_channel(message["channel"]) if message else None
+                if camera and is_id(camera) and (not only or camera in only):
                     screen.news[camera] = screen.news.get(camera, 0) + 1
             yield

@@ -64,3 +64,14 @@ def test_garbage_in_redis_is_no_verdict(fields: dict[str, str]) -> None:
         assert parse_verdict(fields) is None
     except BadVerdictError:
         assert fields
+
+
+@pytest.mark.parametrize(("outcome", "p_mask"), [("no_mask", 0.9), ("no_mask", 0.5), ("mask", 0.1)])
+def test_an_outcome_that_is_mere_text_opens_no_door_against_its_probability(outcome: str, p_mask: float) -> None:
+    assert decide(msgspec.structs.replace(BARE, outcome=outcome, p_mask=p_mask), NOW_MS).action is Action.MANUAL
+
+
+@given(st.integers(0, 6000), st.integers(0, 10_000))
+def test_a_verdict_that_is_too_old_stays_too_old(age_ms: int, later_ms: int) -> None:
+    if decide(BARE, BARE.captured_at_ms + age_ms).action is Action.MANUAL:
+        assert decide(BARE, BARE.captured_at_ms + age_ms + later_ms).action is Action.MANUAL
