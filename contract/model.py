@@ -44,13 +44,18 @@ class Model:
             msg = f"model {path}: {error.strerror}"
             raise ModelError(msg) from None
         try:
-            return cls._from_bytes(content, sha256)
+            return cls.from_bytes(content, sha256)
         except ModelError as error:
             msg = f"model {path}: {error}"
             raise ModelError(msg) from None
 
     @classmethod
-    def _from_bytes(cls, content: bytes, sha256: str | None) -> "Model":
+    def from_bytes(cls, content: bytes, sha256: str | None = None) -> "Model":
+        """The same from the bytes of a file.
+
+        Raises:
+            ModelError: as :meth:`load` does.
+        """
         digest = hashlib.sha256(content).hexdigest()
         if sha256 is not None and digest != sha256.lower():
             msg = f"SHA-256 is {digest}, pinned is {sha256}"

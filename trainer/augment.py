@@ -1,107 +1,228 @@
-"""Training pictures as a door's cameras would have seen them: light, pose, framing, occlusion, resolution, blur, noise, grey.
+"""Training pictures as a door's cameras would have seen them: framing, pose, occlusion, light, blur, resolution, JPEG, noise, grey.
 
-All on whole batches: float tensors of shape (n, 3, height, width), 0 to 1.
+All on whole batches: float tensors of shape (n, 3, height, width), 0 to 1. Each step takes a random part of the batch and leaves the rest
+as it is, so that its cost is that of what it changes.
 """
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
+import cv2
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from contract.image import Pixels
+from trainer.copy_paste import paste_masks
+from trainer.occluders import OCCLUDERS
+from trainer.synthetic_masks import wear_masks
+
+_WARP = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+#: The luma quantisation of JPEG at quality 50 (ITU-T T.81, table K.1).
+_JPEG_LUMA = (
+    "16 11 10 16 24 40 51 61 12 12 14 19 26 58 60 55 14 13 16 24 40 57 69 56 14 17 22 29 51 87 80 62 "
+    "18 22 37 56 68 109 103 77 24 35 55 64 81 104 113 92 49 64 78 87 103 121 120 101 72 92 95 98 112 100 103 99"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """How different from the training pictures the door's will be; 1 is what generalised best at a small budget."""
+
+    geometry: float = 1.0  # scales how far framing and pose stray
+    light: float = 1.0  # scales how far brightness and colour stray
+    damage: float = 1.0  # scales how many pictures are occluded, blurred, noisy, …
+    grey: float = 0.25  # of the pictures lose their colour
+    synthetic_masks: float = 0.0  # of the bare faces that fill their picture are given a drawn one, and the label that goes with it
+    cut_masks: float = 0.0  # of the bare faces from sources that masks were cut from are given one of those
+
 
 class Augmentation:
-    """Draws from its own generator, so that a seed repeats a training.
+    """Draws from its own generator, so that a seed repeats a training."""
 
-    ``strength`` scales geometry and light; 1 is what generalised best at a small budget.
-    """
-
-    def __init__(self, side_px: int, seed: int, strength: float = 1.0) -> None:
+    def __init__(self, side_px: int, seed: int, world: World | None = None, masks: Pixels | None = None) -> None:
         self._side_px = side_px
-        self._strength = strength
-        self._random = torch.Generator().manual_seed(seed)
+        self._world = world or World()
+        self._masks = masks
+        self.random = torch.Generator().manual_seed(seed)
 
-    def __call__(self, batch: Tensor) -> Tensor:
-        """Augment uint8 (n, height, width, 3) into float (n, 3, side_px, side_px), -1 to 1 as ``contract.preprocess`` has it."""
-        images = batch.permute(0, 3, 1, 2).float() / 255
-        images = self._frame(images)
-        images = self._occlude(images)
-        images = self._light(images)
-        images = self._blur(images)
-        images = self._resolution(images)
-        images = images + torch.randn(images.shape, generator=self._random) * self._some(images, 0.4) * self._uniform(images, 0, 0.06)
-        images = torch.where(self._some(images, 0.25) > 0, _luma(images), images)
-        return images.clamp(0, 1) * 2 - 1
+    def __call__(self, batch: Tensor, labels: Tensor, tight: Tensor, cut: Tensor) -> tuple[Tensor, Tensor]:
+        """Augment uint8 (n, height, width, 3) into float (n, 3, side_px, side_px), -1 to 1 as ``contract.preprocess`` has it.
+
+        ``labels`` (n,) is 1 for a mask; ``tight`` (n,) says whose face fills the picture, so that a mask can be drawn on it; ``cut`` (n,)
+        who may wear one that was cut from another picture.
+        Returns the pictures and their labels.
+        """
+        if self._world.synthetic_masks:
+            wears = (labels == 0) & tight & (torch.rand(len(labels), generator=self.random) < self._world.synthetic_masks)
+            if wears.any():
+                masked = wear_masks(batch[wears].permute(0, 3, 1, 2).float() / 255, self.random)
+                batch = batch.index_put((wears,), (masked * 255).round().byte().permute(0, 2, 3, 1))
+                labels = torch.where(wears, 1, labels)
+        if self._masks is not None and len(self._masks) and self._world.cut_masks:
+            wears = (labels == 0) & cut & (torch.rand(len(labels), generator=self.random) < self._world.cut_masks)
+            if wears.any():
+                pasted = paste_masks(batch[wears].numpy(), self._masks, self.random)
+                batch = batch.index_put((wears,), torch.from_numpy(pasted))
+                labels = torch.where(wears, 1, labels)
+        images = self._frame(batch.numpy())
+        damage = self._world.damage
+        changes: tuple[tuple[float, Callable[[Tensor], Tensor]], ...] = (
+            *((0.06 * damage, partial(_with, self.random, occluder)) for occluder in OCCLUDERS),
+            (1.0, self._light),
+            (0.4, self._side_shadow),
+            (0.08 * damage, self._glare),
+            (0.25 * damage, self._soften),
+            (0.12 * damage, self._motion),
+            (0.25 * damage, self._few_pixels),
+            (0.1 * damage, self._jpeg),
+            (0.4 * damage, self._noise),
+            (self._world.grey, luma),
+        )
+        for share, change in changes:
+            images = self._on_some(images, share, change)
+        return images.clamp(0, 1) * 2 - 1, labels
+
+    def _on_some(self, images: Tensor, share: float, change: Callable[[Tensor], Tensor]) -> Tensor:
+        if share >= 1:
+            return change(images)
+        chosen = torch.rand(len(images), generator=self.random) < share
+        if not chosen.any():
+            return images
+        return images.index_put((chosen,), change(images[chosen]))
 
     def _uniform(self, like: Tensor, low: float, high: float, *shape: int) -> Tensor:
-        return torch.rand((len(like), *(shape or (1, 1, 1))), generator=self._random) * (high - low) + low
+        return torch.rand((len(like), *(shape or (1, 1, 1))), generator=self.random) * (high - low) + low
 
-    def _some(self, like: Tensor, share: float) -> Tensor:
-        return (torch.rand((len(like), 1, 1, 1), generator=self._random) < share).float()
+    def _frame(self, pixels: Pixels) -> Tensor:
+        """Mirror, rotate, zoom, stretch, shift and tilt: one resampling for all, at twice the size and then averaged as serving does."""
+        side = self._side_px
+        framed = np.empty((len(pixels), side, side, 3), np.uint8)
+        for i, matrix in enumerate(self._views(len(pixels), pixels.shape[1])):
+            double = cv2.warpPerspective(pixels[i], matrix, (2 * side, 2 * side), flags=_WARP, borderMode=cv2.BORDER_REFLECT_101)
+            cv2.resize(double, (side, side), dst=framed[i], interpolation=cv2.INTER_AREA)
+        return torch.from_numpy(framed).permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format) / 255
 
-    def _frame(self, images: Tensor) -> Tensor:
-        """Mirror, rotate, zoom, stretch, shift and tilt: one resampling for all."""
-        s = self._strength
-        angle = self._uniform(images, -1, 1).flatten() * math.radians(20) * s * self._some(images, 0.7).flatten()
-        zoom = torch.exp(self._uniform(images, -0.22, 0.25).flatten() * s)
-        stretch = torch.exp(self._uniform(images, -0.12, 0.12).flatten() * s)
-        mirror = torch.where(self._uniform(images, 0, 1).flatten() < 0.5, -1.0, 1.0)  # noqa: PLR2004  (half of them)
-        cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
-        shift = self._uniform(images, -0.12, 0.12, 2) * s
-        theta = torch.stack((
-            torch.stack((cos * stretch * mirror, -sin, shift[:, 0]), 1),
-            torch.stack((sin * mirror, cos / stretch, shift[:, 1]), 1),
-        ), 1)  # fmt: skip
-        # Twice the size, then averaged: the shrinking that contract.preprocess does by area.
-        side = self._side_px * 2
-        grid = functional.affine_grid(theta, [len(images), 3, side, side], align_corners=False)
-        tilt = self._uniform(images, -0.15, 0.15, 1, 2) * s
-        depth = 1 + (grid * tilt.unsqueeze(1)).sum(-1, keepdim=True)
-        sampled = functional.grid_sample(images, grid / depth, mode="bilinear", padding_mode="reflection", align_corners=False)
-        return functional.avg_pool2d(sampled, 2)
+    def _views(self, count: int, kept_px: int) -> npt.NDArray[np.float64]:
+        """Matrices (count, 3, 3) from a pixel of the doubled output to one of the picture it is taken from."""
+        s = self._world.geometry
 
-    def _occlude(self, images: Tensor) -> Tensor:
-        """A rectangle of one colour somewhere, on some: hands, scarves, hair, other heads."""
-        side = images.shape[-1]
-        at = torch.arange(side).float()
-        centre, half = self._uniform(images, 0, side, 2), self._uniform(images, side * 0.05, side * 0.18, 2)
-        rows = ((at - centre[:, :1]).abs() < half[:, :1]).float().view(-1, 1, side, 1)
-        columns = ((at - centre[:, 1:]).abs() < half[:, 1:]).float().view(-1, 1, 1, side)
-        covered = rows * columns * self._some(images, 0.2)
-        return images * (1 - covered) + self._uniform(images, 0, 1, 3, 1, 1) * covered
+        def between(low: float, high: float) -> npt.NDArray[np.float64]:
+            return np.asarray(torch.rand(count, generator=self.random, dtype=torch.float64) * (high - low) + low)
+
+        turned = between(0, 1) < 0.7  # noqa: PLR2004
+        angle = between(-1, 1) * math.radians(20) * s * turned
+        zoom, stretch = np.exp(between(-0.25, 0.3) * s), np.exp(between(-0.15, 0.15) * s)
+        mirror = np.where(between(0, 1) < 0.5, -1.0, 1.0)  # noqa: PLR2004
+        cos, sin = np.cos(angle) * zoom, np.sin(angle) * zoom
+        view = np.zeros((count, 3, 3))
+        view[:, 0] = np.stack((cos * stretch * mirror, -sin, between(-0.12, 0.12) * s), 1)
+        view[:, 1] = np.stack((sin * mirror, cos / stretch, between(-0.12, 0.12) * s), 1)
+        view[:, 2] = np.stack((between(-0.15, 0.15) * s, between(-0.15, 0.15) * s, np.ones(count)), 1)
+        # Both pictures run from -1 to 1; pixel centres lie half a pixel inside.
+        unit = 1 / self._side_px
+        into = np.array([[unit, 0, unit / 2 - 1], [0, unit, unit / 2 - 1], [0, 0, 1]])
+        half = kept_px / 2
+        out = np.array([[half, 0, half - 0.5], [0, half, half - 0.5], [0, 0, 1]])
+        return np.asarray(out @ view @ into)
 
     def _light(self, images: Tensor) -> Tensor:
-        """Gamma, contrast, brightness, colour cast and a shadow from one side."""
-        s = self._strength
-        images = images.clamp(1e-4, 1) ** torch.exp(self._uniform(images, -0.5, 0.5) * s)
-        images = (images - 0.5) * self._uniform(images, 1 - 0.35 * s, 1 + 0.3 * s) + 0.5 + self._uniform(images, -0.12, 0.12) * s
-        images = images * torch.exp(self._uniform(images, -0.12, 0.12, 3, 1, 1) * s)
+        """Gamma, contrast, brightness and colour cast."""
+        s = self._world.light
+        images = images.clamp(1e-3, 1) ** torch.exp(self._uniform(images, -0.5, 0.5) * s)
+        mean = images.mean((1, 2, 3), keepdim=True)
+        images = (images - mean) * torch.exp(self._uniform(images, -0.4, 0.35) * s) + mean
+        images = images * torch.exp(self._uniform(images, -0.35, 0.3) * s)
+        return (images * torch.exp(self._uniform(images, -0.14, 0.14, 3, 1, 1) * s)).clamp(0, 1)
+
+    def _side_shadow(self, images: Tensor) -> Tensor:
+        """Light from one side: a slope of brightness, soft or with an edge."""
         ramp = torch.linspace(-1, 1, images.shape[-1])
         direction = self._uniform(images, -1, 1, 2, 1, 1)
-        shadow = direction[:, :1] * ramp.view(1, 1, 1, -1) + direction[:, 1:] * ramp.view(1, 1, -1, 1)
-        return (images * (1 + 0.35 * s * shadow * self._some(images, 0.5))).clamp(0, 1)
+        slope = direction[:, :1] * ramp.view(1, 1, 1, -1) + direction[:, 1:] * ramp.view(1, 1, -1, 1)
+        slope = torch.tanh(slope * self._uniform(images, 0.7, 4))
+        return (images * (1 + 0.45 * self._world.light * slope)).clamp(0, 1)
 
-    def _blur(self, images: Tensor) -> Tensor:
-        """Out of focus or moving: a small horizontal, vertical or round average, mixed in by a random share."""
-        kernels = torch.zeros(3, 1, 3, 3)
-        kernels[0, 0, 1] = kernels[1, 0, :, 1] = 1 / 3
-        kernels[2, 0] = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]) / 16
-        kernel = kernels[int(torch.randint(3, (1,), generator=self._random))].expand(3, 1, 3, 3)
-        blurred = functional.conv2d(functional.pad(images, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
-        return torch.lerp(images, blurred, self._some(images, 0.4) * self._uniform(images, 0, 1))
+    def _glare(self, images: Tensor) -> Tensor:
+        """A bright, soft spot."""
+        at = torch.linspace(-1, 1, images.shape[-1])
+        centre = self._uniform(images, -1, 1, 2, 1, 1)
+        distance = (at.view(1, 1, 1, -1) - centre[:, :1]) ** 2 + (at.view(1, 1, -1, 1) - centre[:, 1:]) ** 2
+        return images + (1 - images) * self._uniform(images, 0.2, 0.8) * torch.exp(-distance / self._uniform(images, 0.02, 0.4))
 
-    def _resolution(self, images: Tensor) -> Tensor:
-        """A quarter of them from so few pixels that they were enlarged: down to 12."""
-        few = max(1, len(images) // 8)
+    def _soften(self, images: Tensor) -> Tensor:
+        """Out of focus: a round average, mixed in by a random share, once or twice."""
+        blurred = _blur(images)
+        further = torch.where(self._uniform(images, 0, 1) < 0.5, blurred, _blur(blurred))  # noqa: PLR2004
+        return torch.lerp(images, further, self._uniform(images, 0, 1))
+
+    def _motion(self, images: Tensor) -> Tensor:
+        """Moving: an average along a line of up to five pixels, in one direction for the part at hand."""
+        angle = float(torch.rand(1, generator=self.random)) * math.pi
+        steps = torch.linspace(-1, 1, 5) * float(torch.rand(1, generator=self.random)) * 2.5 * 2 / self._side_px
+        theta = torch.eye(2, 3).repeat(len(steps), 1, 1)
+        theta[:, 0, 2], theta[:, 1, 2] = steps * math.cos(angle), steps * math.sin(angle)
+        grids = functional.affine_grid(theta, [len(steps), 3, *images.shape[-2:]], align_corners=False)
+        moved = [
+            functional.grid_sample(images, grid.expand(len(images), -1, -1, -1), padding_mode="border", align_corners=False)
+            for grid in grids
+        ]
+        return torch.stack(moved).mean(0)
+
+    def _few_pixels(self, images: Tensor) -> Tensor:
+        """From so few pixels that they were enlarged: down to 12 of 28."""
         side = images.shape[-1]
-        for start in (0, few):
-            low = int(torch.randint(side * 3 // 7, side, (1,), generator=self._random))
-            part = functional.interpolate(images[start : start + few], size=(low, low), mode="area")
-            back = functional.interpolate(part, size=(side, side), mode="bilinear", align_corners=False)
-            images = torch.cat((images[:start], back, images[start + few :]))
-        return images
+        low = int(torch.randint(side * 3 // 7, side, (1,), generator=self.random))
+        part = functional.interpolate(images, size=(low, low), mode="area")
+        return functional.interpolate(part, size=(side, side), mode="bilinear", align_corners=False)
+
+    def _jpeg(self, images: Tensor) -> Tensor:
+        """Brightness as JPEG leaves it at quality 15 to 70: blocks of 8 × 8, quantised (ITU-T T.81)."""
+        side = images.shape[-1]
+        padded = functional.pad(luma(images)[:, :1] * 255 - 128, (0, -side % 8, 0, -side % 8), mode="replicate")
+        cells = padded.shape[-1] // 8
+        blocks = padded.view(-1, cells, 8, cells, 8).transpose(2, 3)
+        table = torch.tensor([float(n) for n in _JPEG_LUMA.split()]).view(8, 8)
+        quality = self._uniform(images, 15, 70, 1, 1, 1, 1)
+        steps = table * torch.where(quality < 50, 50 / quality, 2 - quality / 50)  # noqa: PLR2004  (the reference encoder's scale)
+        transform = _cosines()
+        quantised = torch.round(transform @ blocks @ transform.T / steps) * steps
+        change = (transform.T @ quantised @ transform - blocks).transpose(2, 3).reshape(padded.shape)[..., :side, :side]
+        return images + change / 255
+
+    def _noise(self, images: Tensor) -> Tensor:
+        """A sensor's: more in the dark, some of it in colour."""
+        amount = self._uniform(images, 0, 0.07)
+        grains = torch.randn(images.shape, generator=self.random)
+        one = torch.randn((len(images), 1, *images.shape[2:]), generator=self.random)
+        return images + amount * torch.lerp(grains, one.expand_as(images), 0.5) * 1.3 * (1.2 - images.clamp(0, 1))
 
 
-def _luma(images: Tensor) -> Tensor:
+def _with(random: torch.Generator, occluder: Callable[[Tensor, torch.Generator], Tensor], images: Tensor) -> Tensor:
+    return occluder(images, random)
+
+
+def luma(images: Tensor) -> Tensor:
+    """Grey, in three equal channels (ITU-R BT.601, as OpenCV has it)."""
     weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
     return (images * weights).sum(1, keepdim=True).expand_as(images)
+
+
+def _blur(images: Tensor) -> Tensor:
+    """A quarter, a half, a quarter: down, then across."""
+    for size, axis in ((images.shape[2], 2), (images.shape[3], 3)):
+        before, after = (torch.arange(size).add(step).clamp(0, size - 1) for step in (-1, 1))
+        images = (images.index_select(axis, before) + images.index_select(axis, after)).div(4) + images / 2
+    return images
+
+
+def _cosines() -> Tensor:
+    """The orthonormal 8 × 8 discrete cosine transform."""
+    k = torch.arange(8.0)
+    matrix = torch.cos(math.pi * k[:, None] * (2 * k[None] + 1) / 16) / 2
+    matrix[0] /= math.sqrt(2)
+    return matrix

@@ -1,11 +1,11 @@
 """Labelled images on disk: find them, decode them once, say what they are.
 
 A *source* is a folder that holds class folders: ``WithMask``, ``with_mask``, ``without-mask``, … in any spelling of those words.
-``MaskWornIncorrectly`` and whatever else lies there is left alone.
+``MaskWornIncorrectly`` is found by those who ask for it; whatever else lies there is left alone.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,11 @@ from contract.card import InputShape
 from contract.errors import ConfigurationError, UnreadableCropError
 from contract.image import FILE_LIMITS, Pixels, decode, sniff
 from contract.preprocess import reduce
+from trainer.groups import Fingerprint, fingerprint
 
-CLASS_FOLDERS = {"withmask": 1, "mask": 1, "withoutmask": 0, "nomask": 0}
+CLASS_FOLDERS = {"withmask": 1, "mask": 1, "masked": 1, "withoutmask": 0, "nomask": 0, "unmasked": 0}
+#: Masks below the nose or at the chin: nobody trains on them, a report says what becomes of them.
+INCORRECT_FOLDERS = {"maskwornincorrectly": 1, "maskwearedincorrect": 1, "incorrectmask": 1}
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".pgm"})
 
 log = structlog.get_logger()
@@ -35,17 +38,22 @@ class LabelledFile:
 
 @dataclass(frozen=True, slots=True)
 class LabelledImages:
-    """Images in memory: ``pixels`` uint8 (n, height, width, channels), ``labels`` (n,), ``sources`` and ``groups`` n names each.
+    """Images in memory: ``pixels`` uint8 (n, height, width, channels), ``labels`` (n,), ``sources`` and ``paths`` n each.
 
-    Images of the same group look alike and may not be split between training and validation.
+    ``skipped`` of the files were no images; ``sha256`` is over the bytes and labels of the others.
     """
 
     pixels: Pixels
     labels: npt.NDArray[np.int64]
     sources: list[str]
-    groups: list[str]
+    paths: list[Path]
+    fingerprints: list[Fingerprint]
     skipped: int
     sha256: str
+
+    def of(self, sources: Collection[str]) -> npt.NDArray[np.bool_]:
+        """Which images come from these sources, (n,)."""
+        return np.asarray([source in sources for source in self.sources], bool)
 
     def subset(self, chosen: npt.NDArray[np.bool_], shape: InputShape) -> "LabelledImages":
         """Some of the images, reduced further."""
@@ -54,29 +62,30 @@ class LabelledImages:
             np.stack([reduce(self.pixels[i], shape) for i in positions]),
             self.labels[positions],
             [self.sources[i] for i in positions],
-            [self.groups[i] for i in positions],
+            [self.paths[i] for i in positions],
+            [self.fingerprints[i] for i in positions],
             self.skipped,
             self.sha256,
         )
 
 
-def find(directories: Sequence[Path]) -> list[LabelledFile]:
-    """All labelled image files below some folders.
+def find(directories: Sequence[Path], classes: Mapping[str, int] = CLASS_FOLDERS) -> list[LabelledFile]:
+    """All labelled image files below some folders, each once.
 
     Raises:
         ConfigurationError: a folder is missing or holds no class folder with images.
     """
-    found: list[LabelledFile] = []
+    found: dict[Path, LabelledFile] = {}
     for directory in directories:
         if not directory.is_dir():
             msg = f"no folder {directory}"
             raise ConfigurationError(msg)
-        here = list(_below(directory))
-        if not here:
+        here = list(_below(directory, classes))
+        if not here and classes is CLASS_FOLDERS:
             msg = f"no WithMask/ or WithoutMask/ with images below {directory}"
             raise ConfigurationError(msg)
-        found += here
-    return found
+        found.update((file.path.resolve(), file) for file in here)
+    return list(found.values())
 
 
 def require_both_classes(files: Sequence[LabelledFile]) -> None:
@@ -97,7 +106,7 @@ def load(files: Sequence[LabelledFile], shape: InputShape) -> LabelledImages:
     Raises:
         ConfigurationError: not one could be read.
     """
-    pixels, labels, sources, groups = [], [], [], []
+    pixels, kept, fingerprints = [], [], []
     digest = hashlib.sha256()
     skipped = 0
     for file in files:
@@ -110,27 +119,25 @@ def load(files: Sequence[LabelledFile], shape: InputShape) -> LabelledImages:
             continue
         digest.update(hashlib.sha256(body).digest() + bytes([file.label]))
         pixels.append(reduce(image, shape))
-        labels.append(file.label)
-        sources.append(file.source)
-        groups.append(difference_hash(image))
+        kept.append(file)
+        fingerprints.append(fingerprint(image))
     if not pixels:
         msg = f"not one of {len(files)} images can be read"
         raise ConfigurationError(msg)
-    return LabelledImages(np.stack(pixels), np.asarray(labels, np.int64), sources, groups, skipped, digest.hexdigest())
+    return LabelledImages(
+        np.stack(pixels),
+        np.asarray([file.label for file in kept], np.int64),
+        [file.source for file in kept],
+        [file.path for file in kept],
+        fingerprints,
+        skipped,
+        digest.hexdigest(),
+    )
 
 
-def difference_hash(image: Pixels) -> str:
-    """16 hex digits that near-identical pictures share: whether brightness falls from each cell to the next, on an 8 × 9 grid.
-
-    N. Krawetz, "Kind of Like That", 2013 (dHash).
-    """
-    cells = reduce(image, InputShape(8, 9, 1))[:, :, 0]
-    return np.packbits(cells[:, 1:] > cells[:, :-1]).tobytes().hex()
-
-
-def _below(directory: Path) -> Iterator[LabelledFile]:
+def _below(directory: Path, classes: Mapping[str, int]) -> Iterator[LabelledFile]:
     for path in sorted(directory.rglob("*")):
-        label = CLASS_FOLDERS.get(path.parent.name.lower().replace("_", "").replace("-", "").replace(" ", ""))
+        label = classes.get(path.parent.name.lower().replace("_", "").replace("-", "").replace(" ", ""))
         if label is not None and path.suffix.lower() in _SUFFIXES and path.is_file():
             home = path.parent.parent
             # seed28/Train and seed28/Test would else both be called after their split alone.

@@ -1,4 +1,7 @@
-"""What an exported file is worth on labelled images: measured in onnxruntime, through the code that serves it."""
+"""What a model is worth on labelled images: accuracy, precision, recall, AUC and what is left when doubt is set aside.
+
+Rates by scikit-learn; intervals after Wilson ("Probable inference", 1927), as the audit in the worker has them.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,31 +12,70 @@ from sklearn.metrics import accuracy_score, precision_score, recall_score, roc_a
 
 from contract.card import ModelCard
 from contract.model import Model
+from trainer.calibration import Band
 
 _CHUNK = 256
+Floats = npt.NDArray[np.float64]
+Labels = Sequence[int] | npt.NDArray[np.int64]
 
 
-def p_mask_of(model: Model, reduced: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """Probabilities for images at the model's input size, shape (n,)."""
+def p_mask_of(model: Model, reduced: npt.NDArray[np.uint8]) -> Floats:
+    """Probabilities for images at the model's input size, shape (n,): measured in onnxruntime, through the code that serves it."""
     return np.concatenate([model.p_mask(reduced[i : i + _CHUNK]) for i in range(0, len(reduced), _CHUNK)])
 
 
-def measures(p_mask: npt.NDArray[np.float64], labels: Sequence[int] | npt.NDArray[np.int64], card: ModelCard) -> dict[str, Any]:
-    """Accuracy, precision, recall (mask positive, at the card's threshold), AUC; ``decided``: the same outside the uncertain band.
+def band_of(card: ModelCard) -> Band:
+    """The thresholds that a model file carries."""
+    return Band(card.threshold, card.uncertain_from, card.uncertain_to)
+
+
+def measures(p_mask: Floats, labels: Labels, band: Band) -> dict[str, Any]:
+    """Accuracy, precision, recall (mask positive, at the threshold), AUC; ``decided``: the same outside the uncertain band.
 
     What is not defined is None: AUC for a single class, precision where nothing was called a mask, recall without masks.
     """
     truth = np.asarray(labels)
-    decided = (p_mask <= card.uncertain_from) | (p_mask >= card.uncertain_to)
-    both = len(np.unique(truth)) > 1
+    called = p_mask >= band.threshold
+    decided = (p_mask <= band.uncertain_from) | (p_mask >= band.uncertain_to)
     return {
         "n": len(truth),
-        **_rates(truth, p_mask >= card.threshold),
-        "auc": float(roc_auc_score(truth, p_mask)) if both else None,
+        **_rates(truth, called),
+        "auc": float(roc_auc_score(truth, p_mask)) if len(np.unique(truth)) > 1 else None,
+        "confusion": confusion(truth, called),
+        "wilson": {name: wilson(*counts) for name, counts in _counts(truth, called).items()},
         "decided": {
             "coverage": float(decided.mean()) if len(truth) else None,
-            **_rates(truth[decided], (p_mask >= card.threshold)[decided]),
+            **_rates(truth[decided], called[decided]),
+            "specificity": float((~called[decided & (truth == 0)]).mean()) if (decided & (truth == 0)).any() else None,
         },
+    }
+
+
+def confusion(truth: npt.NDArray[np.int64], called: npt.NDArray[np.bool_]) -> dict[str, int]:
+    """The four counts, mask positive."""
+    return {
+        "true_mask": int((called & (truth == 1)).sum()),
+        "false_mask": int((called & (truth == 0)).sum()),
+        "true_no_mask": int((~called & (truth == 0)).sum()),
+        "false_no_mask": int((~called & (truth == 1)).sum()),
+    }
+
+
+def wilson(right: int, n: int) -> tuple[float, float] | None:
+    """The 95 % interval of a share; None of nothing."""
+    if n == 0:
+        return None
+    z2, share = 1.959963984540054**2, right / n
+    centre, spread = share + z2 / (2 * n), (z2 * (share * (1 - share) / n + z2 / (4 * n * n))) ** 0.5
+    return max(0.0, (centre - spread) / (1 + z2 / n)), min(1.0, (centre + spread) / (1 + z2 / n))
+
+
+def _counts(truth: npt.NDArray[np.int64], called: npt.NDArray[np.bool_]) -> dict[str, tuple[int, int]]:
+    found = int((called & (truth == 1)).sum())
+    return {
+        "accuracy": (int((called == (truth == 1)).sum()), len(truth)),
+        "precision": (found, int(called.sum())),
+        "recall": (found, int((truth == 1).sum())),
     }
 
 

@@ -1,57 +1,103 @@
 """From checkpoint to artefact: one ONNX file with its card inside, checked against torch before anyone sees it.
 
-After timm's onnx_export and onnx_validate: export, check, compare, then measure the file itself.
+After timm's onnx_export and onnx_validate: export, check, compare, then measure the file itself. Float and int8 are both made; which is
+written is decided by what they get right and what they cost.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
+import onnxruntime as ort
 import torch
 from onnx.helper import set_model_props
 
 from contract.card import CLASSES, METADATA_KEY, Golden, InputShape, ModelCard, encode
 from contract.errors import ModelError
 from contract.model import Model
-from contract.preprocess import PREPROCESSING
+from contract.preprocess import PREPROCESSING, normalise
+from trainer.calibration import Band
 from trainer.card_text import card_text
-from trainer.fit import Trained, logits_of
+from trainer.evaluate import measures, p_mask_of
+from trainer.fit import Trained, input_shape, logits_of
+from trainer.latency import latencies
+from trainer.onnx_graph import INPUT, float_graph, int8_graph
 
-#: How far onnxruntime's probabilities may be from torch's.
-PARITY_TOLERANCE = 1e-4
+#: How far onnxruntime's probabilities may be from torch's: in float anywhere; in int8 on average over pictures.
+PARITY_TOLERANCE, INT8_TOLERANCE = 1e-4, 0.02
+#: Of a hundred calls, how many more int8 may get differently from the labels than float and still be chosen.
+_INT8_MAY_LOSE = 0.002
 _GOLDEN_CANDIDATES = 2048
+_ON_CARD = ("accuracy", "precision", "recall", "auc")
+PRECISIONS = ("auto", "float", "int8")
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
-    """The threshold, and the probabilities around it that mean "uncertain"."""
+class Variant:
+    """One way to write the network: what it gets right of the pictures kept for checking, and what it costs."""
 
-    threshold: float = 0.5
-    uncertain_from: float = 0.2
-    uncertain_to: float = 0.8
+    precision: str
+    accuracy: float
+    p_mask_off: float
+    us_per_crop: float
+    size_bytes: int
 
 
-def export(trained: Trained, facts: dict[str, Any], path: Path, band: Band | None = None) -> Model:
+@dataclass(frozen=True, slots=True)
+class Checking:
+    """Pictures at the network's input size: ``calibration`` for the ranges of int8, and labelled ones to choose by."""
+
+    calibration: npt.NDArray[np.uint8]
+    pixels: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+
+
+def export(
+    trained: Trained, facts: dict[str, Any], path: Path, checking: Checking, *, band: Band | None = None, precision: str = "auto"
+) -> Model:
     """Write ``path`` (ONNX), its card beside it as JSON and as text for people, and load the file as a worker would.
+
+    ``facts`` gets "variants", "precision" and, among its "metrics", what the file gets right of the pictures to check by.
 
     Raises:
         ModelError: the file does not give what torch gives, or a worker would refuse it.
     """
-    recipe, band = trained.recipe, band or Band()
-    shape = InputShape(recipe.side_px, recipe.side_px, recipe.channels)
-    content = _onnx(trained, shape)
+    band = band or Band()
+    shape = input_shape(trained.recipe)
+    graph = float_graph(trained.network, shape)
+    graphs = {"float": graph, "int8": int8_graph(graph, checking.calibration)}
     patterns = colour_patterns(shape, _GOLDEN_CANDIDATES)
-    p_patterns = _torch_p_mask(trained, patterns)
+    models = {name: _model(content, trained, facts, band, patterns) for name, content in graphs.items()}
+    _check_parity(models, trained, patterns, checking.pixels)
+    facts["variants"] = {name: asdict(v) for name, v in _compare(models, trained, checking).items()}
+    facts["precision"] = chosen = precision if precision != "auto" else _choose(facts["variants"])
+    measured = measures(p_mask_of(models[chosen][1], checking.pixels), checking.labels, band)
+    facts["metrics"] |= {f"validation_{name}": measured[name] for name in _ON_CARD if measured[name] is not None}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_model(graphs[chosen], trained, facts, band, patterns)[0])
+    model = Model.load(path)
+    path.with_suffix(".json").write_text(encode(model.card) + "\n")
+    path.with_suffix(".md").write_text(card_text(model.card, facts, path.name, model.sha256, path.stat().st_size))
+    return model
+
+
+def _model(
+    content: onnx.ModelProto, trained: Trained, facts: dict[str, Any], band: Band, patterns: npt.NDArray[np.uint8]
+) -> tuple[bytes, Model]:
+    """The finished file, and itself loaded: its golden answers are its own, its parity with torch is checked apart."""
+    shape = input_shape(trained.recipe)
+    name = f"{trained.recipe.network}{shape.width}-{hashlib.sha256(content.SerializeToString(deterministic=True)).hexdigest()[:8]}"
     # The surest of either class: swapped labels or another normalisation can't go unseen.
-    surest = [int(p_patterns.argmax()), int(p_patterns.argmin()), 0, 1]
-    golden = Golden(patterns[surest].tobytes(), tuple(round(float(p), 6) for p in p_patterns[surest]))
+    p_patterns = _torch_p_mask(trained, patterns)
+    inputs = patterns[[int(p_patterns.argmax()), int(p_patterns.argmin()), 0, 1]]
+    answers = _answers(content.SerializeToString(), inputs, round(trained.temperature, 4))
     card = ModelCard(
-        name=f"{recipe.network}{recipe.side_px}-{hashlib.sha256(content.SerializeToString(deterministic=True)).hexdigest()[:8]}",
-        architecture=recipe.network,
+        name=name,
+        architecture=trained.recipe.network,
         input=shape,
         classes=CLASSES,
         preprocessing=PREPROCESSING,
@@ -62,16 +108,37 @@ def export(trained: Trained, facts: dict[str, Any], path: Path, band: Band | Non
         trained_at=facts["trained_at"],
         data_sha256=facts["data_sha256"],
         metrics=facts["metrics"],
-        golden=golden,
+        golden=Golden(inputs.tobytes(), tuple(round(float(p), 6) for p in answers)),
     )
     set_model_props(content, {METADATA_KEY: encode(card)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content.SerializeToString(deterministic=True))
-    path.with_suffix(".json").write_text(encode(card) + "\n")
-    model = Model.load(path)
-    _check_parity(model, trained, patterns)
-    (path.parent / "CARD.md").write_text(card_text(card, facts, model.sha256, path.stat().st_size))
-    return model
+    written: bytes = content.SerializeToString(deterministic=True)
+    return written, Model.from_bytes(written)
+
+
+def _answers(content: bytes, reduced: npt.NDArray[np.uint8], temperature: float) -> npt.NDArray[np.float64]:
+    """What the graph itself says: golden, because its parity with torch is checked over many more inputs than these."""
+    session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
+    logits = torch.from_numpy(session.run(None, {INPUT: normalise(reduced)})[0]).double()
+    p_mask: npt.NDArray[np.float64] = torch.softmax(logits / temperature, 1)[:, 1].numpy()
+    return p_mask
+
+
+def _compare(models: dict[str, tuple[bytes, Model]], trained: Trained, checking: Checking) -> dict[str, Variant]:
+    cost = latencies({name: content for name, (content, _) in models.items()})
+    reference = _torch_p_mask(trained, checking.pixels)
+    variants = {}
+    for name, (content, model) in models.items():
+        p_mask = model.p_mask(checking.pixels)
+        right = float(((p_mask >= model.card.threshold) == (checking.labels == 1)).mean())
+        off = float(np.abs(p_mask - reference).mean())
+        variants[name] = Variant(name, right, off, cost[name].median_us, len(content))
+    return variants
+
+
+def _choose(variants: dict[str, Any]) -> str:
+    plain, small = variants["float"], variants["int8"]
+    as_right = small["accuracy"] >= plain["accuracy"] - _INT8_MAY_LOSE
+    return "int8" if as_right and small["us_per_crop"] < plain["us_per_crop"] else "float"
 
 
 def colour_patterns(shape: InputShape, count: int) -> npt.NDArray[np.uint8]:
@@ -83,40 +150,19 @@ def colour_patterns(shape: InputShape, count: int) -> npt.NDArray[np.uint8]:
     return patterns
 
 
-def _onnx(trained: Trained, shape: InputShape) -> onnx.ModelProto:
-    example = torch.zeros(2, shape.channels, shape.height, shape.width)
-    program = torch.onnx.export(
-        trained.network,
-        (example,),
-        dynamo=True,
-        external_data=False,
-        dynamic_shapes=({0: torch.export.Dim("batch")},),
-        input_names=["crops"],
-        output_names=["logits"],
-        verbose=False,
-    )
-    if program is None:
-        msg = "torch.onnx.export gave nothing"
-        raise ModelError(msg)
-    content: onnx.ModelProto = program.model_proto
-    # Where each node came from in Python: paths of the machine it was exported on, and as large as the weights.
-    for node in content.graph.node:
-        del node.metadata_props[:]
-        node.doc_string = ""
-    for value in (*content.graph.value_info, *content.graph.input, *content.graph.output, *content.graph.initializer):
-        del value.metadata_props[:]
-    del content.graph.metadata_props[:]
-    onnx.checker.check_model(content, full_check=True)
-    return content
-
-
 def _torch_p_mask(trained: Trained, reduced: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     p_mask: npt.NDArray[np.float64] = torch.softmax(logits_of(trained.network, reduced).double() / trained.temperature, 1)[:, 1].numpy()
     return p_mask
 
 
-def _check_parity(model: Model, trained: Trained, reduced: npt.NDArray[np.uint8]) -> None:
-    worst = float(np.abs(model.p_mask(reduced) - _torch_p_mask(trained, reduced)).max())
+def _check_parity(
+    models: dict[str, tuple[bytes, Model]], trained: Trained, patterns: npt.NDArray[np.uint8], pictures: npt.NDArray[np.uint8]
+) -> None:
+    worst = float(np.abs(models["float"][1].p_mask(patterns) - _torch_p_mask(trained, patterns)).max())
     if worst > PARITY_TOLERANCE:
         msg = f"onnxruntime is off by {worst:.2e} from torch"
+        raise ModelError(msg)
+    mean = float(np.abs(models["int8"][1].p_mask(pictures) - _torch_p_mask(trained, pictures)).mean())
+    if mean > INT8_TOLERANCE:
+        msg = f"int8 is off by {mean:.3f} from torch on average"
         raise ModelError(msg)

@@ -1,21 +1,109 @@
-"""The networks, by name. Each takes (n, channels, height, width) float32 and gives (n, 2) logits: no_mask, mask."""
+"""The networks, by name. Each takes (n, channels, height, width) float32 and gives (n, 2) logits: no_mask, mask.
+
+``width`` scales the channels of every layer: :mod:`trainer.budget` chooses it. Batch normalisation folds into the convolutions at export.
+"""
 
 from collections.abc import Callable
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
 
 
-def vgg(channels: int) -> nn.Module:
-    """Stacked 3 × 3 convolutions after VGG (Simonyan and Zisserman, 2014), with strides for pooling and one average at the end.
+def _wide(channels: int, width: float) -> int:
+    """Multiples of 8: what onnxruntime's kernels work in."""
+    return max(8, round(channels * width / 8) * 8)
 
-    Batch normalisation folds into the convolutions at export. Wide layers come late, where the picture is small: that, not the
-    number of parameters, is what a crop costs on one core.
-    """
-    widths = ((channels, 16, 1), (16, 32, 2), (32, 64, 2), (64, 96, 1))
+
+def _conv(before: int, after: int, stride: int = 1, kernel: int = 3) -> list[nn.Module]:
+    return [nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(after)]
+
+
+def _separable(before: int, after: int, stride: int = 1) -> list[nn.Module]:
+    depthwise = nn.Conv2d(before, before, 3, stride, 1, groups=before, bias=False)
+    return [depthwise, nn.BatchNorm2d(before), *_conv(before, after, kernel=1)]
+
+
+def _average_and_decide(channels: int) -> list[nn.Module]:
+    return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.1), nn.Linear(channels, 2)]
+
+
+class Block(nn.Module):
+    """Two layers and a shortcut around them: a 1 × 1 convolution where the shape changes."""
+
+    def __init__(self, layer: Callable[[int, int, int], list[nn.Module]], before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*layer(before, after, stride), nn.ReLU(inplace=True), *layer(after, after, 1))
+        same = before == after and stride == 1
+        self.shortcut = nn.Identity() if same else nn.Sequential(*_conv(before, after, stride, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The sum of both ways, rectified."""
+        return torch.relu(self.body(images) + self.shortcut(images))
+
+
+def vgg(channels: int, width: float = 1.0) -> nn.Module:
+    """Stacked 3 × 3 convolutions after VGG (Simonyan and Zisserman, 2014), with strides for pooling and one average at the end."""
     layers: list[nn.Module] = []
-    for before, after, stride in widths:
-        layers += [nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.1), nn.Linear(96, 2))
+    before = channels
+    for after, stride in ((16, 2), (32, 1), (64, 2), (64, 1), (96, 1)):
+        layers += [*_conv(before, _wide(after, width), stride), nn.ReLU(inplace=True)]
+        before = _wide(after, width)
+    return nn.Sequential(*layers, *_average_and_decide(before))
 
 
-NETWORKS: dict[str, Callable[[int], nn.Module]] = {"vgg": vgg}
+def residual(channels: int, width: float = 1.0) -> nn.Module:
+    """VGG's 3 × 3 pairs with shortcuts around them (He et al., 2015); wide where the picture is small."""
+    first, second, third = (_wide(n, width) for n in (32, 64, 96))
+    blocks = (Block(_conv, first, second, 2), Block(_conv, second, third, 2))
+    return nn.Sequential(*_conv(channels, first, 2), nn.ReLU(inplace=True), *blocks, *_average_and_decide(third))
+
+
+class MeanAndMaximum(nn.Module):
+    """Both poolings over the whole picture, (n, 2 × channels): a face may fill it or be a small part of it."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The means, then the maxima."""
+        return torch.cat((functional.adaptive_avg_pool2d(images, 1), functional.adaptive_max_pool2d(images, 1)), 1).flatten(1)
+
+
+def deep(channels: int, width: float = 1.0) -> nn.Module:
+    """The residual network without its first stride, and with a block more: a teacher, or a judge where cost does not count."""
+    first, second, third = (_wide(n, width) for n in (16, 32, 64))
+    blocks = (Block(_conv, first, second, 2), Block(_conv, second, third, 2), Block(_conv, third, third, 1))
+    stem = (*_conv(channels, first), nn.ReLU(inplace=True))
+    return nn.Sequential(*stem, *blocks, MeanAndMaximum(), nn.Dropout(0.1), nn.Linear(2 * third, 2))
+
+
+def xception(channels: int, width: float = 1.0) -> nn.Module:
+    """Depthwise separable convolutions with shortcuts, after Xception (Chollet, 2016)."""
+    first, second, third = (_wide(n, width) for n in (32, 64, 128))
+    blocks = (Block(_separable, first, second, 1), Block(_separable, second, third, 2), Block(_separable, third, third, 1))
+    return nn.Sequential(*_conv(channels, first, 2), nn.ReLU(inplace=True), *blocks, *_average_and_decide(third))
+
+
+def notebook(channels: int, width: float = 1.0) -> nn.Module:
+    """The published notebook's CNN, the baseline: at width 1, one channel and 28 × 28 px it has 224,002 parameters."""
+    first, second, hidden = (_wide(n, width) for n in (32, 64, 128))
+    convolutions = [nn.Conv2d(channels, first, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(first, second, 3), nn.ReLU(), nn.MaxPool2d(2)]
+    return nn.Sequential(*convolutions, nn.Flatten(), nn.LazyLinear(hidden), nn.ReLU(), nn.Linear(hidden, 2))
+
+
+NETWORKS: dict[str, Callable[[int, float], nn.Module]] = {
+    "vgg": vgg,
+    "residual": residual,
+    "deep": deep,
+    "xception": xception,
+    "notebook": notebook,
+}
+
+
+def build(name: str, channels: int, side_px: int, width: float = 1.0) -> nn.Module:
+    """A network of random weights for ``channels`` × ``side_px`` × ``side_px`` inputs.
+
+    Raises:
+        KeyError: there is none of that name in ``NETWORKS``.
+    """
+    network = NETWORKS[name](channels, width)
+    network(torch.zeros(2, channels, side_px, side_px))  # gives lazy layers their shapes
+    return network

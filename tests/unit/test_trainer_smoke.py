@@ -1,4 +1,10 @@
+"""The trainer's commands on a small folder of drawn faces."""
+
+import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -12,15 +18,19 @@ from producer.drawing import draw_face
 
 pytest.importorskip("torch", reason="the trainer extra is not installed")
 
+from sklearn.metrics import accuracy_score, precision_score, recall_score, roc_auc_score
+
 from trainer.__main__ import main
 from trainer.data import find, load
 
 # torch's exporter warns about itself
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
+SMALL = ["--samples", "8192", "--batch", "64", "--ema-decay", "0.9", "--threads", "1", "--width", "0.5"]
+TINY = ["--samples", "128", "--batch", "32", "--threads", "1", "--width", "0.25"]
 
 
-def draw_folder(folder: Path, count: int, spelling: tuple[str, str] = ("without_mask", "With Mask")) -> Path:
-    rng = np.random.default_rng(3)
+def draw_folder(folder: Path, count: int, spelling: tuple[str, str] = ("without_mask", "With Mask"), seed: int = 3) -> Path:
+    rng = np.random.default_rng(seed)
     for i in range(count):
         home = folder / spelling[i % 2]
         home.mkdir(parents=True, exist_ok=True)
@@ -28,25 +38,96 @@ def draw_folder(folder: Path, count: int, spelling: tuple[str, str] = ("without_
     return folder
 
 
-def test_training_on_drawn_faces_gives_a_model_that_evaluates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data, out = draw_folder(tmp_path / "drawn", 80), tmp_path / "out"
-    (data / "without_mask" / "broken.png").write_bytes(b"no picture")
-    options = ["--samples", "8192", "--batch", "64", "--ema-decay", "0.9", "--threads", "1"]
-    assert main(["train", "--data", str(data), "--out", str(out), *options]) == 0
-    model = Model.load(out / "model.onnx")
-    capsys.readouterr()
-    assert main(["evaluate", "--model", str(out / "model.onnx"), "--data", str(data), "--json"]) == 0
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = draw_folder(tmp_path_factory.mktemp("drawn"), 120)
+    (folder / "without_mask" / "broken.png").write_bytes(b"no picture")
+    draw_folder(folder, 6, ("MaskWornIncorrectly", "MaskWornIncorrectly"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``train`` leaves behind."""
+    out = tmp_path_factory.mktemp("run")
+    assert main(["train", "--data", str(data), "--out", str(out), *SMALL]) == 0
+    return out
+
+
+def test_training_on_drawn_faces_gives_a_model_whose_numbers_are_those_of_scikit_learn(
+    run: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", "--model", str(run / "model.onnx"), "--data", str(data), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
+    model = Model.load(run / "model.onnx")
     images = load(find([data]), model.card.input)
-    called = model.p_mask(images.pixels) >= model.card.threshold
-    truth = images.labels == 1
-    assert (told["n"], told["skipped"]) == (80, 1)
-    assert told["accuracy"] == pytest.approx(float((called == truth).mean()))
-    assert told["recall"] == pytest.approx(float(called[truth].mean()))
+    p_mask = model.p_mask(images.pixels)
+    called = p_mask >= model.card.threshold
+    assert (told["n"], told["skipped"]) == (120, 1)
+    assert told["accuracy"] == pytest.approx(accuracy_score(images.labels, called))
+    assert told["precision"] == pytest.approx(precision_score(images.labels, called))
+    assert told["recall"] == pytest.approx(recall_score(images.labels, called))
+    assert told["auc"] == pytest.approx(roc_auc_score(images.labels, p_mask))
     assert told["accuracy"] >= 0.9
-    again = tmp_path / "again.onnx"
-    assert main(["export", "--checkpoint", str(out / "checkpoint.pt"), "--out", str(again)]) == 0
-    assert again.read_bytes() == (out / "model.onnx").read_bytes()
+    assert sum(told["confusion"].values()) == 120
+
+
+def test_a_run_leaves_a_report_that_needs_nothing_beside_it(run: Path) -> None:
+    page = (run / "report.html").read_text()
+    numbers = json.loads((run / "report.json").read_text())
+    assert page.count("<svg") >= 5
+    assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace("http://creativecommons.org", "")
+    assert "<script" not in page
+    assert numbers["data"]["images"] == 120
+    assert numbers["data"]["skipped"] == 1
+    assert numbers["data"]["measured_on"] == len(json.loads((run / "split.json").read_text())["validation"])
+    assert numbers["worn_incorrectly"][0]["n"] == 6
+    assert sum(numbers["worn_incorrectly"][0]["outcomes"].values()) == pytest.approx(1)
+    assert {row["name"] for row in numbers["robustness"]} >= {"dark", "rotated", "patch", "few_pixels", "motion", "noise", "jpeg"}
+    assert list((run / "events").glob("events.out.tfevents.*"))
+
+
+def test_exporting_a_checkpoint_again_gives_the_same_file(run: Path, tmp_path: Path) -> None:
+    written = json.loads((run / "report.json").read_text())["model"]["card"]
+    precision = "int8" if "written as int8" in written else "float"
+    arguments = ["--checkpoint", str(run / "checkpoint.pt"), "--out", str(tmp_path / "again.onnx"), "--precision", precision]
+    assert main(["export", *arguments]) == 0
+    assert (tmp_path / "again.onnx").read_bytes() == (run / "model.onnx").read_bytes()
+
+
+def test_crossval_and_loso_give_a_band_figures_on_the_card_and_doubtful_labels(
+    run: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = draw_folder(tmp_path / "other", 40, ("nomask", "mask"), seed=9)
+    both = ["--data", str(data), "--data", str(other)]
+    assert main(["crossval", *both, "--out", str(tmp_path), "--folds", "2", *TINY]) == 0
+    assert main(["loso", *both, "--out", str(tmp_path), "--seeds", "1", *TINY]) == 0
+    told = json.loads((tmp_path / "crossval.json").read_text())
+    assert told["mean"]["accuracy"] == pytest.approx(np.mean([fold["accuracy"] for fold in told["folds"]]))
+    assert len(told["predictions"]["p_mask"]) == 160
+    assert set(json.loads((tmp_path / "loso.json").read_text())["doors"]) == {data.name, "other"}
+    results = ["--crossval", str(tmp_path / "crossval.json"), "--loso", str(tmp_path / "loso.json")]
+    assert main(["export", "--checkpoint", str(run / "checkpoint.pt"), "--out", str(tmp_path / "m.onnx"), *results]) == 0
+    card = Model.load(tmp_path / "m.onnx").card
+    assert {"validation_auc", "new_door_accuracy", "new_door_decided_coverage", "crossval_recall"} <= set(card.metrics)
+    assert card.uncertain_from < card.threshold < card.uncertain_to
+    assert main(["report", *both, "--model", str(tmp_path / "m.onnx"), "--out", str(tmp_path / "report"), *results]) == 0
+    assert "Leave one source out" in (tmp_path / "report" / "report.html").read_text()
+    assert main(["audit-labels", "--crossval", str(tmp_path / "crossval.json"), "--out", str(tmp_path / "audit")]) == 0
+    with (tmp_path / "audit" / "labels.csv").open() as file:
+        assert all(float(row["p_mask"]) < 0.1 or float(row["p_mask"]) > 0.9 for row in csv.DictReader(file))
+    assert main(["audit-labels", "--crossval", str(tmp_path / "loso.json"), "--out", str(tmp_path / "audit")]) == 78
+    assert "of no cross-validation" in capsys.readouterr().err
+
+
+def test_two_processes_train_one_network(data: Path, tmp_path: Path) -> None:
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "trainer", "train", "--data", str(data)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    options = [*TINY, "--no-report", "--out", str(tmp_path)]
+    done = subprocess.run([sys.executable, *command, *options], capture_output=True, text=True, timeout=110, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count('"event": "training.done"') == 1
+    Model.load(tmp_path / "model.onnx")
 
 
 @pytest.mark.parametrize(("content", "complaint"), [(None, "no folder"), ("empty", "no WithMask/"), ("masks", "both classes")])
@@ -65,3 +146,42 @@ def test_a_folder_without_one_readable_image_is_an_error(tmp_path: Path) -> None
     (tmp_path / "WithMask" / "a.jpg").write_bytes(b"x")
     with pytest.raises(ConfigurationError, match="not one of 1 images"):
         load(find([tmp_path]), InputShape(28, 28, 3))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["train", "--network", "alexnet"], "no network 'alexnet'; there are vgg, residual"),
+        (["train", "--teacher", "nowhere.pt"], "no checkpoint of ours: nowhere.pt"),
+        (["train", "--resume"], "can't resume"),
+        (["crossval", "--folds", "70"], "70 folds need 70 different photographs of each class; there are"),
+        (["loso", "--door", "lobby=cellar"], "door lobby: no source cellar; there are"),
+        (["loso"], "without it no second class is left"),
+        (["report", "--model", "nowhere.onnx"], "model nowhere.onnx: No such file"),
+        (["report", "--model", "{run}/model.onnx", "--split", "{run}/report.json"], "split {run}/report.json: 'validation'"),
+        (["report", "--model", "{run}/model.onnx", "--loso", "{run}/split.json"], "neither of a cross-validation nor of leaving"),
+        (["report", "--model", "{run}/model.onnx", "--comparison", "nowhere.json"], "results nowhere.json: No such file"),
+    ],
+)
+def test_what_is_wrong_is_named(
+    arguments: list[str], complaint: str, run: Path, data: Path, tmp_path: Path, *, capsys: pytest.CaptureFixture[str]
+) -> None:
+    filled = [argument.format(run=run) for argument in arguments]
+    small = TINY if arguments[0] in ("train", "crossval", "loso") and "--network" not in arguments else []
+    assert main([*filled, "--data", str(data), "--out", str(tmp_path), *small]) in (65, 66, 78)
+    assert complaint.format(run=run) in capsys.readouterr().err
+
+
+def test_what_is_wrong_with_an_export_is_named(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "no.pt").write_bytes(b"no checkpoint")
+    assert main(["export", "--checkpoint", str(tmp_path / "no.pt"), "--out", str(tmp_path / "m.onnx")]) == 78
+    assert "no checkpoint of ours" in capsys.readouterr().err
+    assert main(["export", "--checkpoint", str(run / "checkpoint.pt"), "--out", str(tmp_path / "m.onnx"), "--loso", "nowhere.json"]) == 78
+    assert "results nowhere.json: No such file" in capsys.readouterr().err
+
+
+def test_size_names_the_widest_network_within_a_budget(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["size", "--network", "vgg", "--budget-parameters", "100000"]) == 0
+    assert "--network vgg --width 0.75" in capsys.readouterr().out
+    assert main(["size", "--network", "vgg", "--budget-parameters", "10"]) == 78
+    assert "no width of vgg is within the budget" in capsys.readouterr().err

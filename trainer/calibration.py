@@ -1,0 +1,72 @@
+"""From logits to probabilities that mean what they say, and to the doubt around the threshold."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+
+def temperature_for(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:
+    """The temperature with the least log loss, for logits (n, 2) (Guo et al., "On Calibration of Modern Neural Networks", 2017).
+
+    Never below 1: validation pictures are easier than a door's, they may not make the network surer of itself.
+    """
+    margin = (logits[:, 1] - logits[:, 0]).astype(np.float64) * np.where(labels == 1, 1, -1)
+    candidates = np.logspace(0, 1, 100)
+    return float(candidates[np.argmin([np.logaddexp(0, -margin / t).mean() for t in candidates])])
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """Per bin of predicted probability: the mean prediction, the share of masks and the count; ``ece`` weighs the gaps by count."""
+
+    predicted: list[float]
+    observed: list[float]
+    counts: list[int]
+    ece: float
+
+
+def reliability(p_mask: Floats, labels: npt.NDArray[np.int64], bins: int = 10) -> Reliability:
+    """The reliability curve over equal bins, and the expected calibration error (Naeini et al., 2015)."""
+    place = np.minimum((p_mask * bins).astype(int), bins - 1)
+    filled = [b for b in range(bins) if (place == b).any()]
+    predicted = [float(p_mask[place == b].mean()) for b in filled]
+    observed = [float(labels[place == b].mean()) for b in filled]
+    counts = [int((place == b).sum()) for b in filled]
+    gaps = np.abs(np.subtract(predicted, observed))
+    return Reliability(predicted, observed, counts, float((gaps * counts).sum() / len(p_mask)))
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """The threshold, and the probabilities around it that mean "uncertain"."""
+
+    threshold: float = 0.5
+    uncertain_from: float = 0.2
+    uncertain_to: float = 0.8
+
+
+def narrowest_band(p_mask: Floats, labels: npt.NDArray[np.int64], weights: Floats, target: float, threshold: float = 0.5) -> Band:
+    """The band that leaves fewest in doubt while precision and recall of what is decided reach ``target``.
+
+    ``weights`` says how much each prediction counts: equal parts a source, so that the largest does not decide for all. If no band
+    reaches the target, the one that comes nearest.
+    """
+    grid = np.round(np.linspace(0.01, 0.49, 49), 2)
+    best, best_score = Band(threshold), (-1.0, 0.0)
+    masks, bare = weights * (labels == 1), weights * (labels == 0)
+    total = float(weights.sum())
+    for low in grid[grid < threshold]:
+        below = p_mask <= low
+        missed, right_bare = float(masks[below].sum()), float(bare[below].sum())
+        for high in np.round(1 - grid, 2)[1 - grid > threshold]:
+            above = p_mask >= high
+            found, false = float(masks[above].sum()), float(bare[above].sum())
+            reached = min(found / max(found + false, 1e-12), found / max(found + missed, 1e-12))
+            coverage = (missed + right_bare + found + false) / total
+            score = (min(reached, target), coverage)
+            if score > best_score:
+                best, best_score = Band(threshold, float(low), float(high)), score
+    return best

@@ -1,0 +1,192 @@
+"""Train on some pictures, ask about others: cross-validation, leave-one-source-out, and the labels that both put in doubt.
+
+Folds keep groups together (:mod:`trainer.groups`): no photograph is on both sides.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.model_selection import StratifiedGroupKFold
+
+from contract.errors import ConfigurationError
+from trainer.calibration import Band, narrowest_band
+from trainer.copy_paste import cut_masks
+from trainer.data import LabelledImages
+from trainer.evaluate import Floats, measures
+from trainer.fit import Look, Recipe, fit, input_shape, kept_shape, logits_of
+
+Tell = Callable[[Look], None]
+Chosen = npt.NDArray[np.bool_]
+#: Every so manieth fold of what may be trained on validates.
+_VALIDATION_FOLDS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Calibrated probabilities for pictures that the network behind them has not seen; all lists are as long as ``p_mask``."""
+
+    paths: list[str]
+    sources: list[str]
+    labels: list[int]
+    p_mask: list[float]
+
+    def arrays(self) -> tuple[Floats, npt.NDArray[np.int64]]:
+        """``p_mask`` and ``labels``."""
+        return np.asarray(self.p_mask), np.asarray(self.labels, np.int64)
+
+
+def folds(labels: npt.NDArray[np.int64], groups: npt.NDArray[np.int64], count: int, seed: int) -> list[Chosen]:
+    """Which pictures each fold tests on: stratified, groups together.
+
+    Raises:
+        ConfigurationError: a class has fewer groups than there are folds.
+    """
+    for label, name in ((1, "with a mask"), (0, "without a mask")):
+        have = len(np.unique(groups[labels == label]))
+        if have < count:
+            msg = f"{count} folds need {count} different photographs of each class; there are {have} {name}"
+            raise ConfigurationError(msg)
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    chosen = []
+    for _, test in splitter.split(np.zeros(len(labels)), labels, groups):
+        fold = np.zeros(len(labels), bool)
+        fold[test] = True
+        chosen.append(fold)
+    return chosen
+
+
+def validation_split(labels: npt.NDArray[np.int64], groups: npt.NDArray[np.int64], among: Chosen) -> Chosen:
+    """Those of ``among`` that validate: a grouped, stratified fold of them, or every tenth where they are too few for that."""
+    positions = np.flatnonzero(among)
+    validates = np.zeros(len(labels), bool)
+    have = min(len(np.unique(groups[among & (labels == label)])) for label in (0, 1))
+    if have >= _VALIDATION_FOLDS:
+        validates[positions[folds(labels[among], groups[among], _VALIDATION_FOLDS, 0)[0]]] = True
+    else:
+        validates[positions[::10]] = True
+    return validates
+
+
+def predict_held_out(images: LabelledImages, groups: npt.NDArray[np.int64], held_out: Chosen, recipe: Recipe, tell: Tell) -> Floats:
+    """Train without ``held_out`` and without anything of its groups; probabilities for it, (held_out.sum(),)."""
+    among = ~held_out & ~np.isin(groups, np.unique(groups[held_out]))
+    validates = validation_split(images.labels, groups, among)
+    validation = images.subset(validates, input_shape(recipe))
+    training = images.subset(among & ~validates, kept_shape(recipe))
+    masks = cut_masks(training, groups[among & ~validates])
+    trained = fit(training, validation, recipe, tell, masks=masks)
+    asked = images.subset(held_out, input_shape(recipe))
+    p_mask: Floats = torch.softmax(logits_of(trained.network, asked.pixels).double() / trained.temperature, 1)[:, 1].numpy()
+    return p_mask
+
+
+def cross_validate(images: LabelledImages, groups: npt.NDArray[np.int64], recipe: Recipe, count: int, tell: Tell) -> dict[str, Any]:
+    """Stratified, grouped k-fold: measures of each fold, their mean and spread, Wilson intervals over all, and every prediction."""
+    rows, p_mask = [], np.zeros(len(images.labels))
+    for number, fold in enumerate(folds(images.labels, groups, count, recipe.seed)):
+        p_mask[fold] = predict_held_out(images, groups, fold, replace(recipe, seed=recipe.seed + number), tell)
+        rows.append(measures(p_mask[fold], images.labels[fold], Band()))
+    whole = measures(p_mask, images.labels, Band())
+    names = ("accuracy", "precision", "recall", "auc")
+    return {
+        "recipe": asdict(recipe),
+        "folds": rows,
+        "mean": {name: float(np.mean([row[name] for row in rows])) for name in names},
+        "spread": {name: float(np.std([row[name] for row in rows], ddof=1)) for name in names},
+        "all": whole,
+        "groups": len(np.unique(groups)),
+        "predictions": asdict(_predictions(images, np.ones(len(p_mask), bool), p_mask)),
+    }
+
+
+def leave_one_source_out(
+    images: LabelledImages, groups: npt.NDArray[np.int64], recipe: Recipe, *, doors: Mapping[str, Sequence[str]], seeds: int, tell: Tell
+) -> dict[str, Any]:
+    """For every door, a name for one or more sources: train on all others, ask about it; as often as there are seeds.
+
+    Raises:
+        ConfigurationError: a door names a source that is not there, or nothing is left to train on.
+    """
+    told: dict[str, Any] = {"recipe": asdict(recipe), "doors": {}}
+    for door, sources in doors.items():
+        held_out = images.of(sources)
+        if missing := sorted(set(sources) - set(images.sources)):
+            msg = f"door {door}: no source {', '.join(missing)}; there are {', '.join(sorted(set(images.sources)))}"
+            raise ConfigurationError(msg)
+        if len(np.unique(images.labels[~held_out])) < 2:  # noqa: PLR2004  (two classes)
+            msg = f"door {door}: without it no second class is left to train on"
+            raise ConfigurationError(msg)
+        runs = [predict_held_out(images, groups, held_out, replace(recipe, seed=recipe.seed + seed), tell) for seed in range(seeds)]
+        told["doors"][door] = {"sources": list(sources), "runs": [asdict(_predictions(images, held_out, run)) for run in runs]}
+    return told
+
+
+def choose_band(left_out: Mapping[str, Any], target: float) -> Band:
+    """The uncertain band that reaches ``target`` over all doors and seeds; each class of each door counts the same.
+
+    Doors of one class count too: their mistakes are precision's or recall's alone.
+    """
+    p_mask, labels, weights = [], [], []
+    for door in left_out["doors"].values():
+        for run in door["runs"]:
+            p, truth = Predictions(**run).arrays()
+            counts = {label: max(1, int((truth == label).sum())) for label in (0, 1)}
+            p_mask.append(p)
+            labels.append(truth)
+            weights.append(np.asarray([1 / counts[int(label)] for label in truth]))
+    truth, weight = np.concatenate(labels), np.concatenate(weights)
+    for label in (0, 1):
+        weight[truth == label] /= max(weight[truth == label].sum(), 1e-12)
+    return narrowest_band(np.concatenate(p_mask), truth, weight, target)
+
+
+def door_rows(left_out: Mapping[str, Any], band: Band) -> list[dict[str, Any]]:
+    """For each door, the measures of every seed under a band."""
+    return [
+        {"door": name, "sources": door["sources"], "runs": [measures(*Predictions(**run).arrays(), band) for run in door["runs"]]}
+        for name, door in left_out["doors"].items()
+    ]
+
+
+def doubtful_labels(predictions: Predictions, surer_than: float = 0.9) -> list[dict[str, Any]]:
+    """Pictures whose out-of-fold prediction contradicts the label with more than this probability, the surest first."""
+    p_mask, labels = predictions.arrays()
+    against = np.where(labels == 1, 1 - p_mask, p_mask)
+    return [
+        {"path": predictions.paths[i], "source": predictions.sources[i], "label": int(labels[i]), "p_mask": round(float(p_mask[i]), 4)}
+        for i in np.argsort(-against)
+        if against[i] > surer_than
+    ]
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """What ``crossval`` or ``loso`` wrote.
+
+    Raises:
+        ConfigurationError: it can't be read or is something else.
+    """
+    try:
+        told = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        msg = f"results {path}: {error}"
+        raise ConfigurationError(msg) from None
+    if not isinstance(told, dict) or not ("folds" in told or "doors" in told):
+        msg = f"results {path}: neither of a cross-validation nor of leaving sources out"
+        raise ConfigurationError(msg)
+    return told
+
+
+def _predictions(images: LabelledImages, chosen: Chosen, p_mask: Floats) -> Predictions:
+    positions = np.flatnonzero(chosen)
+    return Predictions(
+        [str(images.paths[i]) for i in positions],
+        [images.sources[i] for i in positions],
+        images.labels[positions].tolist(),
+        [round(float(p), 6) for p in p_mask],
+    )
