@@ -85,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     size.add_argument("--network", dest="sized", default=Recipe().network)
     size.add_argument("--channels", type=int, choices=(1, 3), default=3)
     size.add_argument("--side-px", type=int, default=28)
+    size.add_argument("--width", type=float, action="append", help="look at this one; repeatable")
     size.add_argument("--budget-us", type=float, metavar="µS", help="per crop, one thread, 32 at a time")
     size.add_argument("--budget-parameters", type=int, metavar="N")
     size.set_defaults(run=commands.size)

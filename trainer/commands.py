@@ -5,7 +5,7 @@ import csv
 import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,14 @@ from rich.table import Table
 
 from contract.errors import ConfigurationError
 from contract.model import Model
-from trainer import budget, holdout
+from trainer import budget, distributed, holdout
 from trainer.calibration import Band
 from trainer.copy_paste import cut_masks
 from trainer.data import INCORRECT_FOLDERS, LabelledImages, find, load, require_both_classes
 from trainer.evaluate import band_of, measures, p_mask_of
 from trainer.export import Checking
 from trainer.export import export as write_model
-from trainer.fit import Recipe, Trained, fit, input_shape, kept_shape, restore, save
+from trainer.fit import Look, Recipe, Trained, fit, input_shape, kept_shape, restore, save
 from trainer.groups import group
 from trainer.latency import latencies
 from trainer.networks import NETWORKS
@@ -54,9 +54,12 @@ def train(arguments: argparse.Namespace) -> None:
     log.info("training.started", images=len(training.labels), validation=len(validation.labels), skipped=images.skipped)
     masks = cut_masks(training, groups[~validates])
     teachers = [restore(path)[0].network for path in arguments.teacher]
-    with progress(recipe.samples, arguments.out / "events") as tell:
+    first = distributed.place()[0] == 0
+    with progress(recipe.samples, arguments.out / "events") if first else nullcontext(_unheard) as tell:
         saving = {"state_path": arguments.out / "training.pt", "resume": arguments.resume}
         trained = fit(training, validation, recipe, tell, teachers=teachers, masks=masks, **saving)
+    if not first:
+        return
     checking = _checking(training, validation, recipe)
     facts = _facts(images, trained, checking, len(teachers))
     model = write_model(trained, facts, arguments.out / "model.onnx", checking)
@@ -67,6 +70,10 @@ def train(arguments: argparse.Namespace) -> None:
     if not arguments.no_report:
         measured = {str(path) for path in validation.paths}
         _report(arguments.out / "model.onnx", arguments.out, data=arguments.data, images=images, groups=groups, measured=measured)
+
+
+def _unheard(_: Look) -> None:
+    """Of several processes, the first speaks."""
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
@@ -95,7 +102,8 @@ def crossval(arguments: argparse.Namespace) -> None:
     for name in _RATES:
         interval = told["all"]["wilson"].get(name)
         wilson = "" if interval is None else f", over all pictures [{interval[0]:.4f}, {interval[1]:.4f}]"
-        print(f"{name:9} mean {told['mean'][name]:.4f}, standard deviation {told['spread'][name]:.4f}{wilson}")
+        mean, spread = told["mean"][name], told["spread"][name]
+        print(f"{name:9} not defined" if mean is None else f"{name:9} mean {mean:.4f}, standard deviation {spread:.4f}{wilson}")
 
 
 def loso(arguments: argparse.Namespace) -> None:
@@ -155,7 +163,7 @@ def compare(arguments: argparse.Namespace) -> None:
     for row in rows:
         row["us_per_crop"] = cost[f"{row['network']}/{row['written']}"].median_us
         row["ratio"] = row["us_per_crop"] / cost["baseline"].median_us
-    _write(rows, arguments.out / "comparison.json")
+    _write({"networks": rows}, arguments.out / "comparison.json")
     table = Table("network", "written as", "parameters", "bytes", "µs per crop", "of the notebook's", *_RATES)
     for row in rows:
         cells = [row["network"], row["written"], f"{row['parameters']:,}", f"{row['bytes']:,}", f"{row['us_per_crop']:.1f}"]
@@ -168,7 +176,7 @@ def size(arguments: argparse.Namespace) -> None:
     if arguments.sized not in NETWORKS:
         msg = f"no network {arguments.sized!r}; there are {', '.join(NETWORKS)}"
         raise ConfigurationError(msg)
-    found = budget.sizes(arguments.sized, arguments.channels, arguments.side_px)
+    found = budget.sizes(arguments.sized, arguments.channels, arguments.side_px, arguments.width or budget.WIDTHS)
     table = Table("width", "written as", "parameters", "bytes", "µs per crop", "of the notebook's CNN")
     for row in found:
         cells = (f"{row.width}", row.written, f"{row.parameters:,}", f"{row.size_bytes:,}", f"{row.us_per_crop:.1f}", f"{row.ratio:.2f}")
@@ -193,7 +201,8 @@ def export(arguments: argparse.Namespace) -> None:
         band = holdout.choose_band(left_out, arguments.target)
         facts["metrics"] |= _door_figures(left_out, band)
     if arguments.crossval is not None:
-        facts["metrics"] |= {f"crossval_{name}": value for name, value in holdout.read_results(arguments.crossval)["mean"].items()}
+        means = holdout.read_results(arguments.crossval)["mean"]
+        facts["metrics"] |= {f"crossval_{name}": value for name, value in means.items() if value is not None}
     model = write_model(trained, facts, arguments.out, checking, band=band, precision=arguments.precision)
     size_bytes = arguments.out.stat().st_size
     log.info(
@@ -214,9 +223,9 @@ def report(arguments: argparse.Namespace) -> None:
         if not measured & {str(path) for path in images.paths}:
             msg = f"split {arguments.split}: none of its pictures is below {', '.join(map(str, arguments.data))}"
             raise ConfigurationError(msg)
-    results = {name: None if (path := getattr(arguments, name)) is None else holdout.read_results(path) for name in ("crossval", "loso")}
-    comparison = () if arguments.comparison is None else json.loads(arguments.comparison.read_text())
-    made: dict[str, Any] = {"images": images, "groups": groups, "measured": measured, **results, "comparison": comparison}
+    given = {name: getattr(arguments, name) for name in ("crossval", "loso", "comparison")}
+    results = {name: None if path is None else holdout.read_results(path) for name, path in given.items()}
+    made: dict[str, Any] = {"images": images, "groups": groups, "measured": measured, **results}
     _report(arguments.model, arguments.out, data=arguments.data, **made)
 
 
@@ -230,7 +239,7 @@ def _report(
     measured: set[str] | None,
     crossval: dict[str, Any] | None = None,
     loso: dict[str, Any] | None = None,
-    comparison: Sequence[dict[str, Any]] = (),
+    comparison: dict[str, Any] | None = None,
 ) -> None:
     shape = Model.load(model_path).card.input
     chosen = np.asarray([measured is None or str(path) in measured for path in images.paths])
@@ -247,7 +256,7 @@ def _report(
         incorrect=load(incorrect, shape) if incorrect else None,
         cross_validation=crossval,
         left_out=loso,
-        comparison=comparison,
+        comparison=() if comparison is None else comparison["networks"],
     )
     numbers = write_report(material, out)
     whole = numbers["measured"][0]
@@ -289,7 +298,8 @@ def _door_figures(left_out: dict[str, Any], band: Band) -> dict[str, float]:
     rows = [row for door in holdout.door_rows(left_out, band) for row in door["runs"]]
     figures = {"new_door_accuracy": [row["accuracy"] for row in rows], "new_door_auc": [row["auc"] for row in rows]}
     figures |= {f"new_door_decided_{name}": [row["decided"][name] for row in rows] for name in ("coverage", "accuracy")}
-    return {name: float(np.mean([v for v in values if v is not None])) for name, values in figures.items()}
+    defined = {name: [value for value in values if value is not None] for name, values in figures.items()}
+    return {name: float(np.mean(values)) for name, values in defined.items() if values}
 
 
 def _write(told: object, path: Path) -> None:

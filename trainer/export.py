@@ -90,6 +90,7 @@ def _model(
 ) -> tuple[bytes, Model]:
     """The finished file, and itself loaded: its golden answers are its own, its parity with torch is checked apart."""
     shape = input_shape(trained.recipe)
+    del content.metadata_props[:]  # the name is of the network alone
     name = f"{trained.recipe.network}{shape.width}-{hashlib.sha256(content.SerializeToString(deterministic=True)).hexdigest()[:8]}"
     # The surest of either class: swapped labels or another normalisation can't go unseen.
     p_patterns = _torch_p_mask(trained, patterns)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -215,8 +216,8 @@ class Training:
             torch.set_rng_state(saved["torch"])
             self.step, self.seconds = saved["step"], saved["seconds"]
             self.best_loss, self.best_state, self.looks_since_best = saved["best"]
-        except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError) as error:
-            msg = f"can't resume {path}: {error}"
+        except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, UnpicklingError) as error:
+            msg = f"can't resume {path}: {str(error).splitlines()[0]}"
             raise ConfigurationError(msg) from None
 
 
@@ -257,7 +258,8 @@ def fit(
             stopped = distributed.agree(training.looks_since_best >= recipe.patience and not last, training.world)
         elif training.step % 50 == 0:
             tell(Look(training.step * recipe.batch, loss, accuracy))
-    final = training.averaged.module.eval()
+    # As a checkpoint gives it back: the exported file then is the same to the byte.
+    final = training.averaged.module.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # see above
     if stopped:
         final.load_state_dict(training.best_state)
     temperature = temperature_for(logits_of(final, validation.pixels).numpy(), validation.labels)
@@ -305,7 +307,7 @@ def restore(path: Path) -> tuple[Trained, dict[str, Any]]:
         recipe = replace(Recipe(), **saved["recipe"])
         network = build(recipe.network, recipe.channels, recipe.side_px, recipe.width)
         network.load_state_dict(saved["state"])
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError) as error:
-        msg = f"no checkpoint of ours: {path}: {error}"
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, UnpicklingError) as error:
+        msg = f"no checkpoint of ours: {path}: {str(error).splitlines()[0]}"
         raise ConfigurationError(msg) from None
     return Trained(network.eval(), recipe, saved["temperature"], 0.0), saved["facts"]

@@ -97,8 +97,8 @@ def cross_validate(images: LabelledImages, groups: npt.NDArray[np.int64], recipe
     return {
         "recipe": asdict(recipe),
         "folds": rows,
-        "mean": {name: float(np.mean([row[name] for row in rows])) for name in names},
-        "spread": {name: float(np.std([row[name] for row in rows], ddof=1)) for name in names},
+        "mean": {name: _over_folds(np.mean, rows, name) for name in names},
+        "spread": {name: _over_folds(lambda values: np.std(values, ddof=1), rows, name) for name in names},
         "all": whole,
         "groups": len(np.unique(groups)),
         "predictions": asdict(_predictions(images, np.ones(len(p_mask), bool), p_mask)),
@@ -166,20 +166,29 @@ def doubtful_labels(predictions: Predictions, surer_than: float = 0.9) -> list[d
 
 
 def read_results(path: Path) -> dict[str, Any]:
-    """What ``crossval`` or ``loso`` wrote.
+    """What ``crossval``, ``loso`` or ``compare`` wrote.
 
     Raises:
         ConfigurationError: it can't be read or is something else.
     """
     try:
         told = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        msg = f"results {path}: {error.strerror}"
+        raise ConfigurationError(msg) from None
+    except ValueError as error:
         msg = f"results {path}: {error}"
         raise ConfigurationError(msg) from None
-    if not isinstance(told, dict) or not ("folds" in told or "doors" in told):
-        msg = f"results {path}: neither of a cross-validation nor of leaving sources out"
+    if not isinstance(told, dict) or not told.keys() & {"folds", "doors", "networks"}:
+        msg = f"results {path}: neither of a cross-validation nor of leaving sources out nor of a comparison"
         raise ConfigurationError(msg)
     return told
+
+
+def _over_folds(of: Callable[[list[float]], Any], rows: Sequence[Mapping[str, Any]], name: str) -> float | None:
+    """None if a fold does not define it: there is no precision where nothing was called a mask."""
+    values = [row[name] for row in rows]
+    return None if None in values else float(of(values))
 
 
 def _predictions(images: LabelledImages, chosen: Chosen, p_mask: Floats) -> Predictions:

@@ -82,7 +82,7 @@ def report(material: Material, out: Path) -> dict[str, Any]:
 def _model(material: Material, model: Model) -> dict[str, Any]:
     content, card = material.model_path.read_bytes(), model.card
     cost = latencies({"model": content, "notebook": material.baseline})
-    text = material.model_path.parent / "CARD.md"
+    text = material.model_path.with_suffix(".md")
     return {
         "name": card.name,
         "file": material.model_path.name,

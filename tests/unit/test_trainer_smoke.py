@@ -103,13 +103,14 @@ def test_crossval_and_loso_give_a_band_figures_on_the_card_and_doubtful_labels(
     assert main(["crossval", *both, "--out", str(tmp_path), "--folds", "2", *TINY]) == 0
     assert main(["loso", *both, "--out", str(tmp_path), "--seeds", "1", *TINY]) == 0
     told = json.loads((tmp_path / "crossval.json").read_text())
+    assert all((told["mean"][name] is None) == any(fold[name] is None for fold in told["folds"]) for name in ("precision", "auc"))
     assert told["mean"]["accuracy"] == pytest.approx(np.mean([fold["accuracy"] for fold in told["folds"]]))
     assert len(told["predictions"]["p_mask"]) == 160
     assert set(json.loads((tmp_path / "loso.json").read_text())["doors"]) == {data.name, "other"}
     results = ["--crossval", str(tmp_path / "crossval.json"), "--loso", str(tmp_path / "loso.json")]
     assert main(["export", "--checkpoint", str(run / "checkpoint.pt"), "--out", str(tmp_path / "m.onnx"), *results]) == 0
     card = Model.load(tmp_path / "m.onnx").card
-    assert {"validation_auc", "new_door_accuracy", "new_door_decided_coverage", "crossval_recall"} <= set(card.metrics)
+    assert {"validation_auc", "new_door_accuracy", "new_door_decided_coverage", "crossval_accuracy"} <= set(card.metrics)
     assert card.uncertain_from < card.threshold < card.uncertain_to
     assert main(["report", *both, "--model", str(tmp_path / "m.onnx"), "--out", str(tmp_path / "report"), *results]) == 0
     assert "Leave one source out" in (tmp_path / "report" / "report.html").read_text()
@@ -181,7 +182,7 @@ def test_what_is_wrong_with_an_export_is_named(run: Path, tmp_path: Path, capsys
 
 
 def test_size_names_the_widest_network_within_a_budget(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["size", "--network", "vgg", "--budget-parameters", "100000"]) == 0
-    assert "--network vgg --width 0.75" in capsys.readouterr().out
-    assert main(["size", "--network", "vgg", "--budget-parameters", "10"]) == 78
+    assert main(["size", "--network", "vgg", "--width", "0.5", "--width", "1", "--budget-parameters", "100000"]) == 0
+    assert "--network vgg --width 0.5" in capsys.readouterr().out
+    assert main(["size", "--network", "vgg", "--width", "0.5", "--budget-parameters", "10"]) == 78
     assert "no width of vgg is within the budget" in capsys.readouterr().err
