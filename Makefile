@@ -1,12 +1,13 @@
 # make setup   the virtual environment, and the servers that the tests start
 # make test    lint, types, tests
+# make reference DATA=DIR   train on the bank's data set, with a report: about four minutes on two cores
 # make demo    everything in one process for 15 s; IMAGES=DIR runs it on your own crops
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup test lint demo servers
+.PHONY: setup test lint demo servers reference
 
 setup: $(VENV)/.dev servers
 
@@ -34,3 +35,11 @@ test: setup lint
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m deploy.local $(if $(IMAGES),--images '$(IMAGES)')
+
+# The reference set shows whole heads and half bodies in grey, and the same photograph with and without a mask: a network that sees small
+# things, kept from learning who is in the picture by masks that others wear.
+REFERENCE := --network deep --channels 1 --light 0.4 --damage 0.4 --cut-masks 0.4 --samples 300000
+OUT ?= runs/reference
+
+reference: $(VENV)/.dev
+	$(BIN)/python -m trainer train --data '$(DATA)' --out '$(OUT)' $(REFERENCE)

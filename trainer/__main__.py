@@ -97,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--loso", type=Path, metavar="loso.json", help="choose the uncertain band from it, and put its figures on the card")
     export.add_argument("--crossval", type=Path, metavar="crossval.json", help="put its figures on the card")
     export.add_argument("--target", type=float, default=0.99, help="precision and recall of what is decided; default: %(default)s")
+    export.add_argument("--coverage", type=float, default=0.93, help="share that must be decided, come what may; default: %(default)s")
     export.set_defaults(run=commands.export)
 
     report = add("report", parents=[data, out], help="everything that is known of a model → report.html, report.json")

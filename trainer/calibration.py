@@ -48,11 +48,13 @@ class Band:
     uncertain_to: float = 0.8
 
 
-def narrowest_band(p_mask: Floats, labels: npt.NDArray[np.int64], weights: Floats, target: float, threshold: float = 0.5) -> Band:
+def narrowest_band(
+    p_mask: Floats, labels: npt.NDArray[np.int64], weights: Floats, *, target: float, coverage: float = 0.0, threshold: float = 0.5
+) -> Band:
     """The band that leaves fewest in doubt while precision and recall of what is decided reach ``target``.
 
     ``weights`` says how much each prediction counts: equal parts a source, so that the largest does not decide for all. If no band
-    reaches the target, the one that comes nearest.
+    that decides at least ``coverage`` reaches the target, the one of those that comes nearest.
     """
     grid = np.round(np.linspace(0.01, 0.49, 49), 2)
     best, best_score = Band(threshold), (-1.0, 0.0)
@@ -65,8 +67,8 @@ def narrowest_band(p_mask: Floats, labels: npt.NDArray[np.int64], weights: Float
             above = p_mask >= high
             found, false = float(masks[above].sum()), float(bare[above].sum())
             reached = min(found / max(found + false, 1e-12), found / max(found + missed, 1e-12))
-            coverage = (missed + right_bare + found + false) / total
-            score = (min(reached, target), coverage)
-            if score > best_score:
+            decided = (missed + right_bare + found + false) / total
+            score = (min(reached, target), decided)
+            if decided >= coverage and score > best_score:
                 best, best_score = Band(threshold, float(low), float(high)), score
     return best

@@ -114,7 +114,7 @@ def loso(arguments: argparse.Namespace) -> None:
     with progress(recipe.samples * len(doors) * arguments.seeds, None) as tell:
         told = holdout.leave_one_source_out(images, groups, recipe, doors=doors, seeds=arguments.seeds, tell=tell)
     _write(told, arguments.out / "loso.json")
-    band = holdout.choose_band(told, 0.99)
+    band = holdout.choose_band(told, 0.99, 0.93)
     rows = {f"{door['door']} {i}": row for door in holdout.door_rows(told, band) for i, row in enumerate(door["runs"])}
     print(f"threshold {band.threshold}, uncertain between {band.uncertain_from} and {band.uncertain_to}")
     _print_table("door, seed", rows)
@@ -198,7 +198,7 @@ def export(arguments: argparse.Namespace) -> None:
     band = None
     if arguments.loso is not None:
         left_out = holdout.read_results(arguments.loso)
-        band = holdout.choose_band(left_out, arguments.target)
+        band = holdout.choose_band(left_out, arguments.target, arguments.coverage)
         facts["metrics"] |= _door_figures(left_out, band)
     if arguments.crossval is not None:
         means = holdout.read_results(arguments.crossval)["mean"]

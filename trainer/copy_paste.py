@@ -46,7 +46,10 @@ def cut_masks(images: LabelledImages, groups: npt.NDArray[np.int64]) -> CutMasks
 
 
 def paste_masks(pixels: Pixels, masks: Pixels, random: torch.Generator) -> Pixels:
-    """Put one of ``masks`` on each of ``pixels`` (n, height, width, 3), about where it was: turned, scaled, moved and lit a little."""
+    """Put one of ``masks`` on each of ``pixels`` (n, height, width, 3), about where it was: turned, scaled, moved and lit a little.
+
+    Three in ten are dyed, so that a mask is not one shade.
+    """
 
     def between(low: float, high: float) -> Tensor:
         return torch.rand(len(pixels), generator=random) * (high - low) + low
@@ -55,7 +58,8 @@ def paste_masks(pixels: Pixels, masks: Pixels, random: torch.Generator) -> Pixel
     which = torch.randint(len(masks), (len(pixels),), generator=random).tolist()
     angles, scales, lights = between(-15, 15).tolist(), between(0.75, 1.35).tolist(), between(0.85, 1.1).tolist()
     across, down = (between(-0.1, 0.1) * size).tolist(), (between(-0.1, 0.1) * size).tolist()
-    mirrored = (between(0, 1) < 0.5).tolist()  # noqa: PLR2004
+    mirrored, dyed = ((between(0, 1) < share).tolist() for share in (0.5, 0.3))
+    dyes = torch.rand((len(pixels), 3), generator=random).numpy() * 1.1
     pasted = np.empty_like(pixels)
     for i, picture in enumerate(pixels):
         mask = masks[which[i]][:, ::-1] if mirrored[i] else masks[which[i]]
@@ -65,7 +69,10 @@ def paste_masks(pixels: Pixels, masks: Pixels, random: torch.Generator) -> Pixel
         moved = cv2.warpAffine(np.ascontiguousarray(mask), matrix, (size, size)).astype(np.float32)
         share = moved[:, :, 3:] / 255
         # The colour was cut out to its edge and not beyond: divide what the warp has thinned there.
-        colour = np.clip(moved[:, :, :3] / np.maximum(share, 1e-3) * lights[i], 0, 255)
+        colour = moved[:, :, :3] / np.maximum(share, 1e-3) * lights[i]
+        if dyed[i]:
+            colour = colour.mean(2, keepdims=True) * dyes[i]
+        colour = np.clip(colour, 0, 255)
         pasted[i] = np.rint(picture * (1 - share) + colour * share)
     return pasted
 

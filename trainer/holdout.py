@@ -127,8 +127,10 @@ def leave_one_source_out(
     return told
 
 
-def choose_band(left_out: Mapping[str, Any], target: float) -> Band:
-    """The uncertain band that reaches ``target`` over all doors and seeds; each class of each door counts the same.
+def choose_band(left_out: Mapping[str, Any], target: float, coverage: float) -> Band:
+    """The uncertain band that reaches ``target`` over all doors and seeds and decides at least ``coverage`` of them.
+
+    Each class of each door counts the same.
 
     Doors of one class count too: their mistakes are precision's or recall's alone.
     """
@@ -143,7 +145,7 @@ def choose_band(left_out: Mapping[str, Any], target: float) -> Band:
     truth, weight = np.concatenate(labels), np.concatenate(weights)
     for label in (0, 1):
         weight[truth == label] /= max(weight[truth == label].sum(), 1e-12)
-    return narrowest_band(np.concatenate(p_mask), truth, weight, target)
+    return narrowest_band(np.concatenate(p_mask), truth, weight, target=target, coverage=coverage)
 
 
 def door_rows(left_out: Mapping[str, Any], band: Band) -> list[dict[str, Any]]:

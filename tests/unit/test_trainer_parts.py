@@ -210,11 +210,19 @@ def test_the_band_reaches_its_target_and_leaves_few_in_doubt() -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 4000)
     p_mask = 1 / (1 + np.exp(-(rng.normal(0, 1, 4000) + np.where(labels == 1, 2.0, -2.0)) * 2))
-    band = narrowest_band(p_mask, labels, np.ones(4000), 0.99)
+    band = narrowest_band(p_mask, labels, np.ones(4000), target=0.99)
     above, below = p_mask >= band.uncertain_to, p_mask <= band.uncertain_from
     assert labels[above].mean() >= 0.99
     assert labels[above].sum() / (labels[above].sum() + labels[below].sum()) >= 0.99
     assert 0.7 < (above | below).mean() < 1
+
+
+def test_a_band_that_would_decide_too_little_is_not_chosen() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 2000)
+    p_mask = np.clip(rng.normal(0.5, 0.25, 2000) + np.where(labels == 1, 0.1, -0.1), 0.001, 0.999)  # hopeless
+    band = narrowest_band(p_mask, labels, np.ones(2000), target=0.99, coverage=0.9)
+    assert ((p_mask >= band.uncertain_to) | (p_mask <= band.uncertain_from)).mean() >= 0.9
 
 
 @given(st.integers(0, 400), st.integers(1, 400))
