@@ -23,7 +23,7 @@ from trainer.augment import Augmentation, World
 from trainer.calibration import temperature_for
 from trainer.copy_paste import CutMasks
 from trainer.data import LabelledImages
-from trainer.networks import NETWORKS, build
+from trainer.networks import NETWORKS, Mirrored, build
 
 #: A training is looked at this often: validation, checkpoint, whether to stop.
 _LOOKS = 20
@@ -41,6 +41,7 @@ class Recipe:
     width: float = 1.0  # of every layer; ``python -m trainer size`` shows what a width costs
     side_px: int = 28  # more resolution was measured to be worth nothing, colour much
     channels: int = 3
+    mirror: int = 0  # 1: the finished network is asked about the mirrored picture too, at twice the cost
     samples: int = 1_000_000  # augmented pictures seen in all
     batch: int = 256
     learning_rate: float = 3e-3
@@ -262,6 +263,7 @@ def fit(
     final = training.averaged.module.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # see above
     if stopped:
         final.load_state_dict(training.best_state)
+    final = Mirrored(final).eval() if recipe.mirror else final
     temperature = temperature_for(logits_of(final, validation.pixels).numpy(), validation.labels)
     return Trained(final, recipe, temperature, before_s + time.monotonic() - begun_s)
 
@@ -306,6 +308,7 @@ def restore(path: Path) -> tuple[Trained, dict[str, Any]]:
         saved = torch.load(path, weights_only=True)
         recipe = replace(Recipe(), **saved["recipe"])
         network = build(recipe.network, recipe.channels, recipe.side_px, recipe.width)
+        network = Mirrored(network) if recipe.mirror else network
         network.load_state_dict(saved["state"])
     except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, UnpicklingError) as error:
         msg = f"no checkpoint of ours: {path}: {str(error).splitlines()[0]}"

@@ -89,6 +89,19 @@ def notebook(channels: int, width: float = 1.0) -> nn.Module:
     return nn.Sequential(*convolutions, nn.Flatten(), nn.LazyLinear(hidden), nn.ReLU(), nn.Linear(hidden, 2))
 
 
+class Mirrored(nn.Module):
+    """A trained network that is asked about the mirrored picture too: the mean of both answers, at twice the cost."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits, averaged over both sides."""
+        both: Tensor = self.network(torch.cat((images, images.flip(3))))
+        return both.view(2, -1, both.shape[1]).mean(0)
+
+
 NETWORKS: dict[str, Callable[[int, float], nn.Module]] = {
     "vgg": vgg,
     "residual": residual,

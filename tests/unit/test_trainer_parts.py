@@ -259,10 +259,13 @@ FACTS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    ("network", "side_px", "channels"), [("vgg", 28, 3), ("residual", 20, 1), ("xception", 28, 1), ("deep", 36, 3), ("notebook", 28, 1)]
+    ("network", "side_px", "channels", "mirror"),
+    [("vgg", 28, 3, 0), ("residual", 20, 1, 0), ("xception", 28, 1, 0), ("deep", 36, 3, 1), ("notebook", 28, 1, 0)],
 )
-def test_an_exported_model_equals_torch_whatever_its_network_and_input(network: str, side_px: int, channels: int, tmp_path: Path) -> None:
-    recipe = replace(RECIPE, network=network, side_px=side_px, channels=channels, samples=256)
+def test_an_exported_model_equals_torch_whatever_its_network_and_input(
+    network: str, side_px: int, channels: int, mirror: int, tmp_path: Path
+) -> None:
+    recipe = replace(RECIPE, network=network, side_px=side_px, channels=channels, mirror=mirror, samples=256)
     result, checking = trained(recipe)
     images = colour_patterns(input_shape(recipe), 64)
     expected = torch.softmax(logits_of(result.network, images).double() / result.temperature, 1)[:, 1].numpy()
