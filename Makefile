@@ -1,6 +1,6 @@
 # make setup   the virtual environment, and the servers that the tests start
 # make test    lint, types, tests
-# make reference DATA=DIR   train on the bank's data set, with a report: about four minutes on two cores
+# make reference DATA=DIR   train on DIR/Train, validate on DIR/Val, with a report: about four minutes on two cores
 # make demo    everything in one process for 15 s; IMAGES=DIR runs it on your own crops
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -42,4 +42,4 @@ REFERENCE := --network deep --channels 1 --light 0.4 --damage 0.4 --cut-masks 0.
 OUT ?= runs/reference
 
 reference: $(VENV)/.dev
-	$(BIN)/python -m trainer train --data '$(DATA)' --out '$(OUT)' $(REFERENCE)
+	$(BIN)/python -m trainer train --data '$(DATA)/Train' --validation '$(DATA)/Val' --out '$(OUT)' $(REFERENCE)

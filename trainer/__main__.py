@@ -48,6 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--teacher", type=Path, action="append", default=[], metavar="CHECKPOINT", help="learn from this one too; repeatable"
     )
+    train.add_argument(
+        "--validation", type=Path, action="append", default=[], metavar="DIR", help="validate on these images; default: some of --data"
+    )
     train.add_argument("--resume", action="store_true", help="go on with a training that was interrupted")
     train.add_argument("--no-report", action="store_true")
     train.set_defaults(run=commands.train)

@@ -46,8 +46,15 @@ log = structlog.get_logger()
 def train(arguments: argparse.Namespace) -> None:
     """``train``: checkpoint.pt, model.onnx with its card, split.json, TensorBoard's events and, unless refused, a report."""
     recipe: Recipe = arguments.recipe
-    images, groups = _images(arguments, recipe)
-    validates = holdout.validation_split(images.labels, groups, np.ones(len(groups), bool))
+    files = find(arguments.data)
+    require_both_classes(files)
+    apart = find(arguments.validation) if arguments.validation else []
+    images = load([*files, *apart], kept_shape(recipe))
+    groups = group(images.fingerprints, images.labels)
+    if apart:
+        validates = np.isin([str(path) for path in images.paths], [str(file.path) for file in apart])
+    else:
+        validates = holdout.validation_split(images.labels, groups, np.ones(len(groups), bool))
     training = images.subset(~validates, kept_shape(recipe))
     validation = images.subset(validates, input_shape(recipe))
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -69,7 +76,14 @@ def train(arguments: argparse.Namespace) -> None:
     log.info("training.done", seconds=round(trained.seconds), model=model.card.name, written=facts["precision"], **facts["metrics"])
     if not arguments.no_report:
         measured = {str(path) for path in validation.paths}
-        _report(arguments.out / "model.onnx", arguments.out, data=arguments.data, images=images, groups=groups, measured=measured)
+        _report(
+            arguments.out / "model.onnx",
+            arguments.out,
+            data=[*arguments.data, *arguments.validation],
+            images=images,
+            groups=groups,
+            measured=measured,
+        )
 
 
 def _unheard(_: Look) -> None:
