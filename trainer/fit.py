@@ -154,8 +154,8 @@ class Training:
         images = (images if self.recipe.channels > 1 else images[:, :1]).contiguous(memory_format=torch.channels_last)
         self.network.train()
         with torch.autocast("cpu", torch.bfloat16, enabled=_bfloat16_is_fast()):
-            logits = self.network(images).float()
             opinion = self._opinion(images)
+            logits = self.network(self.augmentation.lamps(images) if self.recipe.channels > 1 else images).float()
         loss = functional.cross_entropy(logits, target, label_smoothing=self.recipe.label_smoothing)
         if opinion is not None:
             loss = torch.lerp(loss, functional.cross_entropy(logits, opinion), self.recipe.distil)

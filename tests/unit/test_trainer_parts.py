@@ -165,6 +165,16 @@ def test_a_drawn_mask_comes_with_its_label() -> None:
     assert augmented(0, World(synthetic_masks=1.0))[1].sum() == 64
 
 
+def test_lamps_take_blue_or_red_from_some_pictures_and_leave_the_others() -> None:
+    images = torch.full((400, 3, 28, 28), 0.5)
+    lit = Augmentation(28, 0).lamps(images)
+    changed = (lit != images).flatten(1).any(1)
+    assert 0.1 < float(changed.float().mean()) < 0.3
+    warm, cold = lit[:, 2] < lit[:, 0] - 1e-3, lit[:, 0] < lit[:, 2] - 1e-3
+    assert warm.flatten(1).any(1).sum() > cold.flatten(1).any(1).sum() > 0
+    assert float(lit.min()) >= -1
+
+
 def test_grey_pictures_have_equal_channels() -> None:
     images, _ = augmented(0, World(grey=1.0))
     assert float((images[:, 0] - images[:, 2]).abs().max()) < 1e-5
