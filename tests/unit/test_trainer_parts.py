@@ -15,7 +15,7 @@ from contract.card import InputShape
 from contract.errors import ConfigurationError, ModelError
 from contract.image import Pixels
 from contract.model import Model
-from contract.preprocess import reduce
+from contract.preprocess import normalise, reduce
 from producer.drawing import draw_face
 
 pytest.importorskip("torch", reason="the trainer extra is not installed")
@@ -361,5 +361,15 @@ def test_the_baseline_has_the_published_number_of_parameters() -> None:
     assert sum(p.numel() for p in build("notebook", 1, 28).parameters()) == 224_002
 
 
-def test_pictures_are_kept_larger_than_the_input() -> None:
-    assert kept_shape(Recipe()).width == 40
+@pytest.mark.parametrize("side", [28, 112])
+def test_a_picture_that_is_not_moved_is_trained_on_as_sharp_as_it_is_served(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = Recipe()
+    pictures = [reduce(face, InputShape(side, side, 3)) for face in faces(8)]
+    kept = labelled(pictures, side=kept_shape(recipe).width)
+    still = Augmentation(28, 0, World(geometry=0, light=0, damage=0, grey=0))
+    monkeypatch.setattr(still, "_views", lambda count, kept_px: np.stack([np.diag([kept_px / 56, kept_px / 56, 1.0])] * count))
+    monkeypatch.setattr(still, "_side_shadow", lambda images: images)
+    nothing = torch.zeros(8, dtype=torch.bool)
+    images, _ = still(torch.from_numpy(kept.pixels), torch.from_numpy(kept.labels), nothing, nothing)
+    served = normalise([reduce(picture, input_shape(recipe)) for picture in pictures])
+    assert np.abs(images.numpy() - served).max() < 2.1 / 127.5
