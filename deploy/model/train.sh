@@ -17,7 +17,7 @@ done
   trainer train "${recipe[@]}" --no-report --out "$OUT/teacher2" --network residual --width 2 --samples 700000 --seed 12 &
 wait
 [ -e "$OUT/loso/loso.json" ] ||
-  trainer loso "${recipe[@]}" --out "$OUT/loso" --network residual --samples 100000 --seeds 3 \
+  trainer loso "${recipe[@]}" --out "$OUT/loso" --network residual --samples 80000 --seeds 3 \
     --door chandrikadeb7=chandrikadeb7_webmix --door facemask12k=facemask12k --door karanfriends_street=karanfriends_street \
     --door rmfd_widerface=rmfd_part1_scenes,widerface_subset --door reference_set=seed28-Train,seed_full-Train \
     --door utkface=utkface_subset --door lfw=lfw_deepfunneled --door karanfriends_actors=karanfriends_actors \
