@@ -140,7 +140,7 @@ def audit_labels(arguments: argparse.Namespace) -> None:
     if "predictions" not in told:
         msg = f"results {arguments.crossval}: of no cross-validation"
         raise ConfigurationError(msg)
-    doubtful = holdout.doubtful_labels(holdout.Predictions(**told["predictions"]))
+    doubtful = holdout.doubtful_labels(holdout.out_of_fold(told))
     arguments.out.mkdir(parents=True, exist_ok=True)
     with (arguments.out / "labels.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, ("path", "source", "label", "p_mask"))
@@ -210,13 +210,14 @@ def export(arguments: argparse.Namespace) -> None:
     trained, facts = restore(arguments.checkpoint)
     checking = Checking(*(facts["checking"][name].numpy() for name in ("calibration", "pixels", "labels")))
     band = None
+    if arguments.crossval is not None:
+        told = holdout.read_results(arguments.crossval)
+        band = holdout.choose_band(told, arguments.target, arguments.coverage)
+        facts["metrics"] |= {f"crossval_{name}": value for name, value in told["mean"].items() if value is not None}
     if arguments.loso is not None:
         left_out = holdout.read_results(arguments.loso)
         band = holdout.choose_band(left_out, arguments.target, arguments.coverage)
         facts["metrics"] |= _door_figures(left_out, band)
-    if arguments.crossval is not None:
-        means = holdout.read_results(arguments.crossval)["mean"]
-        facts["metrics"] |= {f"crossval_{name}": value for name, value in means.items() if value is not None}
     model = write_model(trained, facts, arguments.out, checking, band=band, precision=arguments.precision)
     size_bytes = arguments.out.stat().st_size
     log.info(

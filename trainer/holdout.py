@@ -15,7 +15,7 @@ import torch
 from sklearn.model_selection import StratifiedGroupKFold
 
 from contract.errors import ConfigurationError
-from trainer.calibration import Band, narrowest_band
+from trainer.calibration import Band, best_threshold, narrowest_band
 from trainer.copy_paste import cut_masks
 from trainer.data import LabelledImages
 from trainer.evaluate import Floats, measures
@@ -127,25 +127,25 @@ def leave_one_source_out(
     return told
 
 
-def choose_band(left_out: Mapping[str, Any], target: float, coverage: float) -> Band:
-    """The uncertain band that reaches ``target`` over all doors and seeds and decides at least ``coverage`` of them.
+def choose_band(told: Mapping[str, Any], target: float, coverage: float) -> Band:
+    """From predictions for what was not trained on: the threshold that is right most often, and the uncertain band around it.
 
-    Each class of each door counts the same.
-
-    Doors of one class count too: their mistakes are precision's or recall's alone.
+    ``told`` is of leaving sources out or of a cross-validation. The band reaches ``target`` precision and recall, and decides at least
+    ``coverage`` of all. Each class of each door counts the same, whatever its size, over all seeds.
     """
-    p_mask, labels, weights = [], [], []
-    for door in left_out["doors"].values():
-        for run in door["runs"]:
-            p, truth = Predictions(**run).arrays()
-            counts = {label: max(1, int((truth == label).sum())) for label in (0, 1)}
-            p_mask.append(p)
-            labels.append(truth)
-            weights.append(np.asarray([1 / counts[int(label)] for label in truth]))
-    truth, weight = np.concatenate(labels), np.concatenate(weights)
+    runs = [Predictions(**run) for door in told["doors"].values() for run in door["runs"]] if "doors" in told else [out_of_fold(told)]
+    arrays = [run.arrays() for run in runs]
+    p_mask, labels = (np.concatenate(parts) for parts in zip(*arrays, strict=True))
+    weights = np.concatenate([1 / np.maximum(np.bincount(truth, minlength=2)[truth], 1) for _, truth in arrays])
     for label in (0, 1):
-        weight[truth == label] /= max(weight[truth == label].sum(), 1e-12)
-    return narrowest_band(np.concatenate(p_mask), truth, weight, target=target, coverage=coverage)
+        weights[labels == label] /= max(float(weights[labels == label].sum()), 1e-12)
+    threshold = best_threshold(p_mask, labels, weights)
+    return narrowest_band(p_mask, labels, weights, target=target, coverage=coverage, threshold=threshold)
+
+
+def out_of_fold(told: Mapping[str, Any]) -> Predictions:
+    """The predictions of a cross-validation."""
+    return Predictions(**told["predictions"])
 
 
 def door_rows(left_out: Mapping[str, Any], band: Band) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from trainer.calibration import Band, reliability
 from trainer.corruptions import CORRUPTIONS
 from trainer.data import LabelledImages
 from trainer.evaluate import Floats, band_of, confusion, measures, p_mask_of
-from trainer.holdout import Predictions, door_rows, doubtful_labels
+from trainer.holdout import Predictions, door_rows, doubtful_labels, out_of_fold
 from trainer.latency import latencies
 from trainer.pictures import contact_sheet, png
 from trainer.robustness import MODERATE, Curve, robustness
@@ -71,7 +71,7 @@ def report(material: Material, out: Path) -> dict[str, Any]:
         "worn_incorrectly": None if material.incorrect is None else _worn_incorrectly(model, material.incorrect),
         "robustness": [{**asdict(curve), "moderate_cost": {r: curve.cost(r) for r in curve.rates}} for curve in curves],
         "comparison": list(material.comparison),
-        "doubtful_labels": [] if material.cross_validation is None else doubtful_labels(_cross_validated(material.cross_validation)),
+        "doubtful_labels": [] if material.cross_validation is None else doubtful_labels(out_of_fold(material.cross_validation)),
     }
     out.mkdir(parents=True, exist_ok=True)
     (out / "report.json").write_text(json.dumps(numbers, indent=1) + "\n")
@@ -148,15 +148,11 @@ def _without_predictions(told: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in told.items() if name != "predictions"}
 
 
-def _cross_validated(told: Mapping[str, Any]) -> Predictions:
-    return Predictions(**told["predictions"])
-
-
 def _page(material: Material, model: Model, numbers: dict[str, Any], p_mask: Floats, curves: Sequence[Curve]) -> str:
     images, band = material.images, band_of(model.card)
     scores: dict[str, tuple[Floats, npt.NDArray[np.int64]]] = {"measured": (p_mask, images.labels)}
     if material.cross_validation is not None:
-        scores["out of fold"] = _cross_validated(material.cross_validation).arrays()
+        scores["out of fold"] = out_of_fold(material.cross_validation).arrays()
     if material.left_out is not None:
         scores |= {f"door {name}": _first_run(door) for name, door in material.left_out["doors"].items()}
     ranked = {name: value for name, value in scores.items() if len(np.unique(value[1])) > 1}

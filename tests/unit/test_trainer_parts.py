@@ -23,7 +23,7 @@ pytest.importorskip("torch", reason="the trainer extra is not installed")
 import torch
 
 from trainer.augment import Augmentation, World
-from trainer.calibration import narrowest_band, reliability, temperature_for
+from trainer.calibration import best_threshold, narrowest_band, reliability, temperature_for
 from trainer.copy_paste import cut_masks, paste_masks
 from trainer.corruptions import CORRUPTIONS, SEVERITIES, SIDE_PX, Corruption
 from trainer.data import LabelledImages
@@ -225,6 +225,13 @@ def test_the_band_reaches_its_target_and_leaves_few_in_doubt() -> None:
     assert labels[above].mean() >= 0.99
     assert labels[above].sum() / (labels[above].sum() + labels[below].sum()) >= 0.99
     assert 0.7 < (above | below).mean() < 1
+
+
+@pytest.mark.parametrize(("shift", "expected"), [(0.0, 0.5), (-0.06, 0.44), (0.06, 0.56), (-0.09, 0.41)])
+def test_the_threshold_follows_a_bias_but_not_far(shift: float, expected: float) -> None:
+    labels = np.arange(4000) % 2
+    p_mask = np.clip(np.where(labels == 1, 0.52, 0.48) + np.linspace(-0.01, 0.01, 4000) + shift, 0, 1)
+    assert best_threshold(p_mask, labels, np.ones(4000)) == pytest.approx(expected, abs=0.021)
 
 
 def test_a_band_that_would_decide_too_little_is_not_chosen() -> None:
