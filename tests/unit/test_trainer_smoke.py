@@ -121,14 +121,17 @@ def test_crossval_and_loso_give_a_band_figures_on_the_card_and_doubtful_labels(
     assert "of no cross-validation" in capsys.readouterr().err
 
 
-def test_two_processes_train_one_network(data: Path, tmp_path: Path) -> None:
+def test_two_processes_train_one_network_and_validate_on_a_folder_of_its_own(data: Path, tmp_path: Path) -> None:
+    apart = draw_folder(tmp_path / "apart", 10, seed=4)
     command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "trainer", "train", "--data", str(data)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    options = [*TINY, "--no-report", "--out", str(tmp_path)]
+    options = [*TINY, "--no-report", "--out", str(tmp_path), "--validation", str(apart)]
     done = subprocess.run([sys.executable, *command, *options], capture_output=True, text=True, timeout=110, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count('"event": "training.done"') == 1
     Model.load(tmp_path / "model.onnx")
+    validated = json.loads((tmp_path / "split.json").read_text())["validation"]
+    assert sorted(validated) == sorted(str(path) for path in apart.rglob("*.png"))
 
 
 @pytest.mark.parametrize(("content", "complaint"), [(None, "no folder"), ("empty", "no WithMask/"), ("masks", "both classes")])
