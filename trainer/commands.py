@@ -6,7 +6,7 @@ import datetime as dt
 import json
 from collections import Counter
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,13 +121,18 @@ def crossval(arguments: argparse.Namespace) -> None:
 
 
 def loso(arguments: argparse.Namespace) -> None:
-    """``loso``: a table by door and seed, and loso.json."""
+    """``loso``: a table by door and seed, and loso.json, written door by door: what stands there of the same recipe is not done again."""
     recipe: Recipe = arguments.recipe
     images, groups = _images(arguments, recipe)
     doors = dict(arguments.door) or {source: [source] for source in sorted(set(images.sources))}
-    with progress(recipe.samples * len(doors) * arguments.seeds, None) as tell:
-        told = holdout.leave_one_source_out(images, groups, recipe, doors=doors, seeds=arguments.seeds, tell=tell)
-    _write(told, arguments.out / "loso.json")
+    path, told = arguments.out / "loso.json", {"recipe": asdict(recipe), "doors": {}}
+    if path.exists() and (before := holdout.read_results(path)).get("recipe") == told["recipe"]:
+        told["doors"] = {name: door for name, door in before["doors"].items() if len(door["runs"]) == arguments.seeds}
+    left = {name: sources for name, sources in doors.items() if name not in told["doors"]}
+    with progress(recipe.samples * len(left) * arguments.seeds, None) as tell:
+        for name, door in holdout.leave_one_source_out(images, groups, recipe, doors=left, seeds=arguments.seeds, tell=tell):
+            told["doors"][name] = door
+            _write(told, path)
     band = holdout.choose_band(told, 0.99, 0.93)
     rows = {f"{door['door']} {i}": row for door in holdout.door_rows(told, band) for i, row in enumerate(door["runs"])}
     print(f"threshold {band.threshold}, uncertain between {band.uncertain_from} and {band.uncertain_to}")

@@ -4,7 +4,7 @@ Folds keep groups together (:mod:`trainer.groups`): no photograph is on both sid
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -107,24 +107,25 @@ def cross_validate(images: LabelledImages, groups: npt.NDArray[np.int64], recipe
 
 def leave_one_source_out(
     images: LabelledImages, groups: npt.NDArray[np.int64], recipe: Recipe, *, doors: Mapping[str, Sequence[str]], seeds: int, tell: Tell
-) -> dict[str, Any]:
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """For every door, a name for one or more sources: train on all others, ask about it; as often as there are seeds.
+
+    Yields each door's name and results as soon as they are there.
 
     Raises:
         ConfigurationError: a door names a source that is not there, or nothing is left to train on.
     """
-    told: dict[str, Any] = {"recipe": asdict(recipe), "doors": {}}
     for door, sources in doors.items():
-        held_out = images.of(sources)
         if missing := sorted(set(sources) - set(images.sources)):
             msg = f"door {door}: no source {', '.join(missing)}; there are {', '.join(sorted(set(images.sources)))}"
             raise ConfigurationError(msg)
-        if len(np.unique(images.labels[~held_out])) < 2:  # noqa: PLR2004  (two classes)
+        if len(np.unique(images.labels[~images.of(sources)])) < 2:  # noqa: PLR2004  (two classes)
             msg = f"door {door}: without it no second class is left to train on"
             raise ConfigurationError(msg)
+    for door, sources in doors.items():
+        held_out = images.of(sources)
         runs = [predict_held_out(images, groups, held_out, replace(recipe, seed=recipe.seed + seed), tell) for seed in range(seeds)]
-        told["doors"][door] = {"sources": list(sources), "runs": [asdict(_predictions(images, held_out, run)) for run in runs]}
-    return told
+        yield door, {"sources": list(sources), "runs": [asdict(_predictions(images, held_out, run)) for run in runs]}
 
 
 def choose_band(told: Mapping[str, Any], target: float, coverage: float) -> Band:
