@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--validation", type=Path, action="append", default=[], metavar="DIR", help="validate on these images; default: some of --data"
     )
+    train.add_argument("--start", type=Path, metavar="CHECKPOINT", help="begin with these weights; default: random ones")
     train.add_argument("--resume", action="store_true", help="go on with a training that was interrupted")
     train.add_argument("--no-report", action="store_true")
     train.set_defaults(run=commands.train)

@@ -60,11 +60,12 @@ def train(arguments: argparse.Namespace) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     log.info("training.started", images=len(training.labels), validation=len(validation.labels), skipped=images.skipped)
     masks = cut_masks(training, groups[~validates])
+    start = None if arguments.start is None else restore(arguments.start)[0].network
     teachers = [restore(path)[0].network for path in arguments.teacher]
     first = distributed.place()[0] == 0
     with progress(recipe.samples, arguments.out / "events") if first else nullcontext(_unheard) as tell:
         saving = {"state_path": arguments.out / "training.pt", "resume": arguments.resume}
-        trained = fit(training, validation, recipe, tell, teachers=teachers, masks=masks, **saving)
+        trained = fit(training, validation, recipe, tell, teachers=teachers, masks=masks, start=start, **saving)
     if not first:
         return
     checking = _checking(training, validation, recipe)

@@ -118,7 +118,15 @@ def sampling_weights(
 class Training:
     """A training under way: networks, optimiser and the state of every generator."""
 
-    def __init__(self, train: LabelledImages, recipe: Recipe, teachers: Sequence[nn.Module] = (), masks: CutMasks | None = None) -> None:
+    def __init__(
+        self,
+        train: LabelledImages,
+        recipe: Recipe,
+        teachers: Sequence[nn.Module] = (),
+        *,
+        masks: CutMasks | None = None,
+        start: nn.Module | None = None,
+    ) -> None:
         if recipe.network not in NETWORKS:
             msg = f"no network {recipe.network!r}; there are {', '.join(NETWORKS)}"
             raise ConfigurationError(msg)
@@ -127,6 +135,8 @@ class Training:
         self.recipe, self.teachers = recipe, teachers
         self.rank, self.world = distributed.place()
         self.network = build(recipe.network, recipe.channels, recipe.side_px, recipe.width)
+        if start is not None:
+            self.network.load_state_dict(start.state_dict())
         self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch forgot it in its types
         self.steps = max(1, recipe.samples // recipe.batch)
         decay = max(0.0, min(recipe.ema_decay, 1 - _AVERAGED_PARTS / self.steps))
@@ -231,18 +241,20 @@ def fit(
     *,
     teachers: Sequence[nn.Module] = (),
     masks: CutMasks | None = None,
+    start: nn.Module | None = None,
     state_path: Path | None = None,
     resume: bool = False,
 ) -> Trained:
     """Train on pictures kept larger than the network's input; ``tell`` hears how it goes.
 
+    ``start`` gives the weights to begin with, of a network of the same recipe's shape; without it they are random.
     With ``state_path`` the training is saved there at every look, and with ``resume`` goes on from there. The weights at the end of the
     cycle are kept; those of the best validation loss if it stopped early.
 
     Raises:
         ConfigurationError: there is no such network, or the saved state is of another training.
     """
-    training = Training(train, recipe, teachers, masks)
+    training = Training(train, recipe, teachers, masks=masks, start=start)
     if resume and state_path is not None:
         training.resume(state_path)
     begun_s, before_s = time.monotonic(), training.seconds

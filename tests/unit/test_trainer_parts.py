@@ -325,6 +325,13 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(tmp_path: Path)
     assert all((value == expected[name]).all() for name, value in states(resumed).items())
 
 
+def test_a_training_can_begin_with_given_weights() -> None:
+    train, start = labelled(faces(48)), build("residual", 3, 28, 0.25)
+    expected = {name: value.numpy() for name, value in start.state_dict().items()}
+    begun = states(Training(train, RECIPE, start=start))
+    assert all((value == expected[name]).all() for name, value in begun.items())
+
+
 def test_a_training_with_another_recipe_can_not_be_resumed(tmp_path: Path) -> None:
     train = labelled(faces(48))
     torch.save(Training(train, RECIPE).state(), tmp_path / "t.pt")
