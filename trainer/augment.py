@@ -72,7 +72,7 @@ class Augmentation:
         images = self._frame(batch.numpy())
         damage = self._world.damage
         changes: tuple[tuple[float, Callable[[Tensor], Tensor]], ...] = (
-            *((0.06 * damage, partial(_with, self.random, occluder)) for occluder in OCCLUDERS),
+            *((0.1 * damage, partial(_with, self.random, occluder)) for occluder in OCCLUDERS),
             (1.0, self._light),
             (0.4, self._side_shadow),
             (0.08 * damage, self._glare),
@@ -87,23 +87,19 @@ class Augmentation:
             images = self._on_some(images, share, change)
         return images.clamp(0, 1) * 2 - 1, labels
 
-    def disguise(self, images: Tensor) -> Tensor:
-        """What teachers had better not see, on some of float (n, 3, height, width), -1 to 1: things in front of a face, and coloured light.
+    def lamps(self, images: Tensor) -> Tensor:
+        """Another colour of light on some of float (n, 3, height, width), -1 to 1: warm as sodium lamps, or cold.
 
-        What they say of a mouth behind a patch, or of a mask in yellow light, is wrong: they judge the picture before.
+        Apart from the rest, because teachers had better not see it: what they say of yellow masks is wrong.
         """
-        images = (images + 1) / 2
-        for occluder in OCCLUDERS:
-            images = self._on_some(images, 0.1 * self._world.damage, partial(_with, self.random, occluder))
-        return self._on_some(images, 0.2, self._lamp) * 2 - 1
+        return self._on_some(images, 0.2, self._lamp)
 
     def _lamp(self, images: Tensor) -> Tensor:
-        """Warm as sodium lamps, or cold."""
         warm = self._uniform(images, 0, 1.1)
         gain = torch.cat((torch.zeros_like(warm), -warm * self._uniform(images, 0.1, 0.5), -warm), 1)
         cold = self._uniform(images, 0, 1) < 0.25  # noqa: PLR2004
         gain = torch.where(cold, gain.flip(1) / 2, gain)
-        return (images * torch.exp(gain * self._world.light)).clamp(0, 1)
+        return ((images + 1) * torch.exp(gain * self._world.light)).clamp(0, 2) - 1
 
     def _on_some(self, images: Tensor, share: float, change: Callable[[Tensor], Tensor]) -> Tensor:
         if share >= 1:

@@ -19,7 +19,7 @@ from contract.card import InputShape
 from contract.errors import ConfigurationError
 from contract.preprocess import normalise
 from trainer import distributed
-from trainer.augment import Augmentation, World, luma
+from trainer.augment import Augmentation, World
 from trainer.calibration import temperature_for
 from trainer.copy_paste import CutMasks
 from trainer.data import LabelledImages
@@ -162,10 +162,11 @@ class Training:
         batch = self.recipe.batch
         chosen = torch.from_numpy(self._order[self.step * batch : (self.step + 1) * batch][self.rank :: self.world])
         images, target = self.augmentation(self._pixels[chosen], self._labels[chosen], self._tight[chosen], self._cut[chosen])
+        images = (images if self.recipe.channels > 1 else images[:, :1]).contiguous(memory_format=torch.channels_last)
         self.network.train()
         with torch.autocast("cpu", torch.bfloat16, enabled=_bfloat16_is_fast()):
-            opinion = self._opinion(self._as_input(images))
-            logits = self.network(self._as_input(self.augmentation.disguise(images))).float()
+            opinion = self._opinion(images)
+            logits = self.network(self.augmentation.lamps(images) if self.recipe.channels > 1 else images).float()
         loss = functional.cross_entropy(logits, target, label_smoothing=self.recipe.label_smoothing)
         if opinion is not None:
             loss = torch.lerp(loss, functional.cross_entropy(logits, opinion), self.recipe.distil)
@@ -177,11 +178,6 @@ class Training:
         self.averaged.update_parameters(self.network)
         self.step += 1
         return float(loss.detach()), float((logits.detach().argmax(1) == target).float().mean())
-
-    def _as_input(self, images: Tensor) -> Tensor:
-        """One channel of three equal ones for a grey network; in the order that convolutions like."""
-        grey = self.recipe.channels == 1
-        return (luma(images)[:, :1] if grey else images).contiguous(memory_format=torch.channels_last)
 
     def _opinion(self, images: Tensor) -> Tensor | None:
         """What the teachers think, on average: probabilities (n, 2) (Hinton et al., "Distilling the Knowledge", 2015)."""
