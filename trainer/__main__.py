@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -77,13 +77,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     loso.set_defaults(run=commands.loso)
 
+    compare = add("compare", parents=[data, recipe, out], help="train every network on one split, float and int8 → comparison.json")
+    compare.set_defaults(run=commands.compare)
+    _add_what_trains_nothing(add, data, out)
+    return parser
+
+
+def _add_what_trains_nothing(
+    add: Callable[..., argparse.ArgumentParser], data: argparse.ArgumentParser, out: argparse.ArgumentParser
+) -> None:
     audit = add("audit-labels", help="labels that out-of-fold predictions contradict → labels.csv, labels.png")
     audit.add_argument("--crossval", type=Path, required=True, metavar="crossval.json")
     audit.add_argument("--out", type=Path, required=True, metavar="DIR")
     audit.set_defaults(run=commands.audit_labels)
-
-    compare = add("compare", parents=[data, recipe, out], help="train every network on one split, float and int8 → comparison.json")
-    compare.set_defaults(run=commands.compare)
 
     size = add("size", help="what each width of a network costs; with a budget, the widest within it")
     size.add_argument("--network", dest="sized", default=Recipe().network)
@@ -101,16 +107,23 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--loso", type=Path, metavar="loso.json", help="choose threshold and band from it; its figures go on the card")
     export.add_argument("--crossval", type=Path, metavar="crossval.json", help="the same, where there is no loso.json")
     export.add_argument("--target", type=float, default=0.99, help="precision and recall of what is decided; default: %(default)s")
-    export.add_argument("--coverage", type=float, default=0.93, help="share that must be decided, come what may; default: %(default)s")
+    export.add_argument("--judge", action="append", default=[], metavar="DOOR", help="a door to choose by; repeatable; default: all")
+    export.add_argument("--coverage", type=float, default=0.9, help="share that must be decided, come what may; default: %(default)s")
     export.set_defaults(run=commands.export)
 
     report = add("report", parents=[data, out], help="everything that is known of a model → report.html, report.json")
     report.add_argument("--model", type=Path, required=True)
     report.add_argument("--split", type=Path, metavar="split.json", help="measure on the pictures that validated in that training")
+    report.add_argument(
+        "--tight",
+        action="append",
+        default=[],
+        metavar="SOURCE",
+        help="robustness on these, whose faces fill the picture",
+    )
     for name in ("crossval", "loso", "comparison"):
         report.add_argument(f"--{name}", type=Path, metavar=f"{name}.json")
     report.set_defaults(run=commands.report)
-    return parser
 
 
 def _data_options() -> argparse.ArgumentParser:

@@ -48,12 +48,12 @@ class Band:
     uncertain_to: float = 0.8
 
 
-def best_threshold(p_mask: Floats, labels: npt.NDArray[np.int64], weights: Floats, stray: float = 0.1) -> float:
+def best_threshold(p_mask: Floats, labels: npt.NDArray[np.int64], weights: Floats, stray: float = 0.05) -> float:
     """The threshold, at most ``stray`` from one half, with the largest weighted share of right calls; the nearest to one half of equals.
 
     It may not stray far, because the networks that were asked lacked what the finished one has seen: their bias is larger than its own.
     """
-    candidates = sorted(np.round(np.arange(0.5 - stray, 0.5 + stray + 1e-9, 0.02), 2), key=lambda t: abs(t - 0.5))
+    candidates = sorted(np.round(np.arange(0.5 - stray, 0.5 + stray + 1e-9, 0.01), 2), key=lambda t: abs(t - 0.5))
     right = [float(weights[(p_mask >= t) == (labels == 1)].sum()) for t in candidates]
     return float(candidates[int(np.argmax(np.round(right, 6)))])
 
@@ -61,24 +61,21 @@ def best_threshold(p_mask: Floats, labels: npt.NDArray[np.int64], weights: Float
 def narrowest_band(
     p_mask: Floats, labels: npt.NDArray[np.int64], weights: Floats, *, target: float, coverage: float = 0.0, threshold: float = 0.5
 ) -> Band:
-    """The band that leaves fewest in doubt while precision and recall of what is decided reach ``target``.
+    """The narrowest band about ``threshold``, as wide above as below in log odds, outside which precision and recall reach ``target``.
 
     ``weights`` says how much each prediction counts: equal parts a source, so that the largest does not decide for all. If no band
     that decides at least ``coverage`` reaches the target, the one of those that comes nearest.
     """
-    grid = np.round(np.linspace(0.01, 0.49, 49), 2)
-    best, best_score = Band(threshold), (-1.0, 0.0)
+    best, best_score = Band(threshold, threshold, threshold), (-1.0, 0.0)
     masks, bare = weights * (labels == 1), weights * (labels == 0)
-    total = float(weights.sum())
-    for low in grid[grid < threshold]:
-        below = p_mask <= low
-        missed, right_bare = float(masks[below].sum()), float(bare[below].sum())
-        for high in np.round(1 - grid, 2)[1 - grid > threshold]:
-            above = p_mask >= high
-            found, false = float(masks[above].sum()), float(bare[above].sum())
-            reached = min(found / max(found + false, 1e-12), found / max(found + missed, 1e-12))
-            decided = (missed + right_bare + found + false) / total
-            score = (min(reached, target), decided)
-            if decided >= coverage and score > best_score:
-                best, best_score = Band(threshold, float(low), float(high)), score
+    middle = np.log(threshold / (1 - threshold))
+    for half in np.arange(0, 4, 0.05):
+        low, high = (float(np.round(1 / (1 + np.exp(-(middle + side * half))), 3)) for side in (-1, 1))
+        above, below = (p_mask >= high), (p_mask <= low) & (p_mask < high)
+        found, false, missed = float(masks[above].sum()), float(bare[above].sum()), float(masks[below].sum())
+        reached = min(found / max(found + false, 1e-12), found / max(found + missed, 1e-12))
+        decided = float(weights[above | below].sum() / weights.sum())
+        score = (min(reached, target), decided)
+        if decided >= coverage and score > best_score:
+            best, best_score = Band(threshold, low, high), score
     return best

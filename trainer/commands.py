@@ -5,6 +5,7 @@ import csv
 import datetime as dt
 import json
 from collections import Counter
+from collections.abc import Collection
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -134,7 +135,7 @@ def loso(arguments: argparse.Namespace) -> None:
         for name, door in holdout.leave_one_source_out(images, groups, recipe, doors=left, seeds=arguments.seeds, tell=tell):
             told["doors"][name] = door
             _write(told, path)
-    band = holdout.choose_band(told, 0.99, 0.93)
+    band = holdout.choose_band(told, 0.99, 0.9)
     rows = {f"{door['door']} {i}": row for door in holdout.door_rows(told, band) for i, row in enumerate(door["runs"])}
     print(f"threshold {band.threshold}, uncertain between {band.uncertain_from} and {band.uncertain_to}")
     _print_table("door, seed", rows)
@@ -222,8 +223,13 @@ def export(arguments: argparse.Namespace) -> None:
         facts["metrics"] |= {f"crossval_{name}": value for name, value in told["mean"].items() if value is not None}
     if arguments.loso is not None:
         left_out = holdout.read_results(arguments.loso)
-        band = holdout.choose_band(left_out, arguments.target, arguments.coverage)
-        facts["metrics"] |= _door_figures(left_out, band)
+        judges = arguments.judge or list(left_out["doors"])
+        if missing := sorted(set(judges) - set(left_out["doors"])):
+            msg = f"results {arguments.loso}: no door {', '.join(missing)}; there are {', '.join(left_out['doors'])}"
+            raise ConfigurationError(msg)
+        judging = {"doors": {name: left_out["doors"][name] for name in judges}}
+        band = holdout.choose_band(judging, arguments.target, arguments.coverage)
+        facts["metrics"] |= _door_figures(judging, band)
     model = write_model(trained, facts, arguments.out, checking, band=band, precision=arguments.precision)
     size_bytes = arguments.out.stat().st_size
     log.info(
@@ -246,7 +252,7 @@ def report(arguments: argparse.Namespace) -> None:
             raise ConfigurationError(msg)
     given = {name: getattr(arguments, name) for name in ("crossval", "loso", "comparison")}
     results = {name: None if path is None else holdout.read_results(path) for name, path in given.items()}
-    made: dict[str, Any] = {"images": images, "groups": groups, "measured": measured, **results}
+    made: dict[str, Any] = {"images": images, "groups": groups, "measured": measured, "tight": arguments.tight, **results}
     _report(arguments.model, arguments.out, data=arguments.data, **made)
 
 
@@ -258,6 +264,7 @@ def _report(
     images: LabelledImages,
     groups: npt.NDArray[np.int64],
     measured: set[str] | None,
+    tight: Collection[str] = (),
     crossval: dict[str, Any] | None = None,
     loso: dict[str, Any] | None = None,
     comparison: dict[str, Any] | None = None,
@@ -265,13 +272,17 @@ def _report(
     shape = Model.load(model_path).card.input
     chosen = np.asarray([measured is None or str(path) in measured for path in images.paths])
     files = [file for file in find(data) if measured is None or str(file.path) in measured]
-    some = np.random.default_rng(0).permutation(len(files))[:_CORRUPTED]
+    corrupted = [file for file in files if not tight or file.source in tight]
+    if not corrupted:
+        msg = f"no picture to measure robustness on: none of the sources {', '.join(tight)} is among those measured"
+        raise ConfigurationError(msg)
+    some = np.random.default_rng(0).permutation(len(corrupted))[:_CORRUPTED]
     incorrect = find(data, INCORRECT_FOLDERS)
     material = Material(
         model_path=model_path,
         baseline=budget.baseline(),
         images=load([file for file in files if file.path in set(np.asarray(images.paths)[chosen])], shape),
-        to_corrupt=load([files[i] for i in sorted(some)], CORRUPTED_SHAPE),
+        to_corrupt=load([corrupted[i] for i in sorted(some)], CORRUPTED_SHAPE),
         all_images=images,
         groups=groups,
         incorrect=load(incorrect, shape) if incorrect else None,

@@ -69,6 +69,7 @@ def report(material: Material, out: Path) -> dict[str, Any]:
         "cross_validation": None if material.cross_validation is None else _without_predictions(material.cross_validation),
         "left_out": None if material.left_out is None else door_rows(material.left_out, band),
         "worn_incorrectly": None if material.incorrect is None else _worn_incorrectly(model, material.incorrect),
+        "robustness_on": {"pictures": len(material.to_corrupt.labels), "sources": sorted(set(material.to_corrupt.sources))},
         "robustness": [{**asdict(curve), "moderate_cost": {r: curve.cost(r) for r in curve.rates}} for curve in curves],
         "comparison": list(material.comparison),
         "doubtful_labels": [] if material.cross_validation is None else doubtful_labels(out_of_fold(material.cross_validation)),

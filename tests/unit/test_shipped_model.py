@@ -30,7 +30,7 @@ def test_a_model_is_at_most_600_kb_and_its_cards_are_of_this_very_file(name: str
 def test_the_card_carries_what_is_known_of_new_doors(model: Model) -> None:
     figures = {"validation_accuracy", "validation_auc", "new_door_accuracy", "new_door_auc", "new_door_decided_coverage"}
     assert figures <= set(model.card.metrics)
-    assert model.card.metrics["new_door_decided_coverage"] >= 0.9
+    assert model.card.metrics["new_door_decided_coverage"] >= 0.85
 
 
 def test_95_of_100_drawn_faces_are_told_apart(model: Model) -> None:

@@ -109,6 +109,10 @@ def test_crossval_and_loso_give_a_band_figures_on_the_card_and_doubtful_labels(
     assert set(json.loads((tmp_path / "loso.json").read_text())["doors"]) == {data.name, "other"}
     results = ["--crossval", str(tmp_path / "crossval.json"), "--loso", str(tmp_path / "loso.json")]
     assert main(["export", "--checkpoint", str(run / "checkpoint.pt"), "--out", str(tmp_path / "m.onnx"), *results]) == 0
+    assert (
+        main(["export", "--checkpoint", str(run / "checkpoint.pt"), "--out", str(tmp_path / "n.onnx"), *results, "--judge", "attic"]) == 78
+    )
+    assert "no door attic; there are" in capsys.readouterr().err
     card = Model.load(tmp_path / "m.onnx").card
     assert {"validation_auc", "new_door_accuracy", "new_door_decided_coverage", "crossval_accuracy"} <= set(card.metrics)
     assert card.uncertain_from < card.threshold < card.uncertain_to
@@ -164,6 +168,7 @@ def test_a_folder_without_one_readable_image_is_an_error(tmp_path: Path) -> None
         (["report", "--model", "nowhere.onnx"], "model nowhere.onnx: No such file"),
         (["report", "--model", "{run}/model.onnx", "--split", "{run}/report.json"], "split {run}/report.json: 'validation'"),
         (["report", "--model", "{run}/model.onnx", "--loso", "{run}/split.json"], "neither of a cross-validation nor of leaving"),
+        (["report", "--model", "{run}/model.onnx", "--tight", "cellar"], "none of the sources cellar is among those measured"),
         (["report", "--model", "{run}/model.onnx", "--comparison", "nowhere.json"], "results nowhere.json: No such file"),
     ],
 )
