@@ -1,6 +1,6 @@
 # make setup   the virtual environment, and the servers that the tests start
 # make test    lint, types, tests
-# make reference DATA=DIR   train on DIR/Train, validate on DIR/Val, with a report: about four minutes on two cores
+# make reference DATA=DIR   train on DIR/Train, validate on DIR/Val, with a report: about three minutes on two cores
 # make demo    everything in one process for 15 s; IMAGES=DIR runs it on your own crops
 SHELL := /bin/bash
 PYTHON ?= python3
