@@ -21,13 +21,14 @@ Tells a door with face recognition whether the face on a crop wears a mask that 
 mask to be removed.
 Not for: liveness, identity, judging people, enforcing hygiene rules.
 
-## Trained on
+## Trained and validated on
 {sources}
 
 Pictures of people from the web, for research use; the licences are those of the data sets named, none of them is in this repository.
 
 ## Measured
-`validation`: pictures kept out of training, no photograph on both sides; easier than a real door. `new_door`: other networks of the same
+`validation`: pictures kept out of training; no photograph on both sides, unless a folder of its own was given to validate on. Easier than a
+real door. `new_door`: other networks of the same
 recipe, each trained without one source and asked about it, on average; the honest estimate. `crossval`: grouped folds of the reference set.
 {metrics}
 
