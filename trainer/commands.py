@@ -189,7 +189,7 @@ def compare(arguments: argparse.Namespace) -> None:
     for row in rows:
         cells = [row["network"], row["written"], f"{row['parameters']:,}", f"{row['bytes']:,}", f"{row['us_per_crop']:.1f}"]
         table.add_row(*cells, f"{row['ratio']:.2f}", *(f"{row[name]:.4f}" for name in _RATES))
-    Console().print(table)
+    _print(table)
 
 
 def size(arguments: argparse.Namespace) -> None:
@@ -202,7 +202,7 @@ def size(arguments: argparse.Namespace) -> None:
     for row in found:
         cells = (f"{row.width}", row.written, f"{row.parameters:,}", f"{row.size_bytes:,}", f"{row.us_per_crop:.1f}", f"{row.ratio:.2f}")
         table.add_row(*cells)
-    Console().print(table)
+    _print(table)
     if arguments.budget_us is None and arguments.budget_parameters is None:
         return
     chosen = budget.largest_within(found, arguments.budget_us, arguments.budget_parameters)
@@ -344,4 +344,9 @@ def _print_table(first: str, rows: dict[str, dict[str, Any]]) -> None:
     for name, row in rows.items():
         values = [*(row[rate] for rate in _RATES), *(row["decided"][k] for k in ("coverage", "accuracy", "precision", "recall"))]
         table.add_row(name, str(row["n"]), *("–" if value is None else f"{value:.4f}" for value in values))
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    """As wide as the terminal; elsewhere wide enough for every column."""
     Console(width=None if Console().is_terminal else 140).print(table)
