@@ -107,6 +107,7 @@ def _add_what_trains_nothing(
     export.add_argument("--loso", type=Path, metavar="loso.json", help="choose threshold and band from it; its figures go on the card")
     export.add_argument("--crossval", type=Path, metavar="crossval.json", help="the same, where there is no loso.json")
     export.add_argument("--target", type=float, default=0.99, help="precision and recall of what is decided; default: %(default)s")
+    export.add_argument("--threshold", type=float, help="from which probability it is a mask; default: chosen, within .05 of one half")
     export.add_argument("--judge", action="append", default=[], metavar="DOOR", help="a door to choose by; repeatable; default: all")
     export.add_argument("--coverage", type=float, default=0.9, help="share that must be decided, come what may; default: %(default)s")
     export.set_defaults(run=commands.export)

@@ -219,7 +219,7 @@ def export(arguments: argparse.Namespace) -> None:
     band = None
     if arguments.crossval is not None:
         told = holdout.read_results(arguments.crossval)
-        band = holdout.choose_band(told, arguments.target, arguments.coverage)
+        band = holdout.choose_band(told, arguments.target, arguments.coverage, arguments.threshold)
         facts["metrics"] |= {f"crossval_{name}": value for name, value in told["mean"].items() if value is not None}
     if arguments.loso is not None:
         left_out = holdout.read_results(arguments.loso)
@@ -228,7 +228,7 @@ def export(arguments: argparse.Namespace) -> None:
             msg = f"results {arguments.loso}: no door {', '.join(missing)}; there are {', '.join(left_out['doors'])}"
             raise ConfigurationError(msg)
         judging = {"doors": {name: left_out["doors"][name] for name in judges}}
-        band = holdout.choose_band(judging, arguments.target, arguments.coverage)
+        band = holdout.choose_band(judging, arguments.target, arguments.coverage, arguments.threshold)
         facts["metrics"] |= _door_figures(judging, band)
     model = write_model(trained, facts, arguments.out, checking, band=band, precision=arguments.precision)
     size_bytes = arguments.out.stat().st_size

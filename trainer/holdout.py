@@ -128,8 +128,8 @@ def leave_one_source_out(
         yield door, {"sources": list(sources), "runs": [asdict(_predictions(images, held_out, run)) for run in runs]}
 
 
-def choose_band(told: Mapping[str, Any], target: float, coverage: float) -> Band:
-    """From predictions for what was not trained on: the threshold that is right most often, and the uncertain band around it.
+def choose_band(told: Mapping[str, Any], target: float, coverage: float, threshold: float | None = None) -> Band:
+    """From predictions for what was not trained on: the threshold that is right most often, unless it is given, and the band around it.
 
     ``told`` is of leaving sources out or of a cross-validation. The band reaches ``target`` precision and recall, and decides at least
     ``coverage`` of all. Each class of each door counts the same, whatever its size, over all seeds.
@@ -140,7 +140,7 @@ def choose_band(told: Mapping[str, Any], target: float, coverage: float) -> Band
     weights = np.concatenate([1 / np.maximum(np.bincount(truth, minlength=2)[truth], 1) for _, truth in arrays])
     for label in (0, 1):
         weights[labels == label] /= max(float(weights[labels == label].sum()), 1e-12)
-    threshold = best_threshold(p_mask, labels, weights)
+    threshold = best_threshold(p_mask, labels, weights) if threshold is None else threshold
     return narrowest_band(p_mask, labels, weights, target=target, coverage=coverage, threshold=threshold)
 
 

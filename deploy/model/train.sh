@@ -27,4 +27,4 @@ wait
     --network residual --samples 1000000 --seed 1 --teacher "$OUT/teacher1/checkpoint.pt" --teacher "$OUT/teacher2/checkpoint.pt" &
 wait
 trainer export --checkpoint "$OUT/student/checkpoint.pt" --loso "$OUT/loso/loso.json" --out "$OUT/mask.onnx" \
-  --judge rmfd_widerface --judge karanfriends_street --judge chandrikadeb7 --judge facemask12k # real masks and bare faces both
+  --threshold 0.5 --judge rmfd_widerface --judge karanfriends_street --judge chandrikadeb7 --judge facemask12k # real masks and bare faces both
