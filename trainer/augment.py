@@ -22,11 +22,6 @@ from trainer.occluders import OCCLUDERS
 from trainer.synthetic_masks import wear_masks
 
 _WARP = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-#: The luma quantisation of JPEG at quality 50 (ITU-T T.81, table K.1).
-_JPEG_LUMA = (
-    "16 11 10 16 24 40 51 61 12 12 14 19 26 58 60 55 14 13 16 24 40 57 69 56 14 17 22 29 51 87 80 62 "
-    "18 22 37 56 68 109 103 77 24 35 55 64 81 104 113 92 49 64 78 87 103 121 120 101 72 92 95 98 112 100 103 99"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,18 +190,12 @@ class Augmentation:
         return functional.interpolate(part, size=(side, side), mode="bilinear", align_corners=False)
 
     def _jpeg(self, images: Tensor) -> Tensor:
-        """Brightness as JPEG leaves it at quality 15 to 70: blocks of 8 × 8, quantised (ITU-T T.81)."""
-        side = images.shape[-1]
-        padded = functional.pad(luma(images)[:, :1] * 255 - 128, (0, -side % 8, 0, -side % 8), mode="replicate")
-        cells = padded.shape[-1] // 8
-        blocks = padded.view(-1, cells, 8, cells, 8).transpose(2, 3)
-        table = torch.tensor([float(n) for n in _JPEG_LUMA.split()]).view(8, 8)
-        quality = self._uniform(images, 15, 70, 1, 1, 1, 1)
-        steps = table * torch.where(quality < 50, 50 / quality, 2 - quality / 50)  # noqa: PLR2004  (the reference encoder's scale)
-        transform = _cosines()
-        quantised = torch.round(transform @ blocks @ transform.T / steps) * steps
-        change = (transform.T @ quantised @ transform - blocks).transpose(2, 3).reshape(padded.shape)[..., :side, :side]
-        return images + change / 255
+        """Brightness as a bad encoder leaves it, quality 15 to 70. Colour stays: at this size an encoder would halve it."""
+        qualities = self._uniform(images, 15, 70).int().flatten().tolist()
+        grey = luma(images)[:, 0].clamp(0, 1).mul(255).round()
+        bodies = [cv2.imencode(".jpg", p, [cv2.IMWRITE_JPEG_QUALITY, q])[1] for p, q in zip(grey.byte().numpy(), qualities, strict=True)]
+        decoded = np.stack([np.asarray(cv2.imdecode(body, cv2.IMREAD_GRAYSCALE)) for body in bodies])
+        return images + ((torch.from_numpy(decoded) - grey) / 255).unsqueeze(1)
 
     def _noise(self, images: Tensor) -> Tensor:
         """A sensor's: more in the dark, some of it in colour."""
@@ -232,11 +221,3 @@ def _blur(images: Tensor) -> Tensor:
         before, after = (torch.arange(size).add(step).clamp(0, size - 1) for step in (-1, 1))
         images = (images.index_select(axis, before) + images.index_select(axis, after)).div(4) + images / 2
     return images
-
-
-def _cosines() -> Tensor:
-    """The orthonormal 8 × 8 discrete cosine transform."""
-    k = torch.arange(8.0)
-    matrix = torch.cos(math.pi * k[:, None] * (2 * k[None] + 1) / 16) / 2
-    matrix[0] /= math.sqrt(2)
-    return matrix
