@@ -38,7 +38,7 @@ Written as, on pictures kept out of training:
 ## Limits
 - Masks worn below the nose are often called `mask`.
 - Hard, and so often wrong or uncertain: profiles, beards, hands and cups at the mouth, scarves, chin straps, skin-coloured or printed
-  masks, yellow light.
+  masks.
 - A probability is calibrated on easy pictures; at a new door, run audit samples and look at `audit.report`.
 """
 
