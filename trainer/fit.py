@@ -42,7 +42,7 @@ class Recipe:
     width: float = 1.0  # of every layer; ``python -m trainer size`` shows what a width costs
     side_px: int = 28  # more resolution was measured to be worth nothing, colour much
     channels: int = 3
-    mirror: int = 0  # 1: the finished network is asked about the mirrored picture too, at twice the cost
+    mirror: bool = False  # the finished network is asked about the mirrored picture too, at twice the cost
     samples: int = 1_000_000  # augmented pictures seen in all
     batch: int = 256
     learning_rate: float = 3e-3
@@ -151,8 +151,8 @@ class Training:
         self._pixels, self._labels = torch.from_numpy(train.pixels), torch.from_numpy(train.labels)
         self._cut = torch.tensor([masks is not None and source in masks.sources for source in train.sources])
         self._tight = torch.tensor([source in recipe.tight for source in train.sources])
-        become_masked = np.where(self._cut, recipe.cut_masks, 0) + np.where(self._tight, recipe.synthetic_masks, 0)
-        weights = sampling_weights(train, recipe.favour, np.minimum(become_masked, 1))
+        stay_bare = np.where(self._cut, 1 - recipe.cut_masks, 1) * np.where(self._tight, 1 - recipe.synthetic_masks, 1)
+        weights = sampling_weights(train, recipe.favour, 1 - stay_bare)
         self._order = np.random.default_rng(recipe.seed).choice(len(weights), size=self.steps * recipe.batch, p=weights)
         self.step, self.seconds = 0, 0.0
         self.best_loss, self.best_state, self.looks_since_best = float("inf"), self.averaged.module.state_dict(), 0
