@@ -16,6 +16,7 @@ from trainer import commands
 from trainer.distributed import leave
 from trainer.export import PRECISIONS
 from trainer.fit import Recipe
+from trainer.holdout import COVERAGE, TARGET
 
 log = structlog.get_logger()
 
@@ -43,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trainer", description="Train, check and export mask classifiers.")
     add = parser.add_subparsers(required=True, metavar="COMMAND").add_parser
     data, recipe, out = _data_options(), _recipe_options(), _out_option()
+    start: dict[str, Any] = {"type": Path, "metavar": "CHECKPOINT", "help": "begin with these weights; default: random ones"}
 
     train = add("train", parents=[data, recipe, out], help="train, export, report: one command from a folder to a model")
     train.add_argument(
@@ -51,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--validation", type=Path, action="append", default=[], metavar="DIR", help="validate on these images; default: some of --data"
     )
-    train.add_argument("--start", type=Path, metavar="CHECKPOINT", help="begin with these weights; default: random ones")
+    train.add_argument("--start", **start)
     train.add_argument("--resume", action="store_true", help="go on with a training that was interrupted")
     train.add_argument("--no-report", action="store_true")
     train.set_defaults(run=commands.train)
@@ -63,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 
     crossval = add("crossval", parents=[data, recipe, out], help="stratified, grouped k-fold cross-validation → crossval.json")
     crossval.add_argument("--folds", type=int, default=5)
+    crossval.add_argument("--start", **start)
     crossval.set_defaults(run=commands.crossval)
 
     loso = add("loso", parents=[data, recipe, out], help="leave one source out, for every source → loso.json")
@@ -106,10 +109,10 @@ def _add_what_trains_nothing(
     export.add_argument("--precision", choices=PRECISIONS, default="auto", help="auto: int8 if it is as right and faster")
     export.add_argument("--loso", type=Path, metavar="loso.json", help="choose threshold and band from it; its figures go on the card")
     export.add_argument("--crossval", type=Path, metavar="crossval.json", help="the same, where there is no loso.json")
-    export.add_argument("--target", type=float, default=0.99, help="precision and recall of what is decided; default: %(default)s")
+    export.add_argument("--target", type=float, default=TARGET, help="precision and recall of what is decided; default: %(default)s")
     export.add_argument("--threshold", type=float, help="from which probability it is a mask; default: chosen, within .05 of one half")
     export.add_argument("--judge", action="append", default=[], metavar="DOOR", help="a door to choose by; repeatable; default: all")
-    export.add_argument("--coverage", type=float, default=0.9, help="share that must be decided, come what may; default: %(default)s")
+    export.add_argument("--coverage", type=float, default=COVERAGE, help="share that must be decided, come what may; default: %(default)s")
     export.set_defaults(run=commands.export)
 
     report = add("report", parents=[data, out], help="everything that is known of a model → report.html, report.json")
@@ -149,7 +152,8 @@ def _out_option() -> argparse.ArgumentParser:
 def _recipe_options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False)
     for name, default in _recipe_defaults().items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default, help="default: %(default)s")
+        kind: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if isinstance(default, bool) else {"type": type(default)}
+        parser.add_argument(f"--{name.replace('_', '-')}", default=default, help="default: %(default)s", **kind)
     parser.add_argument(
         "--favour", type=_factor, action="append", default=[], metavar="SOURCE=FACTOR", help="let a source weigh more; repeatable"
     )

@@ -17,6 +17,7 @@ import structlog
 import torch
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
 from contract.errors import ConfigurationError
 from contract.model import Model
@@ -24,13 +25,13 @@ from trainer import budget, distributed, holdout
 from trainer.calibration import Band
 from trainer.copy_paste import cut_masks
 from trainer.data import INCORRECT_FOLDERS, LabelledImages, find, load, require_both_classes
-from trainer.evaluate import band_of, measures, p_mask_of
+from trainer.evaluate import RATES, band_of, measures, p_mask_of
 from trainer.export import Checking
 from trainer.export import export as write_model
 from trainer.fit import Look, Recipe, Trained, fit, input_shape, kept_shape, restore, save
 from trainer.groups import group
 from trainer.latency import latencies
-from trainer.networks import NETWORKS
+from trainer.networks import NETWORKS, Mirrored
 from trainer.pictures import contact_sheet, png
 from trainer.progress import progress
 from trainer.report import Material
@@ -39,7 +40,6 @@ from trainer.robustness import CORRUPTED_SHAPE
 
 #: Pictures that int8's ranges are measured on, and at most so many that are corrupted for a report.
 _CALIBRATION, _CORRUPTED = 512, 1000
-_RATES = ("accuracy", "precision", "recall", "auc")
 
 log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ def train(arguments: argparse.Namespace) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     log.info("training.started", images=len(training.labels), validation=len(validation.labels), skipped=images.skipped)
     masks = cut_masks(training, groups[~validates])
-    start = None if arguments.start is None else restore(arguments.start)[0].network
+    start = _start(arguments.start, recipe)
     teachers = [restore(path)[0].network for path in arguments.teacher]
     first = distributed.place()[0] == 0
     with progress(recipe.samples, arguments.out / "events") if first else nullcontext(_unheard) as tell:
@@ -88,6 +88,19 @@ def train(arguments: argparse.Namespace) -> None:
         )
 
 
+def _start(path: Path | None, recipe: Recipe) -> nn.Module | None:
+    """The weights that a training of this recipe begins with."""
+    if path is None:
+        return None
+    trained = restore(path)[0]
+    for name in ("network", "width", "side_px", "channels"):
+        has, wanted = getattr(trained.recipe, name), getattr(recipe, name)
+        if has != wanted:
+            msg = f"can't start from {path}: its {name} is {has}, not {wanted}"
+            raise ConfigurationError(msg)
+    return trained.network.network if isinstance(trained.network, Mirrored) else trained.network
+
+
 def _unheard(_: Look) -> None:
     """Of several processes, the first speaks."""
 
@@ -112,10 +125,10 @@ def crossval(arguments: argparse.Namespace) -> None:
     recipe: Recipe = arguments.recipe
     images, groups = _images(arguments, recipe)
     with progress(recipe.samples * arguments.folds, None) as tell:
-        told = holdout.cross_validate(images, groups, recipe, arguments.folds, tell)
+        told = holdout.cross_validate(images, groups, recipe, arguments.folds, tell, start=_start(arguments.start, recipe))
     _write(told, arguments.out / "crossval.json")
     _print_table("fold", {**{str(i + 1): row for i, row in enumerate(told["folds"])}, "all": told["all"]})
-    for name in _RATES:
+    for name in RATES:
         interval = told["all"]["wilson"].get(name)
         wilson = "" if interval is None else f", over all pictures [{interval[0]:.4f}, {interval[1]:.4f}]"
         mean, spread = told["mean"][name], told["spread"][name]
@@ -135,7 +148,7 @@ def loso(arguments: argparse.Namespace) -> None:
         for name, door in holdout.leave_one_source_out(images, groups, recipe, doors=left, seeds=arguments.seeds, tell=tell):
             told["doors"][name] = door
             _write(told, path)
-    band = holdout.choose_band(told, 0.99, 0.9)
+    band = holdout.choose_band(told, holdout.TARGET, holdout.COVERAGE)
     rows = {f"{door['door']} {i}": row for door in holdout.door_rows(told, band) for i, row in enumerate(door["runs"])}
     print(f"threshold {band.threshold}, uncertain between {band.uncertain_from} and {band.uncertain_to}")
     _print_table("door, seed", rows)
@@ -185,10 +198,10 @@ def compare(arguments: argparse.Namespace) -> None:
         row["us_per_crop"] = cost[f"{row['network']}/{row['written']}"].median_us
         row["ratio"] = row["us_per_crop"] / cost["baseline"].median_us
     _write({"networks": rows}, arguments.out / "comparison.json")
-    table = Table("network", "written as", "parameters", "bytes", "µs per crop", "of the notebook's", *_RATES)
+    table = Table("network", "written as", "parameters", "bytes", "µs per crop", "of the notebook's", *RATES)
     for row in rows:
         cells = [row["network"], row["written"], f"{row['parameters']:,}", f"{row['bytes']:,}", f"{row['us_per_crop']:.1f}"]
-        table.add_row(*cells, f"{row['ratio']:.2f}", *(f"{row[name]:.4f}" for name in _RATES))
+        table.add_row(*cells, f"{row['ratio']:.2f}", *(f"{row[name]:.4f}" for name in RATES))
     _print(table)
 
 
@@ -292,7 +305,7 @@ def _report(
     )
     numbers = write_report(material, out)
     whole = numbers["measured"][0]
-    log.info("report.done", file=str(out / "report.html"), n=whole["n"], **{name: whole[name] for name in _RATES})
+    log.info("report.done", file=str(out / "report.html"), n=whole["n"], **{name: whole[name] for name in RATES})
 
 
 def _images(arguments: argparse.Namespace, recipe: Recipe) -> tuple[LabelledImages, npt.NDArray[np.int64]]:
@@ -340,9 +353,9 @@ def _write(told: object, path: Path) -> None:
 
 
 def _print_table(first: str, rows: dict[str, dict[str, Any]]) -> None:
-    table = Table(first, "n", *_RATES, "coverage", "decided accuracy", "decided precision", "decided recall")
+    table = Table(first, "n", *RATES, "coverage", "decided accuracy", "decided precision", "decided recall")
     for name, row in rows.items():
-        values = [*(row[rate] for rate in _RATES), *(row["decided"][k] for k in ("coverage", "accuracy", "precision", "recall"))]
+        values = [*(row[rate] for rate in RATES), *(row["decided"][k] for k in ("coverage", "accuracy", "precision", "recall"))]
         table.add_row(name, str(row["n"]), *("–" if value is None else f"{value:.4f}" for value in values))
     _print(table)
 

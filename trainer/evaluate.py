@@ -1,6 +1,6 @@
 """What a model is worth on labelled images: accuracy, precision, recall, AUC and what is left when doubt is set aside.
 
-Rates by scikit-learn; intervals after Wilson ("Probable inference", 1927), as the audit in the worker has them.
+Rates by scikit-learn; Wilson intervals ("Probable inference", 1927) by SciPy.
 """
 
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, precision_score, recall_score, roc_auc_score
 
 from contract.card import ModelCard
@@ -15,6 +16,8 @@ from contract.model import Model
 from trainer.calibration import Band
 
 _CHUNK = 256
+#: What reports, cards and tables say of a model.
+RATES = ("accuracy", "precision", "recall", "auc")
 Floats = npt.NDArray[np.float64]
 Labels = Sequence[int] | npt.NDArray[np.int64]
 
@@ -65,9 +68,8 @@ def wilson(right: int, n: int) -> tuple[float, float] | None:
     """The 95 % interval of a share; None of nothing."""
     if n == 0:
         return None
-    z2, share = 1.959963984540054**2, right / n
-    centre, spread = share + z2 / (2 * n), (z2 * (share * (1 - share) / n + z2 / (4 * n * n))) ** 0.5
-    return max(0.0, (centre - spread) / (1 + z2 / n)), min(1.0, (centre + spread) / (1 + z2 / n))
+    low, high = binomtest(right, n).proportion_ci(method="wilson")
+    return float(low), float(high)
 
 
 def _counts(truth: npt.NDArray[np.int64], called: npt.NDArray[np.bool_]) -> dict[str, tuple[int, int]]:

@@ -22,7 +22,7 @@ from contract.model import Model
 from contract.preprocess import PREPROCESSING, normalise
 from trainer.calibration import Band
 from trainer.card_text import card_text
-from trainer.evaluate import measures, p_mask_of
+from trainer.evaluate import RATES, measures, p_mask_of
 from trainer.fit import Trained, input_shape, logits_of
 from trainer.latency import latencies
 from trainer.onnx_graph import INPUT, float_graph, int8_graph
@@ -32,7 +32,6 @@ PARITY_TOLERANCE, INT8_TOLERANCE = 1e-4, 0.02
 #: Of a hundred calls, how many more int8 may get differently from the labels than float and still be chosen.
 _INT8_MAY_LOSE = 0.002
 _GOLDEN_CANDIDATES = 2048
-_ON_CARD = ("accuracy", "precision", "recall", "auc")
 PRECISIONS = ("auto", "float", "int8")
 
 
@@ -76,7 +75,7 @@ def export(
     facts["variants"] = {name: asdict(v) for name, v in _compare(models, trained, checking).items()}
     facts["precision"] = chosen = precision if precision != "auto" else _choose(facts["variants"])
     measured = measures(p_mask_of(models[chosen][1], checking.pixels), checking.labels, band)
-    facts["metrics"] |= {f"validation_{name}": measured[name] for name in _ON_CARD if measured[name] is not None}
+    facts["metrics"] |= {f"validation_{name}": measured[name] for name in RATES if measured[name] is not None}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(_model(graphs[chosen], trained, facts, band, patterns)[0])
     model = Model.load(path)

@@ -13,18 +13,21 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.model_selection import StratifiedGroupKFold
+from torch import nn
 
 from contract.errors import ConfigurationError
 from trainer.calibration import Band, best_threshold, narrowest_band
 from trainer.copy_paste import cut_masks
 from trainer.data import LabelledImages
-from trainer.evaluate import Floats, measures
+from trainer.evaluate import RATES, Floats, measures
 from trainer.fit import Look, Recipe, fit, input_shape, kept_shape, logits_of
 
 Tell = Callable[[Look], None]
 Chosen = npt.NDArray[np.bool_]
 #: Every so manieth fold of what may be trained on validates.
 _VALIDATION_FOLDS = 16
+#: What an uncertain band is to reach, and the share that it must leave decided.
+TARGET, COVERAGE = 0.99, 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,32 +76,38 @@ def validation_split(labels: npt.NDArray[np.int64], groups: npt.NDArray[np.int64
     return validates
 
 
-def predict_held_out(images: LabelledImages, groups: npt.NDArray[np.int64], held_out: Chosen, recipe: Recipe, tell: Tell) -> Floats:
-    """Train without ``held_out`` and without anything of its groups; probabilities for it, (held_out.sum(),)."""
+def predict_held_out(
+    images: LabelledImages, groups: npt.NDArray[np.int64], held_out: Chosen, recipe: Recipe, tell: Tell, *, start: nn.Module | None = None
+) -> Floats:
+    """Train, from ``start`` if given, without ``held_out`` and without anything of its groups; probabilities for it, (held_out.sum(),)."""
     among = ~held_out & ~np.isin(groups, np.unique(groups[held_out]))
     validates = validation_split(images.labels, groups, among)
     validation = images.subset(validates, input_shape(recipe))
     training = images.subset(among & ~validates, kept_shape(recipe))
     masks = cut_masks(training, groups[among & ~validates])
-    trained = fit(training, validation, recipe, tell, masks=masks)
+    trained = fit(training, validation, recipe, tell, masks=masks, start=start)
     asked = images.subset(held_out, input_shape(recipe))
     p_mask: Floats = torch.softmax(logits_of(trained.network, asked.pixels).double() / trained.temperature, 1)[:, 1].numpy()
     return p_mask
 
 
-def cross_validate(images: LabelledImages, groups: npt.NDArray[np.int64], recipe: Recipe, count: int, tell: Tell) -> dict[str, Any]:
-    """Stratified, grouped k-fold: measures of each fold, their mean and spread, Wilson intervals over all, and every prediction."""
+def cross_validate(
+    images: LabelledImages, groups: npt.NDArray[np.int64], recipe: Recipe, count: int, tell: Tell, *, start: nn.Module | None = None
+) -> dict[str, Any]:
+    """Stratified, grouped k-fold: measures of each fold, their mean and spread, Wilson intervals over all, and every prediction.
+
+    Every fold's training begins with the weights of ``start``, if there is one: which must not have seen these pictures.
+    """
     rows, p_mask = [], np.zeros(len(images.labels))
     for number, fold in enumerate(folds(images.labels, groups, count, recipe.seed)):
-        p_mask[fold] = predict_held_out(images, groups, fold, replace(recipe, seed=recipe.seed + number), tell)
+        p_mask[fold] = predict_held_out(images, groups, fold, replace(recipe, seed=recipe.seed + number), tell, start=start)
         rows.append(measures(p_mask[fold], images.labels[fold], Band()))
     whole = measures(p_mask, images.labels, Band())
-    names = ("accuracy", "precision", "recall", "auc")
     return {
         "recipe": asdict(recipe),
         "folds": rows,
-        "mean": {name: _over_folds(np.mean, rows, name) for name in names},
-        "spread": {name: _over_folds(lambda values: np.std(values, ddof=1), rows, name) for name in names},
+        "mean": {name: _over_folds(np.mean, rows, name) for name in RATES},
+        "spread": {name: _over_folds(lambda values: np.std(values, ddof=1), rows, name) for name in RATES},
         "all": whole,
         "groups": len(np.unique(groups)),
         "predictions": asdict(_predictions(images, np.ones(len(p_mask), bool), p_mask)),

@@ -118,11 +118,28 @@ def test_crossval_and_loso_give_a_band_figures_on_the_card_and_doubtful_labels(
     assert card.uncertain_from <= card.threshold <= card.uncertain_to
     assert main(["report", *both, "--model", str(tmp_path / "m.onnx"), "--out", str(tmp_path / "report"), *results]) == 0
     assert "Leave one source out" in (tmp_path / "report" / "report.html").read_text()
-    assert main(["audit-labels", "--crossval", str(tmp_path / "crossval.json"), "--out", str(tmp_path / "audit")]) == 0
+    told["predictions"]["p_mask"] = [float(label) for label in told["predictions"]["labels"]]
+    for wrong in (7, 30):
+        told["predictions"]["p_mask"][wrong] = 0.97 - 0.94 * told["predictions"]["labels"][wrong]
+    (tmp_path / "sure.json").write_text(json.dumps(told))
+    assert main(["audit-labels", "--crossval", str(tmp_path / "sure.json"), "--out", str(tmp_path / "audit")]) == 0
     with (tmp_path / "audit" / "labels.csv").open() as file:
-        assert all(float(row["p_mask"]) < 0.1 or float(row["p_mask"]) > 0.9 for row in csv.DictReader(file))
+        assert {row["path"] for row in csv.DictReader(file)} == {told["predictions"]["paths"][wrong] for wrong in (7, 30)}
+    assert cv2.imread(str(tmp_path / "audit" / "labels.png")) is not None
     assert main(["audit-labels", "--crossval", str(tmp_path / "loso.json"), "--out", str(tmp_path / "audit")]) == 78
     assert "of no cross-validation" in capsys.readouterr().err
+
+
+def test_cross_validation_can_begin_with_a_network_that_learned_elsewhere(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = draw_folder(tmp_path / "other", 60, seed=11)
+    crossval = ["crossval", "--data", str(other), "--out", str(tmp_path), "--folds", "2", "--start", str(run / "checkpoint.pt")]
+    hardly = ["--samples", "64", "--batch", "32", "--threads", "1", "--learning-rate", "1e-6"]
+    assert main([*crossval, *hardly, "--width", "0.5"]) == 0
+    assert json.loads((tmp_path / "crossval.json").read_text())["mean"]["accuracy"] >= 0.9
+    assert main([*crossval, *hardly, "--width", "0.25"]) == 78
+    assert "its width is 0.5, not 0.25" in capsys.readouterr().err
 
 
 def test_two_processes_train_one_network_and_validate_on_a_folder_of_its_own(data: Path, tmp_path: Path) -> None:
