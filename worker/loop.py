@@ -14,6 +14,7 @@ from contract.verdict import Outcome
 from worker.audit import report, slices
 from worker.classify import MaskModel, classify
 from worker.health import Health
+from worker.redis_clock import RedisClock
 from worker.stats import Stats
 from worker.verdict_store import VerdictStore
 
@@ -48,12 +49,11 @@ class Worker:
         self._stats = stats
         self._health = health
         self._stop = stop
-        self._clock = clock
+        self._redis_clock = RedisClock(clock)
         self._ttl_ms = ttl_ms
         self._max_skew_ms = max_skew_ms
         self._max_batch = max_batch
         self._report_interval_s = report_interval_s
-        self._redis_ahead_ms = 0
         # An outage is one line in the log, however many attempts it takes.
         self._broker_lost = False
         self._redis_lost = False
@@ -90,8 +90,8 @@ class Worker:
 
     def _work(self, batch: Sequence[Delivery]) -> None:
         # Ages are judged by Redis's clock, the one that the verdicts' expiry goes by.
-        now_ms = self._clock() + self._redis_ahead_ms
-        classified = classify(batch, self._model, now_ms=now_ms, ttl_ms=self._ttl_ms, max_skew_ms=self._max_skew_ms)
+        now_ms, skew_ms = self._redis_clock.now_ms(), self._max_skew_ms + self._redis_clock.uncertain_ms
+        classified = classify(batch, self._model, now_ms=now_ms, ttl_ms=self._ttl_ms, max_skew_ms=skew_ms)
         started_s = time.perf_counter()
         backoff = Backoff()
         while not self._try_store(lambda: self._store.write(classified.ends)):
@@ -101,7 +101,7 @@ class Worker:
             if time.monotonic() >= self._next_report_s:
                 self._report()
             self._intake.keep_alive(backoff.next_s())
-        self._stats.batch(classified, write_s=time.perf_counter() - started_s, now_ms=self._clock() + self._redis_ahead_ms)
+        self._stats.batch(classified, write_s=time.perf_counter() - started_s, now_ms=self._redis_clock.now_ms())
         self._intake.settle(batch, {end.tag for end in classified.ends if end.outcome is Outcome.UNREADABLE})
         for end in classified.ends:
             if end.outcome is Outcome.UNREADABLE:
@@ -112,10 +112,7 @@ class Worker:
             return
         self._next_heartbeat_s = time.monotonic() + _HEARTBEAT_S
 
-        def beat() -> None:
-            self._redis_ahead_ms = self._store.heartbeat()
-
-        self._try_store(beat)
+        self._try_store(lambda: self._redis_clock.heard(self._store.heartbeat()))
 
     def _try_store(self, action: Callable[[], None]) -> bool:
         try:

@@ -14,6 +14,7 @@ from redis.exceptions import DataError, NoScriptError, RedisError
 from contract.errors import StoreError
 from contract.verdict import ALIVE_KEY, NO_CAMERA, Outcome, audit_key, audit_seen_key, history_key, track_key, verdict_key
 from worker.classify import End
+from worker.redis_clock import ClockReading
 
 #: A camera that is taken down leaves its history for a day.
 HISTORY_TTL_MS = 24 * 3600 * 1000
@@ -32,8 +33,8 @@ class VerdictStore(Protocol):
             StoreError: at least one is not written; writing all of them again is safe.
         """
 
-    def heartbeat(self) -> int:
-        """Tell the doors that a worker is at work; returns how far Redis's clock is ahead of this machine's, in ms.
+    def heartbeat(self) -> ClockReading:
+        """Tell the doors that a worker is at work, and read Redis's clock.
 
         Raises:
             StoreError: Redis did not answer.
@@ -71,13 +72,14 @@ class RedisVerdictStore:
                     self._client.script_load(script)
                 self._run(calls)
 
-    def heartbeat(self) -> int:
+    def heartbeat(self) -> ClockReading:
         """See :class:`VerdictStore`."""
         with _store_errors():
+            asked_s = time.monotonic()
             seconds, microseconds = self._client.time()
-            redis_ms = seconds * 1000 + microseconds // 1000
-            self._client.set(ALIVE_KEY, redis_ms, px=ALIVE_TTL_MS)
-        return int(redis_ms - time.time_ns() // 1_000_000)
+            reading = ClockReading(asked_s, seconds * 1000 + microseconds // 1000, time.monotonic())
+            self._client.set(ALIVE_KEY, reading.redis_ms, px=ALIVE_TTL_MS)
+        return reading
 
     def audit_counts(self) -> dict[str, int]:
         """See :class:`VerdictStore`."""
