@@ -9,38 +9,35 @@ local now = string.format('%.0f', now_ms)
 local woken_by = nil
 local written = 0
 
--- These keys are ours: whatever of another type stands there is removed rather than let it stop every verdict.
-local function read(key, ...)
-    local found = redis.pcall('HMGET', key, ...)
-    if found.err then
+-- These keys are ours: whatever of another type stands there is removed rather than let it stop every verdict. Any other error,
+-- such as a Redis that is full, ends the script: what stands there is still good.
+local function ours(key, command, ...)
+    local answer = redis.pcall(command, key, ...)
+    if type(answer) == 'table' and answer.err then
+        if not string.find(answer.err, 'WRONGTYPE', 1, true) then
+            error(answer.err, 0)
+        end
         redis.call('DEL', key)
-        return {}
+        return redis.call(command, key, ...)
     end
-    return found
-end
-
-local function append(...)
-    if redis.pcall('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', ...).err then
-        redis.call('DEL', KEYS[2])
-        redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', ...)
-    end
+    return answer
 end
 
 for i = 6, #ARGV, 7 do
     local track, crop_id, track_id, outcome, p_mask, captured_at, reason = unpack(ARGV, i, i + 6)
-    append('crop_id', crop_id, 'track_id', track_id, 'outcome', outcome, 'p_mask', p_mask, 'captured_at', captured_at,
-           'decided_at', now, 'model', ARGV[5], 'reason', reason)
+    ours(KEYS[2], 'XADD', 'MAXLEN', '~', ARGV[3], '*', 'crop_id', crop_id, 'track_id', track_id, 'outcome', outcome, 'p_mask', p_mask,
+         'captured_at', captured_at, 'decided_at', now, 'model', ARGV[5], 'reason', reason)
     local captured_ms = tonumber(captured_at)
     if track ~= '0' and captured_ms + ttl_ms > now_ms and captured_ms <= now_ms + skew_ms then
         local track_key = KEYS[tonumber(track)]
-        local before = read(track_key, 'captured_at', 'crops', 'of_' .. outcome)
+        local before = ours(track_key, 'HMGET', 'captured_at', 'crops', 'of_' .. outcome)
         if captured_ms > (tonumber(before[1] or nil) or 0) then
             local verdict = {'crop_id', crop_id, 'track_id', track_id, 'outcome', outcome, 'p_mask', p_mask,
                 'captured_at', captured_at, 'decided_at', now, 'model', ARGV[5],
                 'crops', (tonumber(before[2] or nil) or 0) + 1, 'agreeing', (tonumber(before[3] or nil) or 0) + 1}
             redis.call('HSET', track_key, 'of_' .. outcome, verdict[18], unpack(verdict))
             redis.call('PEXPIREAT', track_key, captured_ms + ttl_ms)
-            if captured_ms > (tonumber(read(KEYS[1], 'captured_at')[1] or nil) or 0) then
+            if captured_ms > (tonumber(ours(KEYS[1], 'HMGET', 'captured_at')[1] or nil) or 0) then
                 redis.call('HSET', KEYS[1], unpack(verdict))
                 redis.call('PEXPIREAT', KEYS[1], captured_ms + ttl_ms)
                 written = written + 1

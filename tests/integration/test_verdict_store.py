@@ -8,7 +8,7 @@ from redis import Redis
 from contract.crop import Label
 from contract.errors import StoreError
 from contract.store import connect
-from contract.verdict import Outcome, audit_key, history_key, parse_verdict, track_key, verdict_key
+from contract.verdict import Outcome, audit_key, audit_seen_key, history_key, parse_verdict, track_key, verdict_key
 from tests.servers.redis_server import RedisServer
 from worker.classify import End
 from worker.verdict_store import RedisVerdictStore
@@ -107,6 +107,27 @@ def test_keys_of_another_type_do_not_stop_verdicts(client: Redis, store: RedisVe
         client.set(key, "in the way")
     store.write([end("a", now_ms())])
     assert standing(client) == "a"
+
+
+def test_audit_keys_of_another_type_do_not_stop_the_counting(client: Redis, store: RedisVerdictStore) -> None:
+    sample = End(1, True, "lobby", "s", "s", Outcome.MASK, None, 0.9, now_ms(), Label.MASK)  # noqa: FBT003  (an audit sample)
+    for key in (audit_key("m"), audit_seen_key("m")):
+        client.set(key, "in the way")
+    store.write([sample])
+    assert store.audit_counts() == {"mask.mask": 1}
+
+
+def test_a_redis_that_is_full_keeps_the_history_it_has(client: Redis, store: RedisVerdictStore) -> None:
+    store.write([end("a", now_ms() - 5)])
+    client.config_set("maxmemory", "1mb")
+    try:
+        with pytest.raises(StoreError, match="OOM"):
+            store.write([end("b", now_ms())])
+        assert crop_ids(client) == ["a"]
+    finally:
+        client.config_set("maxmemory", "0")
+    store.write([end("b", now_ms())])
+    assert crop_ids(client) == ["a", "b"]
 
 
 def test_a_write_wakes_whoever_waits_and_only_on_its_camera(client: Redis, store: RedisVerdictStore, redis: RedisServer) -> None:
