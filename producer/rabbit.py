@@ -33,15 +33,25 @@ class RabbitOutlet:
 
     While there is no broker a crop is refused, unless ``patient``: then the offer waits for the broker (a folder can wait, a live
     camera can't). What was in flight when a connection was lost is sent again: its fate is unknown, and twice is harmless.
+    ``settled`` is told of every crop that was handed over, once its fate is known: None if it was accepted.
     """
 
-    def __init__(self, parameters: pika.connection.Parameters, *, stop: Stop, patient: bool = False, window: int = WINDOW) -> None:
+    def __init__(
+        self,
+        parameters: pika.connection.Parameters,
+        *,
+        stop: Stop,
+        patient: bool = False,
+        window: int = WINDOW,
+        settled: Callable[[Message, Refusal | None], None] = lambda _message, _refusal: None,
+    ) -> None:
         self.live = Tally()
         self.audit = Tally()
         self._parameters = parameters
         self._stop = stop
         self._patient = patient
         self._window = window
+        self._settled = settled
         self._loop = IOLoop()
         self._connection: Any = None
         self._channel: Any = None
@@ -153,13 +163,15 @@ class RabbitOutlet:
         for tag in tags:
             message, audit = self._in_flight.pop(tag)
             tally = self.audit if audit else self.live
-            if method.NAME == "Basic.Nack":
-                tally.refusals[Refusal.QUEUE_FULL] += 1
-            elif message.message_id in self._returned:
+            refusal = Refusal.QUEUE_FULL if method.NAME == "Basic.Nack" else None
+            if message.message_id in self._returned:
                 self._returned.discard(message.message_id)
-                tally.refusals[Refusal.UNROUTABLE] += 1
-            else:
+                refusal = Refusal.UNROUTABLE
+            if refusal is None:
                 tally.accepted += 1
+            else:
+                tally.refusals[refusal] += 1
+            self._settled(message, refusal)
         # Woken per confirmation, the offers would trickle; half a window at a time keeps the broker busy.
         if len(self._in_flight) <= self._window // 2:
             self._loop.stop()

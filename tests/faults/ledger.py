@@ -1,0 +1,147 @@
+"""What should have become of every crop, kept apart from everything that is under test.
+
+A crop that was confirmed must have exactly one end; its first counts, since delivery is at least once. A door must never read a verdict
+that no fresh crop of its own camera justifies.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from contract.queue import Refusal
+from contract.verdict import Outcome
+from gate.decide import MAX_AGE_MS, Action, Decision
+
+#: Ends in the history, beside a dead letter's own.
+_VERDICTS = (Outcome.MASK, Outcome.NO_MASK, Outcome.UNCERTAIN)
+DELIVERY_LIMIT = "delivery_limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A crop as it was offered, and the outcome that it must have: None where it can't become a verdict."""
+
+    camera: str
+    track: str
+    captured_at_ms: int
+    outcome: Outcome | None
+    audit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """The sums. ``lost`` and all that follows it must be empty."""
+
+    offered: int
+    confirmed: int
+    refused: int
+    in_doubt: int
+    ends: Mapping[str, int]
+    written_again: int
+    lost: list[str]
+    unknown: list[str]
+    contradicted: list[str]
+    wrong_opens: list[str]
+    counted_twice: list[str]
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether nothing was lost, invented, contradicted or counted twice, and every confirmed crop is among the ends."""
+        return not (self.lost or self.unknown or self.contradicted or self.wrong_opens or self.counted_twice)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Written by the threads that send, observe and stand at doors."""
+
+    sent: dict[str, Sent] = field(default_factory=dict)
+    confirmed: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+    ends: dict[str, list[Outcome]] = field(default_factory=dict)
+    audited: set[str] = field(default_factory=set)
+    dead: dict[str, str] = field(default_factory=dict)
+    wrong_opens: list[str] = field(default_factory=list)
+    counted_twice: list[str] = field(default_factory=list)
+    reads: Counter[Action] = field(default_factory=Counter)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    _on_track: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def offer(self, crop_id: str, sent: Sent) -> None:
+        """Before it is handed over: an end may come sooner than the confirmation."""
+        with self.lock:
+            self.sent[crop_id] = sent
+            self._on_track[sent.camera, sent.track] += 1
+
+    def settled(self, crop_id: str, refusal: Refusal | None) -> None:
+        """What the broker said of it. A crop that was sent again may be refused although it got there the first time."""
+        with self.lock:
+            (self.confirmed if refusal is None else self.refused).add(crop_id)
+
+    def ended(self, crop_id: str, outcome: Outcome) -> None:
+        """An entry of a camera's history."""
+        with self.lock:
+            self.ends.setdefault(crop_id, []).append(outcome)
+
+    def read(self, camera: str, decision: Decision, asked_at_ms: int) -> None:
+        """What a door was told."""
+        with self.lock:
+            self.reads[decision.action] += 1
+            verdict = decision.verdict
+            if decision.action is Action.MANUAL or verdict is None:
+                return
+            sent = self.sent.get(verdict.crop_id)
+            expected = {Outcome.MASK: Action.REMOVE_MASK, Outcome.NO_MASK: Action.RECOGNISE}
+            justified = (
+                sent is not None
+                and (sent.camera, sent.track, sent.captured_at_ms) == (camera, verdict.track_id, verdict.captured_at_ms)
+                and not sent.audit
+                and sent.outcome is not None
+                and expected.get(sent.outcome) is decision.action
+                and asked_at_ms - sent.captured_at_ms < MAX_AGE_MS
+            )
+            if not justified:
+                self.wrong_opens.append(f"{camera}: {decision} at {asked_at_ms}, sent {sent}")
+            if verdict.crops > self._on_track[camera, verdict.track_id]:
+                self.counted_twice.append(f"{camera}: {verdict.crops} crops counted, {self._on_track[camera, verdict.track_id]} sent")
+
+    def unsettled(self) -> list[str]:
+        """Confirmed crops that have no end yet."""
+        with self.lock:
+            return [crop_id for crop_id in self.confirmed if not self._ended(crop_id)]
+
+    def balance(self) -> Balance:
+        """The sums so far."""
+        lost = self.unsettled()
+        with self.lock:
+            first: Counter[str] = Counter()
+            for crop_id in self.sent.keys() & (self.ends.keys() | self.dead.keys() | self.audited):
+                told = self.ends.get(crop_id)
+                if told:
+                    first["verdict" if told[0] in _VERDICTS else told[0].value] += 1
+                else:
+                    first["audited" if crop_id in self.audited else self.dead[crop_id]] += 1
+            contradicted = [
+                f"{crop_id}: {outcome}, not {self.sent[crop_id].outcome}"
+                for crop_id, told in self.ends.items()
+                if crop_id in self.sent
+                for outcome in told
+                if outcome is not Outcome.EXPIRED and outcome is not (self.sent[crop_id].outcome or Outcome.UNREADABLE)
+            ]
+            settled = self.confirmed | self.refused
+            return Balance(
+                offered=len(self.sent),
+                confirmed=len(self.confirmed),
+                refused=len(self.refused - self.confirmed),
+                in_doubt=len(self.sent.keys() - settled),
+                ends=dict(first),
+                written_again=sum(len(told) - 1 for told in self.ends.values()),
+                lost=lost,
+                unknown=sorted((self.ends.keys() | self.dead.keys() | self.audited) - self.sent.keys()),
+                contradicted=contradicted,
+                wrong_opens=list(self.wrong_opens),
+                counted_twice=list(self.counted_twice),
+            )
+
+    def _ended(self, crop_id: str) -> bool:
+        return crop_id in self.ends or crop_id in self.dead or crop_id in self.audited

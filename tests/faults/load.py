@@ -1,0 +1,107 @@
+"""Crops whose outcome is known before they are sent, and a camera's side that sends them through the producer's own outlet."""
+
+import random
+import threading
+import time
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from contract.broker import parameters
+from contract.clock import now_ms
+from contract.crop import Crop, Label, Message, new_crop_id, to_message
+from contract.image import JPEG, decode, encode_pnm
+from contract.model import Model
+from contract.preprocess import reduce
+from contract.queue import Refusal
+from contract.stop import Stop
+from contract.verdict import Outcome
+from producer.drawing import draw_face
+from producer.rabbit import RabbitOutlet
+from tests.faults.ledger import Ledger, Sent
+from worker.settings import SHIPPED_MODEL
+
+CAMERAS = ("lobby", "yard", "garage", "vault")
+_TRACK_LENGTH = 20
+_AUDIT_EVERY, _BROKEN_EVERY = 25, 101
+#: A picture so near to a threshold that the size of its batch might tip it has no known outcome.
+_SURE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """An encoded picture and what the model makes of it; None if it is no picture."""
+
+    content: bytes
+    content_type: str
+    outcome: Outcome | None
+
+
+def bodies(count: int, seed: int = 5) -> list[Body]:
+    """Drawn faces as thumbnails and as JPEG, of which the shipped model is sure."""
+    model, rng = Model.load(SHIPPED_MODEL), np.random.default_rng(seed)
+    limits = (model.card.uncertain_from, model.card.uncertain_to)
+    found: list[Body] = []
+    while len(found) < count:
+        face = draw_face(rng, masked=len(found) % 2 == 1).pixels
+        jpeg = cv2.imencode(".jpg", face[:, :, ::-1])[1].tobytes()
+        for content, content_type in ((jpeg, JPEG), encode_pnm(reduce(face, model.card.input))):
+            (p_mask,) = model.p_mask([reduce(decode(content, content_type), model.card.input)]).tolist()
+            outcome = Outcome(model.card.outcome(p_mask))
+            if outcome is not Outcome.UNCERTAIN and all(abs(p_mask - limit) > _SURE for limit in limits):
+                found.append(Body(content, content_type, outcome))
+    return found
+
+
+BROKEN = [Body(b"", JPEG, None), Body(b"no picture", JPEG, None), Body(b"\xff\xd8\xff\xe0" + bytes(40), JPEG, None)]
+
+
+class Sender:
+    """Sends to all cameras in turn until stopped, writing every crop and its confirmation into the ledger."""
+
+    def __init__(self, url: str, ledger: Ledger, *, rate: float, seed: int) -> None:
+        self.rate = rate  # crops a second; may be changed at any time
+        self.paused = False
+        self.outlet = RabbitOutlet(parameters(url, None, name="faults"), stop=(stop := Stop()), settled=self._settled)
+        self._stop, self._ledger, self._random = stop, ledger, random.Random(seed)  # noqa: S311  (no secret)
+        self._bodies = bodies(64)
+        self._thread = threading.Thread(target=self._run, name="sender")
+        self._finish = False
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Stop sending, and wait for what is unconfirmed."""
+        self._finish = True
+        self._thread.join(90)
+
+    def _run(self) -> None:
+        sent, due_s, track = 0, time.monotonic(), dict.fromkeys(CAMERAS, "")
+        while not self._finish:
+            due_s = max(due_s + 1 / self.rate, time.monotonic() - 0.5)  # what could not be sent in time is not made up for at once
+            while self.paused and not self._finish:
+                self.outlet.rest(0.05)
+            self.outlet.rest(max(0.0, due_s - time.monotonic()))
+            camera = CAMERAS[sent % len(CAMERAS)]
+            if sent // len(CAMERAS) % _TRACK_LENGTH == 0:
+                track[camera] = new_crop_id()
+            self._offer(camera, track[camera], audit=sent % _AUDIT_EVERY == 0, broken=sent % _BROKEN_EVERY == 0)
+            sent += 1
+        self.outlet.flush(60)
+        self.outlet.close()
+
+    def _offer(self, camera: str, track: str, *, audit: bool, broken: bool) -> None:
+        body = self._random.choice(BROKEN if broken else self._bodies)
+        label = Label.MASK if audit else None
+        crop = Crop(new_crop_id(), camera, track, now_ms(), body.content_type, body.content, label=label)
+        self._ledger.offer(crop.crop_id, Sent(camera, track, crop.captured_at_ms, body.outcome, audit))
+        refused = self.outlet.live.refused + self.outlet.audit.refused
+        self.outlet.offer(to_message(crop), audit=audit)
+        if self.outlet.live.refusals[Refusal.NO_BROKER] + self.outlet.audit.refusals[Refusal.NO_BROKER] > refused:
+            self._ledger.settled(crop.crop_id, Refusal.NO_BROKER)
+
+    def _settled(self, message: Message, refusal: Refusal | None) -> None:
+        self._ledger.settled(str(message.message_id), refusal)
