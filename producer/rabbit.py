@@ -4,9 +4,11 @@ pika's BlockingConnection waits for each confirmation; here the connection's own
 has room. One thread; heartbeats are served whenever the loop runs, so a producer that has nothing to offer must ``rest``.
 """
 
+import gc
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pika
@@ -125,8 +127,11 @@ class RabbitOutlet:
             if left_s <= 0 or (self._stop.requested and not even_if_stopping):
                 return
             timer = self._loop.call_later(left_s, self._loop.stop)
-            self._loop.start()
-            self._loop.remove_timeout(timer)
+            try:
+                self._loop.start()
+                self._loop.remove_timeout(timer)
+            except Exception as error:  # noqa: BLE001  (a socket that is reset at the wrong moment raises inside pika's loop)
+                self._begin_anew(error)
 
     def _connect_if_due(self) -> None:
         if self._connection is not None or self._stop.requested or time.monotonic() < self._retry_at_s:
@@ -138,6 +143,14 @@ class RabbitOutlet:
             on_close_callback=self._on_lost,
             custom_ioloop=self._loop,
         )
+
+    def _begin_anew(self, error: Exception) -> None:
+        """After an error that pika does not report by a callback: its connection can't be closed in order, so its loop goes with it."""
+        with suppress(Exception):
+            self._loop.close()
+        self._loop = IOLoop()
+        self._on_lost(None, error)
+        gc.collect()  # its sockets hang in cycles, and the broker would go on waiting for us
 
     def _on_channel(self, channel: Any) -> None:  # noqa: ANN401  (pika has no types)
         channel.add_on_close_callback(self._on_channel_closed)

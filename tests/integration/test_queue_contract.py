@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import pika.adapters.utils.io_services_utils
 import pytest
 
 from contract.broker import parameters
@@ -17,6 +18,9 @@ from producer.rabbit import RabbitOutlet
 from tests.servers.ports import eventually
 from tests.servers.rabbit_server import RabbitServer
 from worker.rabbit import RabbitIntake
+
+#: A connection that pika lost track of is left to the garbage collector, which tells.
+abandons_sockets = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 @dataclass
@@ -194,6 +198,25 @@ def test_rabbitmq_a_full_queue_refuses_and_the_refusals_are_counted(rabbit: Rabb
         assert outlet.live.accepted == rabbit.depth(LIVE_QUEUE)
     finally:
         rabbit.ctl("clear_policy", "small")
+
+
+@abandons_sockets
+def test_rabbitmq_what_pika_raises_inside_its_loop_is_a_lost_connection(rabbit: RabbitServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Seen when the broker resets a connection that was just made: nothing that pika would call us back for.
+    connector = pika.adapters.utils.io_services_utils._AsyncStreamConnector  # noqa: SLF001  (where it raised)
+    begin, failures = connector.__init__, iter(range(2))
+
+    def fails_at_first(self: object, **arguments: object) -> None:
+        if next(failures, None) is not None:
+            msg = "Expected connected socket, but getpeername() failed"
+            raise ValueError(msg)
+        begin(self, **arguments)
+
+    monkeypatch.setattr(connector, "__init__", fails_at_first)
+    outlet = rabbit_queue(rabbit).outlet()
+    offer(outlet, 3)
+    outlet.close()
+    assert outlet.live.accepted == 3
 
 
 def test_rabbitmq_an_unroutable_crop_is_counted_as_such(rabbit: RabbitServer) -> None:
