@@ -63,8 +63,10 @@ class Ledger:
     dead: dict[str, str] = field(default_factory=dict)
     wrong_opens: list[str] = field(default_factory=list)
     counted_twice: list[str] = field(default_factory=list)
+    went_back: list[str] = field(default_factory=list)
     reads: Counter[Action] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    _newest_ms: dict[str, int] = field(default_factory=dict)
     _on_track: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def offer(self, crop_id: str, sent: Sent) -> None:
@@ -102,6 +104,10 @@ class Ledger:
             )
             if not justified:
                 self.wrong_opens.append(f"{camera}: {decision} at {asked_at_ms}, sent {sent}")
+            if verdict.captured_at_ms < self._newest_ms.get(camera, 0):
+                # A Redis that has forgotten may take an older crop that is still fresh; any other may not.
+                self.went_back.append(f"{camera}: {verdict.captured_at_ms} after {self._newest_ms[camera]}")
+            self._newest_ms[camera] = verdict.captured_at_ms
             if verdict.crops > self._on_track[camera, verdict.track_id]:
                 self.counted_twice.append(f"{camera}: {verdict.crops} crops counted, {self._on_track[camera, verdict.track_id]} sent")
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +63,8 @@ class Site:
     gate_to_redis: FaultProxy
     environment: dict[str, str]
     workers: list[RunningWorker] = field(default_factory=list)
+    worker_command: Callable[[int], list[str]] = lambda _: ["worker"]
+    started: int = 0
     crashes: list[str] = field(default_factory=list)
     memory_mb: list[tuple[float, float]] = field(default_factory=list)
     closing: bool = False
@@ -74,11 +76,13 @@ class Site:
 
     def start_worker(self) -> RunningWorker:
         """One more replica."""
+        self.started += 1
+        command = self.worker_command(self.started)
         port = free_port()
         environment = {**self.environment, "MASKGATE_METRICS_PORT": str(port)}
         with self.log.open("ab") as out:
-            process = subprocess.Popen([sys.executable, "-m", "worker"], cwd=ROOT, env=environment, stdout=out, stderr=out)
-        return RunningWorker(process, port)
+            process = subprocess.Popen([sys.executable, "-m", *command], cwd=ROOT, env=environment, stdout=out, stderr=out)
+        return RunningWorker(process, port, expected=command != ["worker"])
 
     def keep(self) -> None:
         """Restart what has ended, as an orchestrator would, and note memory; an end that no fault caused is a crash."""
@@ -106,8 +110,10 @@ class Site:
 
 
 @contextmanager
-def site(folder: Path, *, workers: int = 2, rate: float = 300, seed: int = 1) -> Iterator[Site]:
-    """Start a site, sending at once; everything is ended with it."""
+def site(
+    folder: Path, *, workers: int = 2, rate: float = 300, seed: int = 1, worker_command: Callable[[int], list[str]] = lambda _: ["worker"]
+) -> Iterator[Site]:
+    """Start a site, sending at once; everything is ended with it. ``worker_command`` makes of a count the arguments of ``python -m``."""
     users = folder / "users.acl"
     users.write_text(acl(PASSWORDS))
     (folder / "password").write_text(PASSWORDS["worker"])
@@ -131,6 +137,7 @@ def site(folder: Path, *, workers: int = 2, rate: float = 300, seed: int = 1) ->
         sender = Sender(f"amqp://guest:guest@127.0.0.1:{produced.port}/%2F", ledger, rate=rate, seed=seed)
         observers: list[Observer] = [history, DeadLetters(rabbit, ledger), doors]
         place = Site(folder, rabbit, redis, admin, ledger, sender, history, observers, to_broker, to_redis, produced, read, environment)
+        place.worker_command = worker_command
         place.workers = [place.start_worker() for _ in range(workers)]
         keeper = threading.Thread(target=place.keep, name="keeper")
         for begin in (sender.start, keeper.start, *(observer.start for observer in observers)):

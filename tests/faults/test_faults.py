@@ -11,6 +11,9 @@ from tests.faults.injections import FAULTS
 from tests.faults.site import Site, site
 from tests.servers.ports import eventually
 
+# A connection that pika lost track of is left to the garbage collector, which tells.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 @pytest.fixture(scope="module")
 def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:

@@ -1,0 +1,34 @@
+"""Workers that die at a step between receiving and acknowledging: nothing is lost, and no older verdict replaces a newer one."""
+
+import os
+from collections import Counter
+from pathlib import Path
+
+from tests.faults.dying_worker import POINTS
+from tests.faults.site import site
+from tests.servers.ports import eventually
+
+#: ``make fault-points`` asks for 200.
+DEATHS = int(os.environ.get("MASKGATE_DEATHS", "14"))
+_BATCHES = 5
+
+
+def test_a_worker_may_die_at_any_step(tmp_path: Path) -> None:
+    def dying(count: int) -> list[str]:
+        if count > DEATHS:
+            return ["worker"]
+        return ["tests.faults.dying_worker", POINTS[count % len(POINTS)], str(1 + count % _BATCHES)]
+
+    with site(tmp_path, rate=200, worker_command=dying) as place:
+        eventually(lambda: place.started > DEATHS + 1, 60 + 4 * DEATHS, f"{DEATHS} deaths")
+        balance = place.settle()
+        deaths = Counter(point for point in POINTS for _ in range(place.log.read_text().count(f'"point": "{point}"')))
+    print(
+        f"{deaths.total()} deaths: {dict(deaths)}; {balance.confirmed} crops confirmed, ends {dict(balance.ends)}, {len(balance.lost)} lost, "
+    )
+    print(f"written again {balance.written_again}, stale overwrites {len(place.ledger.went_back)}, wrong opens {len(balance.wrong_opens)}")
+    assert deaths.total() >= DEATHS
+    assert set(deaths) == set(POINTS)
+    assert balance.adds_up, balance
+    assert not place.ledger.went_back
+    assert not place.crashes
