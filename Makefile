@@ -2,12 +2,14 @@
 # make test    lint, types, tests
 # make reference DATA=DIR   train on DIR/Train, validate on DIR/Val, with a report: about three minutes on two cores
 # make demo    everything in one process for 15 s; IMAGES=DIR runs it on your own crops
+# make soak MINUTES=10   every fault in random order under load, then the ledger
+# make fault-points      200 workers that kill themselves at every step between receiving and acknowledging
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup test lint demo servers reference
+.PHONY: setup test lint demo servers reference soak fault-points
 
 setup: $(VENV)/.dev servers
 
@@ -32,6 +34,13 @@ lint: $(VENV)/.dev
 
 test: setup lint
 	$(BIN)/pytest
+
+MINUTES ?= 10
+soak: setup
+	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(SOAK)
+
+fault-points: setup
+	MASKGATE_DEATHS=200 $(BIN)/pytest -s --timeout 1200 tests/faults/test_fault_points.py
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m deploy.local $(if $(IMAGES),--images '$(IMAGES)')

@@ -1,5 +1,6 @@
 """Crops whose outcome is known before they are sent, and a camera's side that sends them through the producer's own outlet."""
 
+import itertools
 import random
 import threading
 import time
@@ -43,8 +44,9 @@ def bodies(count: int, seed: int = 5) -> list[Body]:
     model, rng = Model.load(SHIPPED_MODEL), np.random.default_rng(seed)
     limits = (model.card.uncertain_from, model.card.uncertain_to)
     found: list[Body] = []
-    while len(found) < count:
-        face = draw_face(rng, masked=len(found) % 2 == 1).pixels
+    for face in (draw_face(rng, masked=bool(i % 2)).pixels for i in itertools.count()):
+        if len(found) >= count:
+            break
         jpeg = cv2.imencode(".jpg", face[:, :, ::-1])[1].tobytes()
         for content, content_type in ((jpeg, JPEG), encode_pnm(reduce(face, model.card.input))):
             (p_mask,) = model.p_mask([reduce(decode(content, content_type), model.card.input)]).tolist()
@@ -98,9 +100,10 @@ class Sender:
         label = Label.MASK if audit else None
         crop = Crop(new_crop_id(), camera, track, now_ms(), body.content_type, body.content, label=label)
         self._ledger.offer(crop.crop_id, Sent(camera, track, crop.captured_at_ms, body.outcome, audit))
-        refused = self.outlet.live.refused + self.outlet.audit.refused
+        tally = self.outlet.audit if audit else self.outlet.live
+        unsent = tally.refusals[Refusal.NO_BROKER]
         self.outlet.offer(to_message(crop), audit=audit)
-        if self.outlet.live.refusals[Refusal.NO_BROKER] + self.outlet.audit.refusals[Refusal.NO_BROKER] > refused:
+        if tally.refusals[Refusal.NO_BROKER] > unsent:
             self._ledger.settled(crop.crop_id, Refusal.NO_BROKER)
 
     def _settled(self, message: Message, refusal: Refusal | None) -> None:
