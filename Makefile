@@ -4,12 +4,13 @@
 # make demo    everything in one process for 15 s; IMAGES=DIR runs it on your own crops
 # make soak MINUTES=10   every fault in random order under load, then the ledger
 # make fault-points      200 workers that kill themselves at every step between receiving and acknowledging
+# make overload          twice the crops that a worker can classify, and then none at work
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup test lint demo servers reference soak fault-points
+.PHONY: setup test lint demo servers reference soak fault-points overload
 
 setup: $(VENV)/.dev servers
 
@@ -38,6 +39,9 @@ test: setup lint
 MINUTES ?= 10
 soak: setup
 	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(SOAK)
+
+overload: setup
+	$(BIN)/python -m tests.faults.overload
 
 fault-points: setup
 	MASKGATE_DEATHS=200 $(BIN)/pytest -s --timeout 1200 tests/faults/test_fault_points.py

@@ -121,7 +121,7 @@ def _worker(url: str, broker: Broker, model: Model, stop: Stop) -> threading.Thr
         health=Health(30),
         stop=stop,
         clock=now_ms,
-        ttl_ms=_TTL_MS,
+        max_age_ms=_TTL_MS // 2,
         max_skew_ms=_SKEW_MS,
         max_batch=64,
         report_interval_s=5,

@@ -84,7 +84,7 @@ def _work(settings: WorkerSettings) -> int:
         health=health,
         stop=stop,
         clock=now_ms,
-        ttl_ms=settings.verdict_ttl_ms,
+        max_age_ms=settings.crop_max_age_ms,
         max_skew_ms=settings.max_skew_ms,
         max_batch=settings.max_batch,
         report_interval_s=settings.report_interval_s,

@@ -52,11 +52,11 @@ class Classified:
     infer_s: float
 
 
-def classify(batch: Sequence[Delivery], model: MaskModel, *, now_ms: int, ttl_ms: int, max_skew_ms: int) -> Classified:
+def classify(batch: Sequence[Delivery], model: MaskModel, *, now_ms: int, max_age_ms: int, max_skew_ms: int) -> Classified:
     """Classify a batch.
 
-    Crops too old to open a door are ``expired`` and not even decoded: under overload the time goes to those that still can. Audit
-    samples have no door waiting, so they don't expire.
+    Crops older than ``max_age_ms`` are ``expired`` and not even decoded: under overload the time goes to those whose verdict a door can
+    still use. Audit samples have no door waiting, so they don't expire.
 
     Raises:
         ModelError: the network gave something that is not a number.
@@ -68,7 +68,7 @@ def classify(batch: Sequence[Delivery], model: MaskModel, *, now_ms: int, ttl_ms
     for position, delivery in enumerate(batch):
         try:
             crop = parse(delivery.message, audit=delivery.audit)
-            if not delivery.audit and crop.captured_at_ms + ttl_ms <= now_ms:
+            if not delivery.audit and crop.captured_at_ms + max_age_ms <= now_ms:
                 ends.append(_of_crop(delivery, crop, Outcome.EXPIRED, reason=Reason.TOO_OLD))
                 continue
             if crop.captured_at_ms > now_ms + max_skew_ms:

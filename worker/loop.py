@@ -38,7 +38,7 @@ class Worker:
         health: Health,
         stop: Stop,
         clock: Clock,
-        ttl_ms: int,
+        max_age_ms: int,
         max_skew_ms: int,
         max_batch: int,
         report_interval_s: float,
@@ -50,7 +50,7 @@ class Worker:
         self._health = health
         self._stop = stop
         self._redis_clock = RedisClock(clock)
-        self._ttl_ms = ttl_ms
+        self._max_age_ms = max_age_ms
         self._max_skew_ms = max_skew_ms
         self._max_batch = max_batch
         self._report_interval_s = report_interval_s
@@ -91,7 +91,7 @@ class Worker:
     def _work(self, batch: Sequence[Delivery]) -> None:
         # Ages are judged by Redis's clock, the one that the verdicts' expiry goes by.
         now_ms, skew_ms = self._redis_clock.now_ms(), self._max_skew_ms + self._redis_clock.uncertain_ms
-        classified = classify(batch, self._model, now_ms=now_ms, ttl_ms=self._ttl_ms, max_skew_ms=skew_ms)
+        classified = classify(batch, self._model, now_ms=now_ms, max_age_ms=self._max_age_ms, max_skew_ms=skew_ms)
         started_s = time.perf_counter()
         backoff = Backoff()
         while not self._try_store(lambda: self._store.write(classified.ends)):

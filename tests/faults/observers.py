@@ -56,6 +56,7 @@ class History(Observer):
 
     def __init__(self, admin: Redis, ledger: Ledger, model: str) -> None:
         super().__init__(0.05)
+        self.latencies_ms: list[int] = []  # from capture to verdict
         self.newest_verdict_ms = 0  # when the newest crop that became a verdict was captured
         self._admin, self._ledger, self._seen = admin, ledger, audit_seen_key(model)
         self._last = {history_key(camera): "0" for camera in (*CAMERAS, "?")}
@@ -84,6 +85,7 @@ class History(Observer):
                     end = parse_end(fields)
                     self._ledger.ended(end.crop_id, end.outcome)
                     if end.p_mask is not None:
+                        self.latencies_ms.append(end.decided_at_ms - (end.captured_at_ms or 0))
                         self.newest_verdict_ms = max(self.newest_verdict_ms, end.captured_at_ms or 0)
 
 

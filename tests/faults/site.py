@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,7 +82,7 @@ class Site:
         environment = {**self.environment, "MASKGATE_METRICS_PORT": str(port)}
         with self.log.open("ab") as out:
             process = subprocess.Popen([sys.executable, "-m", *command], cwd=ROOT, env=environment, stdout=out, stderr=out)
-        return RunningWorker(process, port, expected=command != ["worker"])
+        return RunningWorker(process, port, expected=command[0].startswith("tests."))
 
     def keep(self) -> None:
         """Restart what has ended, as an orchestrator would, and note memory; an end that no fault caused is a crash."""
@@ -111,9 +111,18 @@ class Site:
 
 @contextmanager
 def site(
-    folder: Path, *, workers: int = 2, rate: float = 300, seed: int = 1, worker_command: Callable[[int], list[str]] = lambda _: ["worker"]
+    folder: Path,
+    *,
+    workers: int = 2,
+    rate: float = 300,
+    seed: int = 1,
+    worker_command: Callable[[int], list[str]] = lambda _: ["worker"],
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Site]:
-    """Start a site, sending at once; everything is ended with it. ``worker_command`` makes of a count the arguments of ``python -m``."""
+    """Start a site, sending at once; everything is ended with it.
+
+    ``worker_command`` makes of a count the arguments of ``python -m``; ``settings`` go into the workers' environment.
+    """
     users = folder / "users.acl"
     users.write_text(acl(PASSWORDS))
     (folder / "password").write_text(PASSWORDS["worker"])
@@ -133,6 +142,7 @@ def site(
             "MASKGATE_HISTORY_LENGTH": "10000000",
             "MASKGATE_REPORT_INTERVAL_S": "5",
             "MASKGATE_LOG_JSON": "true",
+            **(settings or {}),
         }
         sender = Sender(f"amqp://guest:guest@127.0.0.1:{produced.port}/%2F", ledger, rate=rate, seed=seed)
         observers: list[Observer] = [history, DeadLetters(rabbit, ledger), doors]
