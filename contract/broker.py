@@ -4,6 +4,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import pika
 
+from contract.amqp_headers import pass_over_bad_tables
 from contract.errors import ConfigurationError
 
 #: Two missed beats and the other side is gone.
@@ -11,6 +12,9 @@ HEARTBEAT_S = 10
 #: pika waits for ever on a broker in memory alarm, a door can't.
 BLOCKED_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 5
+
+
+pass_over_bad_tables()
 
 
 def parameters(url: str, password: str | None, *, name: str) -> pika.URLParameters:
