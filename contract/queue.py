@@ -11,11 +11,15 @@ from contract.crop import Message
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message that a worker holds and has not settled yet. Tags grow in the order of arrival."""
+    """A message that a worker holds and has not settled yet. Tags grow in the order of arrival.
+
+    ``redelivered``: somebody held it before and did not settle it. It may be what ended them.
+    """
 
     tag: int
     message: Message
     audit: bool
+    redelivered: bool = False
 
 
 class CropIntake(Protocol):

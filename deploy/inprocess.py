@@ -100,7 +100,8 @@ class InProcessIntake:
     def settle(self, batch: Sequence[Delivery], rejected: Collection[int]) -> None:
         """See :class:`contract.queue.CropIntake`."""
         for audit, window in self._windows.items():
-            window.grow(self._count_held(audit=audit))
+            redelivered = sum(waiting.returns > 0 for waiting, of_audit in self._held.values() if of_audit == audit)
+            window.grow(self._count_held(audit=audit), redelivered)
         with self._broker.changed:
             for delivery in batch:
                 waiting, _ = self._held.pop(delivery.tag)
@@ -127,7 +128,7 @@ class InProcessIntake:
             for _ in range(min(room, len(queue))):
                 waiting = queue.popleft()
                 self._held[self._next_tag] = waiting, audit
-                batch.append(Delivery(self._next_tag, waiting.message, audit))
+                batch.append(Delivery(self._next_tag, waiting.message, audit, waiting.returns > 0))
                 self._next_tag += 1
         return batch
 

@@ -1,7 +1,8 @@
 """The worker: take what has arrived, classify it, write it, settle it."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 
 import structlog
 
@@ -14,6 +15,7 @@ from contract.verdict import Outcome
 from worker.audit import report, slices
 from worker.classify import MaskModel, classify
 from worker.health import Health
+from worker.native_stderr import MutedStderr
 from worker.redis_clock import RedisClock
 from worker.stats import Stats
 from worker.verdict_store import VerdictStore
@@ -50,6 +52,7 @@ class Worker:
         self._health = health
         self._stop = stop
         self._redis_clock = RedisClock(clock)
+        self._muted = MutedStderr()
         self._max_age_ms = max_age_ms
         self._max_skew_ms = max_skew_ms
         self._max_batch = max_batch
@@ -83,20 +86,23 @@ class Worker:
             self._beat()
             batch = self._intake.receive(self._max_batch, _IDLE_TURN_S)
             backoff.reset()
-            if batch:
-                self._work(batch)
+            for part in _parts(batch):
+                if not self._work(part):
+                    break  # acknowledging what comes after it would acknowledge it too
             if time.monotonic() >= self._next_report_s:
                 self._report()
 
-    def _work(self, batch: Sequence[Delivery]) -> None:
+    def _work(self, batch: Sequence[Delivery]) -> bool:
+        """Classify, write and settle; False if a stop was requested while it could not be written."""
         # Ages are judged by Redis's clock, the one that the verdicts' expiry goes by.
         now_ms, skew_ms = self._redis_clock.now_ms(), self._max_skew_ms + self._redis_clock.uncertain_ms
-        classified = classify(batch, self._model, now_ms=now_ms, max_age_ms=self._max_age_ms, max_skew_ms=skew_ms)
+        with self._muted:
+            classified = classify(batch, self._model, now_ms=now_ms, max_age_ms=self._max_age_ms, max_skew_ms=skew_ms)
         started_s = time.perf_counter()
         backoff = Backoff()
         while not self._try_store(lambda: self._store.write(classified.ends)):
             if self._stop.requested:
-                return  # unsettled: the broker gives the batch to another worker
+                return False  # unsettled: the broker gives the batch to another worker
             self._health.turned()
             if time.monotonic() >= self._next_report_s:
                 self._report()
@@ -106,6 +112,7 @@ class Worker:
         for end in classified.ends:
             if end.outcome is Outcome.UNREADABLE:
                 log.debug("crop.unreadable", crop_id=end.crop_id, camera_id=end.camera_id, reason=end.reason)
+        return True
 
     def _beat(self) -> None:
         if time.monotonic() < self._next_heartbeat_s:
@@ -164,3 +171,12 @@ class Worker:
         log.info("audit.report", model=self._model.card.name, **audit.fields(), slices=by_slice)
         if audit.below_target:
             log.warning("audit.below_target", model=self._model.card.name, measures=audit.below_target, **audit.fields())
+
+
+def _parts(batch: Sequence[Delivery]) -> Iterator[list[Delivery]]:
+    """In their order, but crops that somebody held before and did not settle each by itself: one that kills takes nobody along."""
+    for redelivered, part in groupby(batch, key=lambda delivery: delivery.redelivered):
+        if redelivered:
+            yield from ([delivery] for delivery in part)
+        else:
+            yield list(part)

@@ -17,11 +17,12 @@ from contract.topology import AUDIT_QUEUE, LIVE_QUEUE
 
 @dataclass(slots=True)
 class _Consumer:
-    """One queue's consumer. ``held`` counts its deliveries that are not settled."""
+    """One queue's consumer. ``held`` counts its deliveries that are not settled, ``redelivered`` those of them held before."""
 
     queue: str
     slow_start: SlowStart
     held: int = 0
+    redelivered: int = 0
     tag: str = ""
 
 
@@ -68,7 +69,7 @@ class RabbitIntake:
     def settle(self, batch: Sequence[Delivery], rejected: Collection[int]) -> None:
         """See :class:`contract.queue.CropIntake`."""
         with _broker_errors():
-            grown = [audit for audit, consumer in self._consumers.items() if consumer.slow_start.grow(consumer.held)]
+            grown = [audit for audit, own in self._consumers.items() if own.slow_start.grow(own.held, own.redelivered)]
             for audit in grown:
                 # Its window is full of what we have not settled, so no delivery can cross the cancellation.
                 self._channel.basic_cancel(self._consumers[audit].tag)
@@ -79,6 +80,7 @@ class RabbitIntake:
                 self._channel.basic_ack(done[-1], multiple=True)
             for delivery in batch:
                 self._consumers[delivery.audit].held -= 1
+                self._consumers[delivery.audit].redelivered -= delivery.redelivered
             for audit in grown:
                 self._consume(self._consumers[audit], audit=audit)
 
@@ -108,8 +110,9 @@ class RabbitIntake:
     def _consume(self, consumer: _Consumer, *, audit: bool) -> None:
         def arrived(_channel: object, method: Any, properties: Any, body: bytes) -> None:  # noqa: ANN401  (pika has no types)
             consumer.held += 1
+            consumer.redelivered += method.redelivered
             message = Message(body, properties.content_type, properties.type, properties.message_id, properties.headers or {})
-            self._arrived.append(Delivery(method.delivery_tag, message, audit))
+            self._arrived.append(Delivery(method.delivery_tag, message, audit, method.redelivered))
 
         # Per consumer: quorum queues know no limit per channel, and a consumer keeps the limit it started with.
         self._channel.basic_qos(prefetch_count=consumer.slow_start.window)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import pika.adapters.utils.io_services_utils
 import pytest
@@ -20,7 +21,7 @@ from tests.servers.rabbit_server import RabbitServer
 from worker.rabbit import RabbitIntake
 
 #: A connection that pika lost track of is left to the garbage collector, which tells.
-abandons_sockets = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 @dataclass
@@ -29,6 +30,7 @@ class Queue:
     outlet: Callable[[], CropOutlet]
     waiting: Callable[[], int]
     dead: Callable[[], int]
+    lose: Callable[[CropIntake], object]
 
 
 def rabbit_queue(server: RabbitServer) -> Queue:
@@ -38,6 +40,7 @@ def rabbit_queue(server: RabbitServer) -> Queue:
         outlet=lambda: RabbitOutlet(wanted, stop=Stop(), patient=True),
         waiting=lambda: server.depth(LIVE_QUEUE),
         dead=lambda: server.depth(DEAD_QUEUE),
+        lose=lambda _: server.ctl("close_all_connections", "a test's"),
     )
 
 
@@ -48,6 +51,7 @@ def in_process_queue() -> Queue:
         outlet=lambda: InProcessOutlet(broker),
         waiting=lambda: len(broker.live),
         dead=lambda: len(broker.dead),
+        lose=lambda intake: cast("InProcessIntake", intake).lose(),
     )
 
 
@@ -171,6 +175,30 @@ def test_a_reconnect_starts_slowly_again(outlet: CropOutlet, intake: CropIntake)
     assert intake.receive(16, 0.3) == []
 
 
+def test_what_a_lost_worker_held_comes_back_marked_and_one_at_a_time(queue: Queue, outlet: CropOutlet) -> None:
+    sent = offer(outlet, 20)
+    lost = queue.intake()
+    lost.connect()
+    for _ in range(3):
+        lost.settle(receive(lost, 1), ())
+    assert len(receive(lost, 2)) == 2
+    queue.lose(lost)
+    after = queue.intake()
+    after.connect()
+    seen: list[Delivery] = []
+    while len(seen) < len(sent) - 3:
+        batch = after.receive(16, 5)
+        assert batch, "no more came"
+        assert len(batch) == 1 or not any(delivery.redelivered for delivery in batch)
+        after.settle(batch, ())
+        seen += batch
+    after.close()
+    lost.close()
+    marked = {delivery.message.message_id for delivery in seen if delivery.redelivered}
+    assert marked >= {message.message_id for message in sent[3:5]}
+    assert {delivery.message.message_id for delivery in seen} == {message.message_id for message in sent[3:]}
+
+
 def test_rabbitmq_a_deleted_queue_is_an_error_not_silence(rabbit: RabbitServer) -> None:
     intake = rabbit_queue(rabbit).intake()
     intake.connect()
@@ -200,7 +228,6 @@ def test_rabbitmq_a_full_queue_refuses_and_the_refusals_are_counted(rabbit: Rabb
         rabbit.ctl("clear_policy", "small")
 
 
-@abandons_sockets
 def test_rabbitmq_what_pika_raises_inside_its_loop_is_a_lost_connection(rabbit: RabbitServer, monkeypatch: pytest.MonkeyPatch) -> None:
     # Seen when the broker resets a connection that was just made: nothing that pika would call us back for.
     connector = pika.adapters.utils.io_services_utils._AsyncStreamConnector  # noqa: SLF001  (where it raised)

@@ -10,6 +10,11 @@ def test_the_window_doubles_only_when_it_was_full_and_up_to_its_limit() -> None:
     assert grown == [(False, 1), (True, 2), (False, 2), (True, 4), (True, 5), (False, 5)]
 
 
+def test_the_window_does_not_grow_while_a_crop_in_it_was_held_before() -> None:
+    start = SlowStart(8)
+    assert [start.grow(1, redelivered=1), start.grow(1), start.grow(2, redelivered=1), start.window] == [False, True, False, 2]
+
+
 @pytest.mark.parametrize(("hits", "n", "low", "high"), [(20, 20, 0.839, 1.0), (97, 100, 0.915, 0.990), (485, 500, 0.951, 0.982)])
 def test_wilson_intervals_are_the_published_ones(hits: int, n: int, low: float, high: float) -> None:
     assert Share(hits, n).interval() == pytest.approx((low, high), abs=0.0006)
