@@ -1,3 +1,4 @@
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +8,8 @@ from hypothesis import settings
 from tests.servers.rabbit_server import RabbitServer, rabbit_server
 from tests.servers.redis_server import RedisServer, redis_server
 
+# Its tracebacks of connections that are not there yet would bury a failure.
+logging.getLogger("pika").setLevel(logging.CRITICAL)
 # How long an example takes is the machine's business: timings belong in benchmarks.
 settings.register_profile("maskgate", deadline=None)
 settings.load_profile("maskgate")

@@ -1,0 +1,21 @@
+"""A worker that a marked body kills while it is decoded, as a bug in a codec would: ``python -m tests.faults.poisoned_worker``."""
+
+import os
+import signal
+import sys
+
+import worker.classify
+from contract.image import Pixels, decode
+from worker.__main__ import main
+
+POISON = b"kills whoever decodes it"
+
+if __name__ == "__main__":
+
+    def decode_or_die(body: bytes, content_type: str) -> Pixels:
+        if POISON in body:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return decode(body, content_type)
+
+    worker.classify.decode = decode_or_die  # type: ignore[assignment,attr-defined]
+    sys.exit(main([]))
