@@ -5,12 +5,13 @@
 # make soak MINUTES=10   every fault in random order under load, then the ledger
 # make fault-points      200 workers that kill themselves at every step between receiving and acknowledging
 # make overload          twice the crops that a worker can classify, and then none at work
+# make fuzz COUNT=1000000   damaged pictures and messages through the worker's classification
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup test lint demo servers reference soak fault-points overload
+.PHONY: setup test lint demo servers reference soak fault-points overload fuzz
 
 setup: $(VENV)/.dev servers
 
@@ -42,6 +43,10 @@ soak: setup
 
 overload: setup
 	$(BIN)/python -m tests.faults.overload
+
+COUNT ?= 1000000
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.faults.fuzz --count $(COUNT)
 
 fault-points: setup
 	MASKGATE_DEATHS=200 $(BIN)/pytest -s --timeout 1200 tests/faults/test_fault_points.py

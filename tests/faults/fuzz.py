@@ -1,0 +1,114 @@
+"""``make fuzz COUNT=1000000``: damaged pictures and messages through the worker's own classification; repeatable from its seed.
+
+Exits 0 only if nothing but the closed list of reasons came of it, and resident memory grew by less than 20 MB.
+"""
+
+import argparse
+import random
+import re
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from contract.crop import CROP_TYPE, Message
+from contract.image import JPEG, PGM, PNG, PPM
+from contract.model import Model
+from contract.queue import Delivery
+from tests.faults.hostile import IMAGES
+from worker.classify import classify
+from worker.native_stderr import MutedStderr
+from worker.settings import SHIPPED_MODEL
+
+_BATCH = 64
+#: Memory is measured from here on: by then every buffer has been as large as it gets.
+_WARM_UP = 20_000
+_GROWTH_MB = 20
+_NOW_MS = 1_790_000_000_000
+_MAGIC_BYTES, _SPARED = 8, 0.9
+_TYPES = (JPEG, PNG, PPM, PGM)
+#: What numbers in headers go wrong at.
+_EDGES = tuple(bytes.fromhex(text) for text in ("00", "ff", "7fff", "ffff", "00000000", "7fffffff", "80000000", "ffffffff"))
+_NUMBERS: tuple[object, ...] = (None, True, -1, 0, 1 << 52, 1 << 62, 1 << 70, 1.5, float("nan"), float("inf"))
+_HEADERS = (*_NUMBERS, "", "door", "a:b", "}", "\n", "\x00", "x" * 65, "ü", b"\xff", [1], {"a": None}, "mask", "no_mask")
+
+
+def main(argv: list[str]) -> int:
+    """The command line; returns an exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.fuzz", description=__doc__)
+    parser.add_argument("--count", type=int, default=1_000_000, help="bodies; default: %(default)s")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args(argv)
+    choice = random.Random(arguments.seed)  # noqa: S311  (no secret)
+    model, ends, begun_s = Model.load(SHIPPED_MODEL), Counter[str](), time.monotonic()
+    muted, at_first_mb = MutedStderr(), 0.0
+    seeds = [case.body for case in IMAGES if len(case.body) < 40_000]  # the larger ones have their own test
+    for done in range(0, arguments.count, _BATCH):
+        batch = [delivery(choice, seeds, tag) for tag in range(_BATCH)]
+        with muted:
+            told = classify(batch, model, now_ms=_NOW_MS, max_age_ms=3000, max_skew_ms=250).ends
+        if [end.tag for end in told] != list(range(_BATCH)):
+            print(f"seed {arguments.seed}, after {done} bodies: {len(told)} ends for {_BATCH} crops")
+            return 1
+        ends.update(end.reason.value if end.reason else end.outcome.value for end in told)
+        if not at_first_mb and done >= min(_WARM_UP, arguments.count // 2):
+            at_first_mb = resident_mb()
+    grown_mb = resident_mb() - at_first_mb
+    print(f"{ends.total()} bodies from seed {arguments.seed} in {time.monotonic() - begun_s:.0f} s, no exception")
+    print(", ".join(f"{name} {n}" for name, n in ends.most_common()))
+    print(f"resident memory {at_first_mb:.1f} MB after the warm-up, {grown_mb:+.1f} MB since")
+    return 0 if grown_mb < _GROWTH_MB else 1
+
+
+def delivery(choice: random.Random, seeds: list[bytes], tag: int) -> Delivery:
+    """A message with a damaged body or, one in eight, damaged headers."""
+    body = damaged(choice, choice.choice(seeds), seeds)
+    kind = next(
+        (kind for kind, magic in ((PNG, b"\x89PNG"), (JPEG, b"\xff\xd8"), (PPM, b"P6"), (PGM, b"P5")) if body.startswith(magic)), JPEG
+    )
+    headers: dict[str, object] = {"camera_id": "door", "track_id": "t", "captured_at": _NOW_MS}
+    fields: dict[str, object] = {"content_type": kind, "type": CROP_TYPE, "message_id": f"{choice.getrandbits(128):032x}"}
+    audit = choice.random() < 0.1
+    if audit:
+        headers["label"] = "mask"
+    if choice.random() < 0.125:
+        name = choice.choice([*headers, "label", "slice", "traceparent", *fields])
+        (fields if name in fields else headers)[name] = choice.choice((*_HEADERS, *_TYPES))
+    return Delivery(tag, Message(body, headers=headers, **fields), audit)
+
+
+def damaged(choice: random.Random, body: bytes, seeds: list[bytes]) -> bytes:
+    """One to four of: flipped bits, an edge value, a piece cut out, doubled, or taken from another body, an end cut off."""
+    data = bytearray(body)
+    for _ in range(choice.choice((1, 1, 1, 2, 4))):
+        at, size = choice.randrange(len(data) + 1), choice.choice((1, 2, 4, 16, 64, 256))
+        if at < _MAGIC_BYTES and choice.random() < _SPARED:
+            continue  # else most would end there
+        match choice.randrange(11) // 2:
+            case 0:
+                if data:
+                    data[at % len(data)] ^= 1 << choice.randrange(8)
+            case 1:
+                edge = choice.choice(_EDGES)
+                data[at : at + len(edge)] = edge
+            case 2:
+                del data[at : at + size]
+            case 3:
+                data[at:at] = data[at : at + size]
+            case 4:
+                other = choice.choice(seeds)
+                start = choice.randrange(len(other) + 1)
+                data[at : at + size] = other[start : start + size]
+            case _:
+                del data[at + size :]
+    return bytes(data)
+
+
+def resident_mb() -> float:
+    """This process's."""
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
