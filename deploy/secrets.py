@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from contract.topology import AUDIT_EXCHANGE, AUDIT_QUEUE, DEFINITIONS, LIVE_EXCHANGE, LIVE_QUEUE
+from contract.topology import AUDIT_EXCHANGE, AUDIT_QUEUE, DEAD_QUEUE, DEFINITIONS, LIVE_EXCHANGE, LIVE_QUEUE
 
 _NOTHING = "^$"
 #: Per role: configure, write, read. A camera's user can't send audit labels; nobody but the administrator declares.
@@ -22,6 +22,7 @@ BROKER_RIGHTS = {
     "worker": (_NOTHING, _NOTHING, f"^({LIVE_QUEUE}|{AUDIT_QUEUE})$".replace(".", r"\.")),
     "camera": (_NOTHING, f"^{LIVE_EXCHANGE}$", _NOTHING),
     "auditor": (_NOTHING, f"^({LIVE_EXCHANGE}|{AUDIT_EXCHANGE})$", _NOTHING),
+    "operator": (_NOTHING, f"^({LIVE_EXCHANGE}|{AUDIT_EXCHANGE})$", f"^{DEAD_QUEUE}$".replace(".", r"\.")),
 }
 REDIS_RIGHTS = {
     "admin": "~* &* +@all",
@@ -41,6 +42,7 @@ GIVEN = {
     "worker": {"broker": "worker", "redis": "worker"},
     "producer": {"broker": "auditor"},
     "gate": {"redis": "gate"},
+    "operator": {"broker": "operator"},
     "rabbitmq": {"admin": "admin"},
     "redis": {"admin": "admin"},
 }

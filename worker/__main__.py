@@ -1,4 +1,7 @@
-"""``python -m worker``: the composition root. ``python -m worker health`` asks a running one whether it is ready."""
+"""``python -m worker``: the composition root.
+
+``python -m worker health`` asks a running one whether it is ready; ``python -m worker deadletters`` is for an operator.
+"""
 
 import os
 import socket
@@ -13,12 +16,13 @@ import structlog
 from contract import logs
 from contract.broker import parameters
 from contract.clock import now_ms
-from contract.errors import ConfigurationError, ModelError
+from contract.errors import BrokerError, ConfigurationError, ModelError
 from contract.exit_codes import ExitCode
 from contract.model import Model
-from contract.settings import load
+from contract.settings import BrokerSettings, load
 from contract.stop import Stop
 from contract.store import connect
+from worker import deadletters
 from worker.health import Health, ask, serving
 from worker.loop import Worker
 from worker.rabbit import RabbitIntake
@@ -34,6 +38,8 @@ def main(argv: list[str]) -> int:
     asked_health = argv[:1] == ["health"]
     logs.configure("worker")
     try:
+        if argv[:1] == ["deadletters"]:
+            return _deadletters(argv[1:])
         settings = load(WorkerSettings, argv[1:] if asked_health else argv, "python -m worker")
         if asked_health:
             return _health(settings)
@@ -45,6 +51,16 @@ def main(argv: list[str]) -> int:
     except ModelError as error:
         log.error("worker.bad_model", error=str(error))  # noqa: TRY400
         return ExitCode.BAD_MODEL
+
+
+def _deadletters(argv: list[str]) -> int:
+    arguments = deadletters.arguments_of(argv)
+    settings = load(BrokerSettings, [], "python -m worker deadletters")
+    try:
+        return deadletters.run(arguments, parameters(*settings.broker_login(), name="deadletters"))
+    except BrokerError as error:
+        log.error("deadletters.no_broker", error=str(error))  # noqa: TRY400  (the message says it all)
+        return ExitCode.UNAVAILABLE
 
 
 def _health(settings: WorkerSettings) -> int:
