@@ -43,6 +43,7 @@ GIVEN = {
     "producer": {"broker": "auditor"},
     "gate": {"redis": "gate"},
     "operator": {"broker": "operator"},
+    "camera": {"broker": "camera"},
     "rabbitmq": {"admin": "admin"},
     "redis": {"admin": "admin"},
 }
