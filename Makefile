@@ -6,12 +6,13 @@
 # make fault-points      200 workers that kill themselves at every step between receiving and acknowledging
 # make overload          twice the crops that a worker can classify, and then none at work
 # make fuzz COUNT=1000000   damaged pictures and messages through the worker's classification
+# make outages           broker and Redis gone for 1 s, 30 s and 5 minutes
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup test lint demo servers reference soak fault-points overload fuzz
+.PHONY: setup test lint demo servers reference soak fault-points overload fuzz outages
 
 setup: $(VENV)/.dev servers
 
@@ -47,6 +48,9 @@ overload: setup
 COUNT ?= 1000000
 fuzz: $(VENV)/.dev
 	$(BIN)/python -m tests.faults.fuzz --count $(COUNT)
+
+outages: setup
+	$(BIN)/python -m tests.faults.outages
 
 fault-points: setup
 	MASKGATE_DEATHS=200 $(BIN)/pytest -s --timeout 1200 tests/faults/test_fault_points.py

@@ -1,10 +1,12 @@
 """Free ports, binaries that must be there in CI, and waiting with a deadline."""
 
 import os
+import random
 import shutil
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import pytest
@@ -13,9 +15,12 @@ T = TypeVar("T")
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Below the range that outgoing connections take theirs from: a server that needs seconds to start would find it taken by then."""
+    while True:
+        port = random.randrange(15_000, 32_000)  # noqa: S311  (no secret)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def require(binary: str, *more_places: str) -> str:
