@@ -5,8 +5,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable  # noqa: TC003  (in an annotation of a local variable)
+from contextlib import AbstractContextManager  # noqa: TC003
 from pathlib import Path
 from random import Random
 

@@ -1,4 +1,7 @@
-"""A worker whose model takes so many milliseconds a crop, asleep: ``python -m tests.faults.slow_worker MS``. Too weak for its doors."""
+"""A worker too weak for its doors: ``python -m tests.faults.slow_worker MS [HEARTBEAT_S]``.
+
+Its model takes so many milliseconds a crop, asleep; its broker expects a heartbeat so often.
+"""
 
 import sys
 import time
@@ -7,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+import contract.broker
 from contract.image import Pixels
 from contract.model import Model
 from worker.__main__ import main
@@ -19,4 +23,6 @@ if __name__ == "__main__":
         return classify(self, reduced)
 
     Model.p_mask = slowly  # type: ignore[method-assign,assignment]
+    if len(sys.argv) > 2:
+        contract.broker.HEARTBEAT_S = int(sys.argv[2])
     sys.exit(main([]))

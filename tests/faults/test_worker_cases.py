@@ -1,0 +1,166 @@
+"""What else may happen to a worker: no broker yet, refused by it, a batch longer than the heartbeat, replicas that come and go, no log."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from contract.topology import DEAD_QUEUE, LIVE_QUEUE
+from contract.verdict import history_key
+from tests.faults.load import bodies
+from tests.faults.proxy import FaultProxy
+from tests.faults.test_hostile import confirmed, publish
+from tests.servers.ports import eventually, free_port
+from tests.servers.processes import ROOT, done, running, said
+from tests.servers.rabbit_server import RabbitServer, rabbit_server
+from tests.servers.redis_server import RedisServer
+
+GOOD = bodies(1)[0]
+
+
+@pytest.fixture
+def environment(rabbit: RabbitServer, redis: RedisServer) -> dict[str, str]:
+    return {
+        "MASKGATE_BROKER_URL": rabbit.url,
+        "MASKGATE_REDIS_URL": redis.url,
+        "MASKGATE_LOG_JSON": "true",
+        "MASKGATE_VERDICT_TTL_MS": "600000",
+        "MASKGATE_REPORT_INTERVAL_S": "0.5",
+    }
+
+
+def ended(redis: RedisServer) -> set[str]:
+    with redis.client() as client:
+        return {fields["crop_id"] for _, fields in client.xrange(history_key("door"))}
+
+
+def test_a_worker_that_is_there_before_its_broker_waits_for_it(environment: dict[str, str], rabbit: RabbitServer, tmp_path: Path) -> None:
+    log, port = tmp_path / "log", free_port()
+    with FaultProxy(rabbit.port) as proxy:
+        proxy.refuse()
+        early = {
+            **environment,
+            "MASKGATE_BROKER_URL": rabbit.url.replace(str(rabbit.port), str(proxy.port)),
+            "MASKGATE_METRICS_PORT": str(port),
+        }
+        with running("worker", environment=early, log=log) as worker:
+            said(log, "broker.lost")
+            said(log, "worker.interval", 3)
+            assert "not connected to the broker" in done("worker", "health", environment=early).stdout
+            proxy.accept()
+            said(log, "broker.connected")
+            assert worker.poll() is None
+    assert log.read_text().count('"broker.lost"') == 1, "an outage is one line"
+
+
+@pytest.fixture
+def refusing(rabbit: RabbitServer) -> Iterator[None]:
+    rabbit.ctl("add_user", "stranger", "word")
+    rabbit.ctl("set_permissions", "stranger", "^$", "^$", "^$")
+    yield
+    rabbit.ctl("delete_user", "stranger")
+
+
+@pytest.mark.usefixtures("refusing")
+@pytest.mark.parametrize(("login", "complaint"), [("stranger:wrong", "ProbableAuthentication"), ("stranger:word", "ACCESS_REFUSED")])
+def test_a_worker_that_the_broker_refuses_stays_and_says_so_once(
+    login: str, complaint: str, environment: dict[str, str], rabbit: RabbitServer, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    refused = {**environment, "MASKGATE_BROKER_URL": rabbit.url.replace("guest:guest", login)}
+    with running("worker", environment=refused, log=log) as worker:
+        said(log, "worker.interval", 3)
+        assert worker.poll() is None
+    text = log.read_text()
+    assert text.count('"broker.lost"') == 1
+    assert complaint in text
+    assert login.partition(":")[2] not in text.replace("password", "")
+
+
+def test_a_port_that_says_nothing_is_given_up_and_tried_again(environment: dict[str, str], tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        mute = {**environment, "MASKGATE_BROKER_URL": f"amqp://guest:guest@127.0.0.1:{silent.getsockname()[1]}/%2F"}
+        with running("worker", environment=mute, log=log) as worker:
+            said(log, "broker.lost")
+            assert worker.poll() is None
+
+
+def test_a_batch_slower_than_the_heartbeat_is_done_again_and_nothing_is_lost(
+    environment: dict[str, str], rabbit: RabbitServer, redis: RedisServer, tmp_path: Path
+) -> None:
+    with confirmed(rabbit) as channel:
+        sent = {publish(channel, GOOD.content, GOOD.content_type) for _ in range(150)}
+    log = tmp_path / "log"
+    with running("tests.faults.slow_worker", "150", "1", environment=environment, log=log):
+        eventually(lambda: ended(redis) == sent, 90, "every crop's verdict")
+        said(log, "broker.lost")
+    assert rabbit.depth(DEAD_QUEUE) == 0
+
+
+def test_replicas_come_and_go_and_every_crop_has_its_end(
+    environment: dict[str, str], rabbit: RabbitServer, redis: RedisServer, tmp_path: Path
+) -> None:
+    sent: set[str] = set()
+    with ExitStack() as stack:
+        first = stack.enter_context(running("worker", environment=environment, log=tmp_path / "first"))
+        said(tmp_path / "first", "broker.connected")
+        for replicas in (3, 0):
+            more = [stack.enter_context(running("worker", environment=environment, log=tmp_path / "more")) for _ in range(replicas)]
+            said(tmp_path / "more", "broker.connected", 3)
+            with confirmed(rabbit) as channel:
+                sent |= {publish(channel, GOOD.content, GOOD.content_type) for _ in range(300)}
+            for worker in more:
+                worker.send_signal(signal.SIGTERM)
+            assert [worker.wait(20) for worker in more] == [0] * replicas
+        eventually(lambda: ended(redis) == sent, 30, "every crop's verdict")
+        assert first.poll() is None
+    assert rabbit.depth(LIVE_QUEUE) == rabbit.depth(DEAD_QUEUE) == 0
+
+
+@pytest.mark.parametrize("way", ["closed", "broken pipe", "full disk"])
+def test_a_worker_that_can_not_log_works_on(way: str, environment: dict[str, str], rabbit: RabbitServer, redis: RedisServer) -> None:
+    read, write = os.pipe()
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "worker"]
+        if way == "closed":
+            command = ["sh", "-c", f"exec {sys.executable} -m worker >&- 2>&-"]
+        out = full if way == "full disk" else write
+        worker = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stdout=out, stderr=out)
+    os.close(write)
+    os.close(read)
+    try:
+        for _ in range(2):  # the second comes after lines of several intervals could not be written
+            with confirmed(rabbit) as channel:
+                sent = publish(channel, GOOD.content, GOOD.content_type)
+            eventually(lambda sent=sent: sent in ended(redis), 30, "the verdict")  # type: ignore[misc]
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(10) == 0
+    finally:
+        worker.kill()
+        worker.wait(10)
+
+
+def test_dead_letters_wait_for_a_queue_that_is_missing(environment: dict[str, str], redis: RedisServer, tmp_path: Path) -> None:
+    with rabbit_server() as rabbit:
+        definitions = str(rabbit.folder / "definitions.json")
+        # RabbitMQ tries again after three minutes; a new queue begins with what is set now.
+        rabbit.ctl("eval", "application:set_env(rabbit, dead_letter_worker_publisher_confirm_timeout, 1000).")
+        for queue in (LIVE_QUEUE, DEAD_QUEUE):
+            rabbit.ctl("delete_queue", queue)
+        rabbit.ctl("import_definitions", definitions)
+        rabbit.ctl("delete_queue", DEAD_QUEUE)
+        with confirmed(rabbit) as channel:
+            bad = publish(channel, b"no picture", "image/jpeg")
+            good = publish(channel, GOOD.content, GOOD.content_type)
+        with running("worker", environment={**environment, "MASKGATE_BROKER_URL": rabbit.url}, log=tmp_path / "log"):
+            eventually(lambda: {bad, good} <= ended(redis), 30, "both ends")
+        rabbit.ctl("import_definitions", definitions)
+        eventually(lambda: rabbit.depth(DEAD_QUEUE) == 1, 30, "the dead letter")
+        assert rabbit.get(DEAD_QUEUE)[0][0].message_id == bad
