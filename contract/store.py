@@ -30,6 +30,9 @@ def connect(url: str, password: str | None, *, name: str, timeout_s: float, tls:
         return Redis.from_url(
             url,
             decode_responses=True,
+            # RESP3 would have redis-py ask the server for maintenance notifications, which move a client to another host and stretch its
+            # timeouts; there is no other switch that every redis-py from 6.4 on knows. A door gives an answer in its time or is manual.
+            protocol=2,
             retry=None,
             socket_timeout=timeout_s,
             socket_connect_timeout=min(timeout_s, CONNECT_TIMEOUT_S),
