@@ -144,6 +144,8 @@ def rabbit_server(tls: ServerTls | None = None) -> Iterator[RabbitServer]:
         "RABBITMQ_DIST_PORT": str(distribution),
         "ERL_EPMD_PORT": str(epmd),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
+        # Or a broker that can't start would leave one where the tests were started.
+        "ERL_CRASH_DUMP": str(folder / "erl_crash.dump"),
     }
     server = RabbitServer(port, management, folder, environment, tls_port=tls_port)
     try:
