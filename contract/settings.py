@@ -1,7 +1,8 @@
 """Configuration: environment, secrets files and command line, from one class a process.
 
 ``MASKGATE_BROKER_URL`` in the environment is ``--broker-url`` on the command line, and any setting may come from a file instead:
-``MASKGATE_BROKER_PASSWORD_FILE`` names a file whose content is ``MASKGATE_BROKER_PASSWORD``.
+``MASKGATE_BROKER_PASSWORD_FILE`` names a file whose content is ``MASKGATE_BROKER_PASSWORD``. Keys and certificates come from files only:
+``MASKGATE_BROKER_KEY_FILE`` is a setting of its own, and there is no ``MASKGATE_BROKER_KEY`` that would hold the key.
 """
 
 import os
@@ -14,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from contract.errors import ConfigurationError
+from contract.tls import TlsFiles
 
 PREFIX = "MASKGATE_"
 
@@ -53,10 +55,17 @@ class BrokerSettings(Settings):
 
     broker_url: SecretStr = Field(SecretStr("amqp://guest:guest@127.0.0.1:5672/%2F"), description="amqp:// or amqps://")
     broker_password: SecretStr | None = Field(None, description="replaces the password in the URL; better from a file")
+    broker_ca_file: Path | None = Field(None, description="trust the broker if this authority says so (default: the system's)")
+    broker_cert_file: Path | None = Field(None, description="our certificate, if the broker demands one")
+    broker_key_file: Path | None = Field(None, description="its private key, without a passphrase")
 
     def broker_login(self) -> tuple[str, str | None]:
         """URL and password, revealed: for ``contract.broker.parameters`` only."""
         return self.broker_url.get_secret_value(), self.broker_password.get_secret_value() if self.broker_password else None
+
+    def broker_tls(self) -> TlsFiles:
+        """The files for an amqps:// URL."""
+        return TlsFiles(self.broker_ca_file, self.broker_cert_file, self.broker_key_file)
 
 
 class RedisSettings(Settings):
@@ -64,10 +73,17 @@ class RedisSettings(Settings):
 
     redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="redis:// or rediss://")
     redis_password: SecretStr | None = Field(None, description="replaces the password in the URL; better from a file")
+    redis_ca_file: Path | None = Field(None, description="trust Redis if this authority says so (default: the system's)")
+    redis_cert_file: Path | None = Field(None, description="our certificate, if Redis demands one")
+    redis_key_file: Path | None = Field(None, description="its private key, without a passphrase")
 
     def redis_login(self) -> tuple[str, str | None]:
         """URL and password, revealed: for ``contract.store.connect`` only."""
         return self.redis_url.get_secret_value(), self.redis_password.get_secret_value() if self.redis_password else None
+
+    def redis_tls(self) -> TlsFiles:
+        """The files for a rediss:// URL."""
+        return TlsFiles(self.redis_ca_file, self.redis_cert_file, self.redis_key_file)
 
 
 class _FileSource(PydanticBaseSettingsSource):
@@ -85,7 +101,9 @@ class _FileSource(PydanticBaseSettingsSource):
             raise ConfigurationError(msg) from None
 
     def __call__(self) -> dict[str, Any]:
-        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        # A setting that is a path itself has no second file around it.
+        fields = {name: field for name, field in self.settings_cls.model_fields.items() if not name.endswith("_file")}
+        found = {name: self.get_field_value(field, name)[0] for name, field in fields.items()}
         return {name: value for name, value in found.items() if value is not None}
 
 

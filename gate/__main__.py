@@ -38,7 +38,7 @@ def _wait(argv: Sequence[str]) -> int:
     decision = Decision(Action.MANUAL, "interrupted")
     try:
         settings = load(WaitSettings, argv, "python -m gate wait")
-        with Gate(*settings.redis_login(), timeout_s=settings.redis_timeout_s) as gate:
+        with _gate(settings) as gate:
             decision = gate.decision(settings.camera, settings.track, timeout_s=settings.timeout_s, min_agreeing=settings.min_agreeing)
     except MaskgateError as error:
         decision = Decision(Action.MANUAL, str(error))
@@ -64,8 +64,9 @@ def _watch(argv: Sequence[str]) -> int:
     stop = Stop.on_signals()
     try:
         settings = load(WatchSettings, argv, "python -m gate watch")
-        client = connect(*settings.redis_login(), name="gate-watch", timeout_s=max(1.0, settings.redis_timeout_s))
-        gate = Gate(*settings.redis_login(), timeout_s=settings.redis_timeout_s)
+        timeout_s = max(1.0, settings.redis_timeout_s)
+        client = connect(*settings.redis_login(), name="gate-watch", timeout_s=timeout_s, tls=settings.redis_tls())
+        gate = _gate(settings)
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.BAD_CONFIGURATION
@@ -80,12 +81,16 @@ def _watch(argv: Sequence[str]) -> int:
 def _alive(argv: Sequence[str]) -> int:
     try:
         settings = load(GateSettings, argv, "python -m gate alive")
-        with Gate(*settings.redis_login(), timeout_s=settings.redis_timeout_s) as gate:
+        with _gate(settings) as gate:
             print("a worker is at work" if gate.workers_alive() else "no worker is at work")
     except MaskgateError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _gate(settings: GateSettings) -> Gate:
+    return Gate(*settings.redis_login(), timeout_s=settings.redis_timeout_s, tls=settings.redis_tls())
 
 
 def _discard_output() -> None:

@@ -12,6 +12,8 @@ from contract.clock import Clock, now_ms
 from contract.crop import is_id
 from contract.errors import MaskgateError, StoreError
 from contract.store import connect
+from contract.tls import NO_FILES, TlsFiles
+from contract.tls_trouble import told
 from contract.verdict import ALIVE_KEY, BadVerdictError, CropEnd, Verdict, history_key, parse_end, parse_verdict, track_key, verdict_key
 from gate.decide import Action, Decision, decide, is_fresh
 
@@ -32,17 +34,23 @@ class Gate:
     bounded: give a door an address, or an entry in its hosts file.
 
     Raises:
-        ConfigurationError: the URL is none.
+        ConfigurationError: the URL is none, or the files for TLS are wrong.
     """
 
     def __init__(
-        self, url: str = "redis://127.0.0.1:6379/0", password: str | None = None, *, timeout_s: float = 0.3, clock: Clock = now_ms
+        self,
+        url: str = "redis://127.0.0.1:6379/0",
+        password: str | None = None,
+        *,
+        timeout_s: float = 0.3,
+        tls: TlsFiles = NO_FILES,
+        clock: Clock = now_ms,
     ) -> None:
         self._timeout_s = timeout_s
         self._clock = clock
-        self._redis = connect(url, password, name="gate", timeout_s=timeout_s)
+        self._redis = connect(url, password, name="gate", timeout_s=timeout_s, tls=tls)
         # Blocking reads wait longer than any other answer may take.
-        self._following = connect(url, password, name="gate-follow", timeout_s=timeout_s + _FOLLOW_BLOCK_S)
+        self._following = connect(url, password, name="gate-follow", timeout_s=timeout_s + _FOLLOW_BLOCK_S, tls=tls)
 
     def __enter__(self) -> Self:
         return self
@@ -186,8 +194,7 @@ def _store_errors() -> Iterator[None]:
     try:
         yield
     except RedisError as error:
-        msg = f"{type(error).__name__}: {error}"
-        raise StoreError(msg) from None
+        raise StoreError(told(error, "MASKGATE_REDIS")) from None
     except UnicodeDecodeError as error:
         msg = f"not a verdict: {error}"
         raise BadVerdictError(msg) from None

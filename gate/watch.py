@@ -16,6 +16,7 @@ from contract.clock import now_ms
 from contract.crop import is_id
 from contract.errors import MaskgateError
 from contract.stop import Stop
+from contract.tls_trouble import told
 from contract.verdict import CHANNEL_PATTERN, camera_of_channel
 from gate.client import Gate, subscription
 from gate.decide import Action, Decision
@@ -99,7 +100,7 @@ def watch(gate: Gate, client: Redis, cameras: list[str], *, stop: Stop, console:
                     backoff.reset()
                     _show(screen, live, console)
             except (RedisError, MaskgateError) as error:
-                screen.lose(str(error))
+                screen.lose(told(error, "MASKGATE_REDIS") if isinstance(error, RedisError) else str(error))
                 _show(screen, live, console)
                 stop.sleep(backoff.next_s())
     finally:

@@ -67,7 +67,8 @@ def _produce(settings: ProducerSettings) -> int:
     stop = Stop.on_signals()
     name = f"producer-{socket.gethostname()}-{os.getpid()}"
     # A folder can wait for a broker, a live camera can't: it drops what it can't hand over.
-    outlet = RabbitOutlet(parameters(*settings.broker_login(), name=name), stop=stop, patient=settings.rate is None)
+    broker = parameters(*settings.broker_login(), name=name, tls=settings.broker_tls())
+    outlet = RabbitOutlet(broker, stop=stop, patient=settings.rate is None)
     plan = Plan(settings.camera, settings.rate, settings.limit, settings.track_length, settings.audit_every)
     outlet.wait_for_broker(_CONNECT_TIMEOUT_S)
     begun_s = time.monotonic()

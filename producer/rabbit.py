@@ -16,6 +16,7 @@ import structlog
 from pika.adapters.select_connection import IOLoop
 
 from contract.backoff import Backoff
+from contract.broker import trouble
 from contract.crop import Message
 from contract.queue import Refusal, Tally
 from contract.stop import Stop
@@ -206,7 +207,7 @@ class RabbitOutlet:
         self._returned.clear()
         self._retry_at_s = time.monotonic() + self._backoff.next_s()
         if not self._trouble and not self._stop.requested:
-            self._trouble = f"{type(error).__name__}: {error}"
+            self._trouble = trouble(error)
             log.warning("broker.lost", error=self._trouble)
 
 

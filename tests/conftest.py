@@ -5,6 +5,7 @@ import pytest
 import structlog
 from hypothesis import settings
 
+from tests.servers.certificates import Authority, Certificate, ServerTls
 from tests.servers.rabbit_server import RabbitServer, rabbit_server
 from tests.servers.redis_server import RedisServer, redis_server
 
@@ -40,6 +41,25 @@ def redis(shared_redis: RedisServer) -> RedisServer:
     with shared_redis.client() as client:
         client.flushall()
     return shared_redis
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Issued the servers' certificates, and clients' that they trust."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def rabbit_certificate(authority: Authority) -> Certificate:
+    """The one that ``mutual_rabbit`` shows; for this name, not for the address behind it."""
+    return authority.issue("localhost")
+
+
+@pytest.fixture(scope="session")
+def mutual_rabbit(authority: Authority, rabbit_certificate: Certificate) -> Iterator[RabbitServer]:
+    """A broker whose TLS port demands a client certificate."""
+    with rabbit_server(ServerTls(authority.ca, rabbit_certificate, demands_client_certificate=True)) as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

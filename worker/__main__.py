@@ -79,10 +79,10 @@ def _work(settings: WorkerSettings) -> int:
     health = Health(settings.stalled_after_s)
     stats = Stats()
     intake = RabbitIntake(
-        parameters(*settings.broker_login(), name=name),
+        parameters(*settings.broker_login(), name=name, tls=settings.broker_tls()),
         prefetch=settings.prefetch,
     )
-    client = connect(*settings.redis_login(), name=name, timeout_s=settings.redis_timeout_s)
+    client = connect(*settings.redis_login(), name=name, timeout_s=settings.redis_timeout_s, tls=settings.redis_tls())
     model = Model.load(settings.model_path, settings.model_sha256)
     log.info("worker.started", model=model.card.name, model_sha256=model.sha256)
     store = RedisVerdictStore(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pika
 
+from contract.broker import trouble
 from contract.crop import Message
 from contract.errors import BrokerError
 from contract.queue import Delivery
@@ -146,5 +147,4 @@ def _broker_errors() -> Iterator[None]:
     except BrokerError:
         raise
     except Exception as error:  # noqa: BLE001  (a header out of range raises whatever Python does, inside pika's decoder)
-        msg = f"{type(error).__name__}: {error}"
-        raise BrokerError(msg) from None
+        raise BrokerError(trouble(error)) from None

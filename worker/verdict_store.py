@@ -12,6 +12,7 @@ from redis import Redis
 from redis.exceptions import DataError, NoScriptError, RedisError
 
 from contract.errors import StoreError
+from contract.tls_trouble import told
 from contract.verdict import ALIVE_KEY, NO_CAMERA, Outcome, audit_key, audit_seen_key, history_key, track_key, verdict_key
 from worker.classify import End
 from worker.redis_clock import ClockReading
@@ -134,5 +135,4 @@ def _store_errors() -> Iterator[None]:
     except DataError:
         raise  # we passed it nonsense: trying again would not help
     except RedisError as error:
-        msg = f"{type(error).__name__}: {error}"
-        raise StoreError(msg) from None
+        raise StoreError(told(error, "MASKGATE_REDIS")) from None

@@ -262,7 +262,11 @@ def test_the_exit_code_of_waiting_is_the_decision(admin: Redis, environment: dic
     assert (told["verdict"] or {}).get("crop_id") == (None if code == 2 else "c")
 
 
-@pytest.mark.parametrize("arguments", [("a:b",), ("lobby", "--timeout-s", "-1"), ("lobby", "--redis-url", "http://x"), ()], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [("a:b",), ("lobby", "--timeout-s", "-1"), ("lobby", "--redis-url", "http://x"), ("lobby", "--redis-ca-file", "/x"), ()],
+    ids=" ".join,
+)
 def test_whatever_is_wrong_with_the_command_exits_as_manual(arguments: tuple[str, ...], environment: dict[str, str]) -> None:
     assert done("gate", "wait", *arguments, environment=environment).returncode == 2
 

@@ -7,6 +7,7 @@ from typing import cast
 
 import pika.adapters.utils.io_services_utils
 import pytest
+from structlog.testing import capture_logs
 
 from contract.broker import parameters
 from contract.crop import Crop, Message, new_crop_id, parse, to_message
@@ -244,6 +245,21 @@ def test_rabbitmq_what_pika_raises_inside_its_loop_is_a_lost_connection(rabbit: 
     offer(outlet, 3)
     outlet.close()
     assert outlet.live.accepted == 3
+
+
+def test_rabbitmq_whoever_finds_no_broker_says_why() -> None:
+    nowhere = parameters("amqp://127.0.0.1:1", None, name="test")
+    with pytest.raises(BrokerError, match="Connection refused"):
+        RabbitIntake(nowhere, prefetch=1).connect()
+    outlet = RabbitOutlet(nowhere, stop=Stop())
+
+    def lost() -> list[str]:
+        outlet.rest(0.05)
+        return [entry["error"] for entry in told if entry["event"] == "broker.lost"]
+
+    with capture_logs() as told:
+        assert "Connection refused" in eventually(lost, what="the line in the log")[0]
+    outlet.close()
 
 
 def test_rabbitmq_an_unroutable_crop_is_counted_as_such(rabbit: RabbitServer) -> None:

@@ -154,6 +154,11 @@ def test_a_crop_of_no_known_camera_still_has_its_end_on_record(client: Redis, st
     assert client.xlen(history_key("?")) == 1
 
 
+def test_no_server_can_tell_a_client_to_move_or_to_wait_longer(client: Redis) -> None:
+    ours = next(entry for entry in client.client_list() if entry["name"] == "test")
+    assert ours["resp"] == "2", "such notifications exist in RESP3 only"
+
+
 def test_a_redis_that_is_gone_is_a_store_error() -> None:
     with connect("redis://127.0.0.1:1/0", None, name="test", timeout_s=0.5) as gone, pytest.raises(StoreError):
         RedisVerdictStore(gone, model="m", ttl_ms=1, max_skew_ms=1, history_length=1).write([end("a", 1)])

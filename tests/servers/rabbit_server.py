@@ -15,6 +15,7 @@ import pika
 import pytest
 
 from contract.topology import AUDIT_QUEUE, DEAD_QUEUE, DEFINITIONS, LIVE_QUEUE
+from tests.servers.certificates import ServerTls
 from tests.servers.ports import eventually, free_port, require
 
 _BIN = "/usr/lib/rabbitmq/bin"
@@ -27,10 +28,15 @@ class RabbitServer:
     folder: Path
     environment: dict[str, str] = field(repr=False)
     process: "subprocess.Popen[bytes] | None" = None
+    tls_port: int | None = None
 
     @property
     def url(self) -> str:
         return f"amqp://guest:guest@127.0.0.1:{self.port}/%2F"
+
+    @property
+    def tls_url(self) -> str:
+        return f"amqps://guest:guest@localhost:{self.tls_port}/%2F"
 
     @property
     def management_url(self) -> str:
@@ -61,6 +67,10 @@ class RabbitServer:
                 self.process.wait(30)
             except subprocess.TimeoutExpired:
                 self.process.kill()
+
+    def forget_certificates(self) -> None:
+        """Read them again, rather than in two minutes."""
+        self.ctl("eval", "ssl:clear_pem_cache().")
 
     def ctl(self, *arguments: str) -> str:
         command = [require("rabbitmqctl", _BIN), "-q", "-n", self.environment["RABBITMQ_NODENAME"], *arguments]
@@ -100,7 +110,7 @@ class RabbitServer:
 
 
 @contextmanager
-def rabbit_server() -> Iterator[RabbitServer]:
+def rabbit_server(tls: ServerTls | None = None) -> Iterator[RabbitServer]:
     require("rabbitmq-server", _BIN)
     folder = Path(tempfile.mkdtemp(prefix="maskgate-rabbit-"))
     port, distribution, epmd, management = (free_port() for _ in range(4))
@@ -110,6 +120,10 @@ def rabbit_server() -> Iterator[RabbitServer]:
         f"listeners.tcp.1 = 127.0.0.1:{port}\nmanagement.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}\n"
         f"load_definitions = {folder / 'definitions.json'}\nlog.console = true\nlog.file = false\n"
     )
+    tls_port = free_port() if tls else None
+    if tls:
+        with (folder / "rabbitmq.conf").open("a") as conf:
+            conf.write(_tls_options(tls_port, tls))
     # A broker that imports definitions makes no default user.
     everything = {"user": "guest", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}
     guest = {"name": "guest", "password": "guest", "tags": "administrator"}
@@ -130,8 +144,10 @@ def rabbit_server() -> Iterator[RabbitServer]:
         "RABBITMQ_DIST_PORT": str(distribution),
         "ERL_EPMD_PORT": str(epmd),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
+        # Or a broker that can't start would leave one where the tests were started.
+        "ERL_CRASH_DUMP": str(folder / "erl_crash.dump"),
     }
-    server = RabbitServer(port, management, folder, environment)
+    server = RabbitServer(port, management, folder, environment, tls_port=tls_port)
     try:
         server.start()
         yield server
@@ -139,6 +155,19 @@ def rabbit_server() -> Iterator[RabbitServer]:
         server.stop()
         _end_epmd(epmd)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tls_options(port: int | None, tls: ServerTls) -> str:
+    demanded = str(tls.demands_client_certificate).lower()
+    return (
+        f"listeners.ssl.1 = 127.0.0.1:{port}\n"
+        f"ssl_options.cacertfile = {tls.ca}\n"
+        f"ssl_options.certfile = {tls.certificate.cert}\n"
+        f"ssl_options.keyfile = {tls.certificate.key}\n"
+        f"ssl_options.versions.1 = tlsv1.3\nssl_options.versions.2 = tlsv1.2\n"
+        f"ssl_options.verify = {'verify_peer' if tls.demands_client_certificate else 'verify_none'}\n"
+        f"ssl_options.fail_if_no_peer_cert = {demanded}\n"
+    )
 
 
 def _end_epmd(port: int) -> None:

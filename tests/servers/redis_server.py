@@ -13,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
 from redis.retry import Retry
 
+from tests.servers.certificates import ServerTls
 from tests.servers.ports import eventually, free_port, require
 
 
@@ -22,10 +23,15 @@ class RedisServer:
     process: "subprocess.Popen[bytes]"
     command: Sequence[str]
     folder: Path
+    tls_port: int | None = None
 
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def tls_url(self) -> str:
+        return f"rediss://localhost:{self.tls_port}/0"
 
     def client(self) -> Redis:
         return Redis(port=self.port, decode_responses=True)
@@ -49,19 +55,31 @@ class RedisServer:
 
 
 @contextmanager
-def redis_server(acl_file: Path | None = None, *, extra: Sequence[str] = ()) -> Iterator[RedisServer]:
+def redis_server(acl_file: Path | None = None, *, extra: Sequence[str] = (), tls: ServerTls | None = None) -> Iterator[RedisServer]:
     binary = require("redis-server")
     folder = Path(tempfile.mkdtemp(prefix="maskgate-redis-"))
     port = free_port()
     command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder), *extra]
     command += ["--aclfile", str(acl_file)] if acl_file else []
-    server = RedisServer(port, _run(command, folder), command, folder)
+    tls_port = free_port() if tls else None
+    command += _tls_options(tls_port, tls) if tls else []
+    server = RedisServer(port, _run(command, folder), command, folder, tls_port)
     try:
         eventually(server.answers, what=f"redis-server answering (log: {folder})")
         yield server
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tls_options(port: int | None, tls: ServerTls) -> list[str]:
+    return [
+        *("--tls-port", str(port)),
+        *("--tls-ca-cert-file", str(tls.ca)),
+        *("--tls-cert-file", str(tls.certificate.cert)),
+        *("--tls-key-file", str(tls.certificate.key)),
+        *("--tls-auth-clients", "yes" if tls.demands_client_certificate else "no"),
+    ]
 
 
 def _run(command: Sequence[str], folder: Path) -> "subprocess.Popen[bytes]":
