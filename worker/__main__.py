@@ -57,7 +57,7 @@ def _deadletters(argv: list[str]) -> int:
     arguments = deadletters.arguments_of(argv)
     settings = load(BrokerSettings, [], "python -m worker deadletters")
     try:
-        return deadletters.run(arguments, parameters(*settings.broker_login(), name="deadletters"))
+        return deadletters.run(arguments, parameters(*settings.broker_login(), name="deadletters", tls=settings.broker_tls()))
     except BrokerError as error:
         log.error("deadletters.no_broker", error=str(error))  # noqa: TRY400  (the message says it all)
         return ExitCode.UNAVAILABLE
