@@ -7,12 +7,13 @@
 # make overload          twice the crops that a worker can classify, and then none at work
 # make fuzz COUNT=1000000   damaged pictures and messages through the worker's classification
 # make outages           broker and Redis gone for 1 s, 30 s and 5 minutes
+# make lock, make audit   the images' dependencies with their hashes, made anew; what is known against them
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup test lint demo servers reference soak fault-points overload fuzz outages
+.PHONY: setup test lint demo servers reference soak fault-points overload fuzz outages lock audit
 
 setup: $(VENV)/.dev servers
 
@@ -51,6 +52,19 @@ fuzz: $(VENV)/.dev
 
 outages: setup
 	$(BIN)/python -m tests.faults.outages
+
+LOCKED := gate producer worker
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --python-version 3.13 --python-platform x86_64-manylinux_2_28 \
+  --generate-hashes --no-annotate --no-header
+
+lock: $(VENV)/.dev
+	$(BIN)/pip install --quiet 'uv>=0.9'
+	for role in $(LOCKED); do $(LOCK) --extra $$role pyproject.toml --output-file deploy/locks/$$role.txt || exit; done
+	echo 'hatchling>=1.27' | $(LOCK) - --output-file deploy/locks/build.txt
+
+audit: $(VENV)/.dev
+	$(BIN)/pip install --quiet 'pip-audit>=2.9'
+	for role in $(LOCKED); do $(BIN)/pip-audit --strict --require-hashes --disable-pip -r deploy/locks/$$role.txt || exit; done
 
 fault-points: setup
 	MASKGATE_DEATHS=200 $(BIN)/pytest -s --timeout 1200 tests/faults/test_fault_points.py

@@ -1,0 +1,31 @@
+"""The locks that images are built from hold what pyproject.toml asks for, every file by its hash."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parent.parent.parent
+LOCKS = sorted((ROOT / "deploy" / "locks").glob("*.txt"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def wanted(role: str) -> list[str]:
+    if role == "build":
+        return list(PROJECT["build-system"]["requires"])
+    return [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"][role]]
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+def test_a_lock_has_what_its_role_needs_and_a_hash_for_every_file(lock: Path) -> None:
+    entries = lock.read_text().replace("\\\n", " ").splitlines()
+    assert all(" --hash=sha256:" in entry for entry in entries)
+    locked = dict(entry.split()[0].split("==") for entry in entries)
+    for line in wanted(lock.stem):
+        requirement = Requirement(line)
+        assert requirement.specifier.contains(locked[requirement.name]), f"{requirement}: run make lock"
+
+
+def test_every_role_of_the_compose_file_but_the_trainer_has_its_lock() -> None:
+    assert {lock.stem for lock in LOCKS} == {"build", "gate", "producer", "worker"}
