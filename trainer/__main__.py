@@ -12,11 +12,11 @@ import structlog
 from contract import logs
 from contract.errors import ConfigurationError, ModelError
 from contract.exit_codes import ExitCode
-from trainer import commands
+from trainer import commands, studies
 from trainer.distributed import leave
 from trainer.export import PRECISIONS
-from trainer.fit import Recipe
 from trainer.holdout import COVERAGE, TARGET
+from trainer.recipe import Recipe
 
 log = structlog.get_logger()
 
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     crossval = add("crossval", parents=[data, recipe, out], help="stratified, grouped k-fold cross-validation → crossval.json")
     crossval.add_argument("--folds", type=int, default=5)
     crossval.add_argument("--start", **start)
-    crossval.set_defaults(run=commands.crossval)
+    crossval.set_defaults(run=studies.crossval)
 
     loso = add("loso", parents=[data, recipe, out], help="leave one source out, for every source → loso.json")
     loso.add_argument("--seeds", type=int, default=3)
@@ -78,10 +78,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=SOURCE,…",
         help="sources left out together; default: each by itself",
     )
-    loso.set_defaults(run=commands.loso)
+    loso.set_defaults(run=studies.loso)
 
     compare = add("compare", parents=[data, recipe, out], help="train every network on one split, float and int8 → comparison.json")
-    compare.set_defaults(run=commands.compare)
+    compare.set_defaults(run=studies.compare)
     _add_what_trains_nothing(add, data, out)
     return parser
 
@@ -92,7 +92,7 @@ def _add_what_trains_nothing(
     audit = add("audit-labels", help="labels that out-of-fold predictions contradict → labels.csv, labels.png")
     audit.add_argument("--crossval", type=Path, required=True, metavar="crossval.json")
     audit.add_argument("--out", type=Path, required=True, metavar="DIR")
-    audit.set_defaults(run=commands.audit_labels)
+    audit.set_defaults(run=studies.audit_labels)
 
     size = add("size", help="what each width of a network costs; with a budget, the widest within it")
     size.add_argument("--network", dest="sized", default=Recipe().network)
@@ -101,7 +101,7 @@ def _add_what_trains_nothing(
     size.add_argument("--width", type=float, action="append", help="look at this one; repeatable")
     size.add_argument("--budget-us", type=float, metavar="µS", help="per crop, one thread, 32 at a time")
     size.add_argument("--budget-parameters", type=int, metavar="N")
-    size.set_defaults(run=commands.size)
+    size.set_defaults(run=studies.size)
 
     export = add("export", help="write a checkpoint as ONNX, with its card")
     export.add_argument("--checkpoint", type=Path, required=True)

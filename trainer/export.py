@@ -22,10 +22,12 @@ from contract.model import Model
 from contract.preprocess import PREPROCESSING, normalise
 from trainer.calibration import Band
 from trainer.card_text import card_text
+from trainer.checkpoint import Trained
 from trainer.evaluate import RATES, measures, p_mask_of
-from trainer.fit import Trained, input_shape, logits_of
+from trainer.fit import logits_of
 from trainer.latency import latencies
 from trainer.onnx_graph import INPUT, float_graph, int8_graph
+from trainer.recipe import input_shape
 
 #: How far onnxruntime's probabilities may be from torch's: in float anywhere; in int8 on average over pictures.
 PARITY_TOLERANCE, INT8_TOLERANCE = 1e-4, 0.02

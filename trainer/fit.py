@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -15,62 +15,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from contract.card import InputShape
 from contract.errors import ConfigurationError
 from contract.preprocess import normalise
 from trainer import distributed
 from trainer.augment import Augmentation, World
 from trainer.calibration import temperature_for
+from trainer.checkpoint import Trained, write_whole
 from trainer.copy_paste import CutMasks
 from trainer.data import LabelledImages
 from trainer.networks import NETWORKS, Mirrored, build
+from trainer.recipe import Recipe
 
 #: A training is looked at this often: validation, checkpoint, whether to stop.
 _LOOKS = 20
 #: The weights are averaged over at most one of so many parts of a training.
 _AVERAGED_PARTS = 20
-#: Pictures are kept this much larger than the network's input, for the augmentation to cut from. Twice, so that one which is not moved
-#: comes out as sharp as serving makes it: at 1.4 times, training was blurred, and the sharp test set lost two points.
-_KEPT_SIZE = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How to train; every field is a command-line option."""
-
-    network: str = "residual"
-    width: float = 1.0  # of every layer; ``python -m trainer size`` shows what a width costs
-    side_px: int = 28  # more resolution was measured to be worth nothing, colour much
-    channels: int = 3
-    mirror: bool = False  # the finished network is asked about the mirrored picture too, at twice the cost
-    samples: int = 1_000_000  # augmented pictures seen in all
-    batch: int = 256
-    learning_rate: float = 3e-3
-    weight_decay: float = 0.02
-    label_smoothing: float = 0.05  # some labels are wrong
-    ema_decay: float = 0.998  # of the averaged weights; less in a short training, which would else average its beginning
-    geometry: float = 1.0  # this and the next five: trainer.augment.World
-    light: float = 1.0
-    damage: float = 1.0
-    grey: float = 0.25  # share of pictures that lose their colour: infrared cameras and the bank's grey data set
-    synthetic_masks: float = 0.3
-    cut_masks: float = 0.3
-    distil: float = 0.7  # weight of the teachers' opinion against the label's; without teachers, none
-    patience: int = 10  # looks (there are 20) without a better validation loss before it stops
-    seed: int = 0
-    threads: int = 2
-    favour: Mapping[str, float] = field(default_factory=dict)  # how much more a source weighs than its size says
-    tight: Sequence[str] = ()  # sources whose faces fill the picture: synthetic masks fit them
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """A network with averaged weights and the temperature that calibrates it."""
-
-    network: nn.Module
-    recipe: Recipe
-    temperature: float
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +41,6 @@ class Look:
     accuracy: float
     validation_loss: float | None = None
     validation_accuracy: float | None = None
-
-
-def kept_shape(recipe: Recipe) -> InputShape:
-    """The size at which pictures are kept for training: colour, larger than the network's input."""
-    return InputShape(recipe.side_px * _KEPT_SIZE, recipe.side_px * _KEPT_SIZE, 3)
-
-
-def input_shape(recipe: Recipe) -> InputShape:
-    """The network's input."""
-    return InputShape(recipe.side_px, recipe.side_px, recipe.channels)
 
 
 def sampling_weights(
@@ -268,7 +217,7 @@ def fit(
             training.seconds = before_s + time.monotonic() - begun_s
             tell(Look(training.step * recipe.batch, loss, accuracy, *validated))
             if state_path is not None and training.rank == 0:
-                _save(training.state(), state_path)
+                write_whole(training.state(), state_path)
             stopped = distributed.agree(training.looks_since_best >= recipe.patience and not last, training.world)
         elif training.step % 50 == 0:
             tell(Look(training.step * recipe.batch, loss, accuracy))
@@ -296,34 +245,3 @@ def logits_of(network: nn.Module, reduced: npt.NDArray[np.uint8]) -> Tensor:
 def _bfloat16_is_fast() -> bool:
     """Whether this processor multiplies in bfloat16: 1.4 to 1.9 times the speed."""
     return bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001  (torch has no public question for it)
-
-
-def _save(state: dict[str, Any], path: Path) -> None:
-    """Whole or not at all: a run that is killed while it saves keeps what it had."""
-    beside = path.with_suffix(".new")
-    torch.save(state, beside)
-    beside.replace(path)
-
-
-def save(trained: Trained, path: Path, facts: dict[str, Any]) -> None:
-    """Write a checkpoint: weights, recipe, and what the card will say of the data."""
-    state = trained.network.state_dict()
-    _save({"state": state, "recipe": asdict(trained.recipe), "temperature": trained.temperature, "facts": facts}, path)
-
-
-def restore(path: Path) -> tuple[Trained, dict[str, Any]]:
-    """Read a checkpoint.
-
-    Raises:
-        ConfigurationError: it is none.
-    """
-    try:
-        saved = torch.load(path, weights_only=True)
-        recipe = replace(Recipe(), **saved["recipe"])
-        network = build(recipe.network, recipe.channels, recipe.side_px, recipe.width)
-        network = Mirrored(network) if recipe.mirror else network
-        network.load_state_dict(saved["state"])
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, UnpicklingError) as error:
-        msg = f"no checkpoint of ours: {path}: {str(error).splitlines()[0]}"
-        raise ConfigurationError(msg) from None
-    return Trained(network.eval(), recipe, saved["temperature"], 0.0), saved["facts"]

@@ -20,7 +20,8 @@ from trainer.calibration import Band, best_threshold, narrowest_band
 from trainer.copy_paste import cut_masks
 from trainer.data import LabelledImages
 from trainer.evaluate import RATES, Floats, measures
-from trainer.fit import Look, Recipe, fit, input_shape, kept_shape, logits_of
+from trainer.fit import Look, fit, logits_of
+from trainer.recipe import Recipe, input_shape, kept_shape
 
 Tell = Callable[[Look], None]
 Chosen = npt.NDArray[np.bool_]

@@ -24,16 +24,18 @@ import torch
 
 from trainer.augment import Augmentation, World
 from trainer.calibration import best_threshold, narrowest_band, reliability, temperature_for
+from trainer.checkpoint import Trained
 from trainer.copy_paste import cut_masks, paste_masks
 from trainer.corruptions import CORRUPTIONS, SEVERITIES, SIDE_PX, Corruption
 from trainer.data import LabelledImages
 from trainer.evaluate import wilson
 from trainer.export import Checking, colour_patterns, export
-from trainer.fit import Recipe, Trained, Training, fit, input_shape, kept_shape, logits_of, sampling_weights
+from trainer.fit import Training, fit, logits_of, sampling_weights
 from trainer.groups import fingerprint, group
 from trainer.holdout import folds, predict_held_out, validation_split
 from trainer.networks import NETWORKS, build
 from trainer.onnx_graph import float_graph
+from trainer.recipe import Recipe, input_shape, kept_shape
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
 RECIPE = Recipe(samples=512, batch=32, threads=1, width=0.25, ema_decay=0.5)
