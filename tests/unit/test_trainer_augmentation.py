@@ -1,0 +1,94 @@
+"""What training makes of a picture, and what corruptions do."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from contract.card import InputShape
+from contract.image import Pixels
+from contract.preprocess import normalise, reduce
+
+pytest.importorskip("torch", reason="the trainer extra is not installed")
+
+import torch
+
+from tests.unit.drawn_photographs import faces, labelled
+from trainer.augment import Augmentation, World
+from trainer.corruptions import CORRUPTIONS, SEVERITIES, SIDE_PX, Corruption
+from trainer.fit import sampling_weights
+from trainer.recipe import Recipe, input_shape, kept_shape
+
+
+def augmented(seed: int, world: World) -> tuple[Any, Any]:
+    batch = torch.from_numpy(np.stack([reduce(face, InputShape(40, 40, 3)) for face in faces(64)]))
+    labels = torch.arange(64) % 2
+    everyone = torch.ones(64, dtype=torch.bool)
+    return Augmentation(28, seed, world)(batch, labels, everyone, everyone)
+
+
+def test_augmentation_repeats_from_its_seed_and_stays_in_range() -> None:
+    world = World(damage=3, synthetic_masks=0.5)
+    (images, labels), (again, same) = augmented(1, world), augmented(1, world)
+    assert torch.equal(images, again)
+    assert torch.equal(labels, same)
+    assert not torch.equal(images, augmented(2, world)[0])
+    assert images.shape == (64, 3, 28, 28)
+    assert float(images.min()) >= -1
+    assert float(images.max()) <= 1
+    assert torch.isfinite(images).all()
+
+
+def test_a_drawn_mask_comes_with_its_label() -> None:
+    assert augmented(0, World())[1].sum() == 32
+    assert augmented(0, World(synthetic_masks=1.0))[1].sum() == 64
+
+
+def test_lamps_take_blue_or_red_from_some_pictures_and_leave_the_others() -> None:
+    images = torch.full((400, 3, 28, 28), 0.5)
+    lit = Augmentation(28, 0).lamps(images)
+    changed = (lit != images).flatten(1).any(1)
+    assert 0.1 < float(changed.float().mean()) < 0.3
+    warm, cold = lit[:, 2] < lit[:, 0] - 1e-3, lit[:, 0] < lit[:, 2] - 1e-3
+    assert warm.flatten(1).any(1).sum() > cold.flatten(1).any(1).sum() > 0
+    assert float(lit.min()) >= -1
+
+
+def test_grey_pictures_have_equal_channels() -> None:
+    images, _ = augmented(0, World(grey=1.0))
+    assert float((images[:, 0] - images[:, 2]).abs().max()) < 1e-5
+
+
+def test_half_of_what_is_seen_stays_bare_when_some_of_it_is_given_masks() -> None:
+    images = labelled(faces(60), [1] * 10 + [0] * 50)
+    become = np.where(images.labels == 0, 0.3, 0)
+    weights = sampling_weights(images, {}, become)
+    assert weights.sum() == pytest.approx(1)
+    assert (weights * (1 - become))[images.labels == 0].sum() == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("corruption", [c for family in CORRUPTIONS.values() for c in family], ids=lambda c: c.__name__)
+def test_a_corruption_changes_more_at_the_highest_severity_and_repeats(corruption: Corruption) -> None:
+    picture = reduce(faces(1)[0], InputShape(SIDE_PX, SIDE_PX, 3))
+
+    def change(severity: int) -> Pixels:
+        return reduce(corruption(picture, severity, np.random.default_rng(1)), InputShape(28, 28, 3))
+
+    untouched = reduce(picture, InputShape(28, 28, 3)).astype(float)
+    distances = [float(np.abs(change(severity) - untouched).mean()) for severity in SEVERITIES]
+    assert distances[4] > distances[0] > 0
+    assert (change(3) == change(3)).all()
+
+
+@pytest.mark.parametrize("side", [28, 112])
+def test_a_picture_that_is_not_moved_is_trained_on_as_sharp_as_it_is_served(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = Recipe()
+    pictures = [reduce(face, InputShape(side, side, 3)) for face in faces(8)]
+    kept = labelled(pictures, side=kept_shape(recipe).width)
+    still = Augmentation(28, 0, World(geometry=0, light=0, damage=0, grey=0))
+    monkeypatch.setattr(still, "_views", lambda count, kept_px: np.stack([np.diag([kept_px / 56, kept_px / 56, 1.0])] * count))
+    monkeypatch.setattr(still, "_side_shadow", lambda images: images)
+    nothing = torch.zeros(8, dtype=torch.bool)
+    images, _ = still(torch.from_numpy(kept.pixels), torch.from_numpy(kept.labels), nothing, nothing)
+    served = normalise([reduce(picture, input_shape(recipe)) for picture in pictures])
+    assert np.abs(images.numpy() - served).max() < 2.1 / 127.5

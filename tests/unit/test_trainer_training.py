@@ -1,0 +1,146 @@
+"""Networks, training, resuming, teachers and export."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from contract.card import InputShape
+from contract.errors import ConfigurationError, ModelError
+from contract.model import Model
+
+pytest.importorskip("torch", reason="the trainer extra is not installed")
+
+import torch
+
+from tests.unit.drawn_photographs import RECIPE, faces, labelled
+from trainer.checkpoint import Trained
+from trainer.export import Checking, colour_patterns, export
+from trainer.fit import Training, fit, logits_of
+from trainer.networks import NETWORKS, build
+from trainer.onnx_graph import float_graph
+from trainer.recipe import Recipe, input_shape
+
+
+def trained(recipe: Recipe) -> tuple[Trained, Checking]:
+    train, validation = labelled(faces(48)), labelled(faces(16, seed=1), side=28)
+    validation = validation.subset(np.ones(16, bool), input_shape(recipe))
+    result = fit(train, validation, recipe, lambda _: None)
+    calibration = train.subset(np.ones(48, bool), input_shape(recipe)).pixels
+    return result, Checking(calibration, validation.pixels, validation.labels)
+
+
+FACTS: dict[str, Any] = {
+    "trained_at": "2026-01-01",
+    "data_sha256": "0" * 64,
+    "sources": {},
+    "parameters": 0,
+    "samples": 0,
+    "teachers": 0,
+    "seed": 0,
+    "seconds": 0.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("network", "side_px", "channels", "mirror"),
+    [("vgg", 28, 3, False), ("residual", 20, 1, False), ("xception", 28, 1, False), ("deep", 36, 3, True), ("notebook", 28, 1, False)],
+)
+def test_an_exported_model_equals_torch_whatever_its_network_and_input(
+    network: str, side_px: int, channels: int, *, mirror: bool, tmp_path: Path
+) -> None:
+    recipe = replace(RECIPE, network=network, side_px=side_px, channels=channels, mirror=mirror, samples=256)
+    result, checking = trained(recipe)
+    images = colour_patterns(input_shape(recipe), 64)
+    expected = torch.softmax(logits_of(result.network, images).double() / result.temperature, 1)[:, 1].numpy()
+    facts = {**FACTS, "metrics": {}}
+    model = export(result, facts, tmp_path / "m.onnx", checking, precision="float")
+    assert np.abs(model.p_mask(images) - expected).max() < 1e-4
+    assert model.card.input == InputShape(side_px, side_px, channels)
+    small = export(result, facts, tmp_path / "i.onnx", checking, precision="int8")
+    assert np.abs(small.p_mask(checking.pixels) - model.p_mask(checking.pixels)).mean() < 0.02
+    assert set(facts["variants"]) == {"float", "int8"}
+    right = (small.p_mask(checking.pixels) >= 0.5) == (checking.labels == 1)
+    assert Model.load(tmp_path / "i.onnx").card.metrics["validation_accuracy"] == pytest.approx(right.mean())
+
+
+def test_a_network_that_changes_after_its_export_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result, checking = trained(replace(RECIPE, samples=64))
+    other = build("residual", 3, 28, 0.25).eval()
+    monkeypatch.setattr("trainer.export.float_graph", lambda _, shape: float_graph(other, shape))
+    with pytest.raises(ModelError, match="off by"):
+        export(result, {**FACTS, "metrics": {}}, tmp_path / "m.onnx", checking)
+
+
+def states(training: Training) -> dict[str, npt.NDArray[np.float32]]:
+    return {name: value.numpy().copy() for name, value in training.averaged.module.state_dict().items()}
+
+
+def test_a_resumed_training_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
+    train = labelled(faces(48))
+    whole = Training(train, RECIPE)
+    for _ in range(whole.steps):
+        whole.advance()
+    half = Training(train, RECIPE)
+    for _ in range(whole.steps // 2):
+        half.advance()
+    torch.save(half.state(), tmp_path / "half.pt")
+    resumed = Training(train, RECIPE)
+    resumed.resume(tmp_path / "half.pt")
+    for _ in range(whole.steps - whole.steps // 2):
+        resumed.advance()
+    expected = states(whole)
+    assert all((value == expected[name]).all() for name, value in states(resumed).items())
+
+
+def test_a_training_can_begin_with_given_weights() -> None:
+    train, start = labelled(faces(48)), build("residual", 3, 28, 0.25)
+    expected = {name: value.numpy() for name, value in start.state_dict().items()}
+    begun = states(Training(train, RECIPE, start=start))
+    assert all((value == expected[name]).all() for name, value in begun.items())
+
+
+def test_a_training_with_another_recipe_can_not_be_resumed(tmp_path: Path) -> None:
+    train = labelled(faces(48))
+    torch.save(Training(train, RECIPE).state(), tmp_path / "t.pt")
+    with pytest.raises(ConfigurationError, match="differs in batch, seed"):
+        Training(train, replace(RECIPE, batch=16, seed=5)).resume(tmp_path / "t.pt")
+
+
+def test_training_stops_early_when_validation_gets_no_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = iter([0.5, 0.4, *[0.6] * 40])
+    monkeypatch.setattr("trainer.fit._validate", lambda *_: (next(losses), 0.5))
+    looks: list[int] = []
+    train, validation = labelled(faces(48)), labelled(faces(8), side=28)
+    recipe = replace(RECIPE, samples=1280, patience=3)
+    fit(train, validation, recipe, lambda look: looks.append(look.samples) if look.validation_loss is not None else None)
+    assert len(looks) == 5
+
+
+class SeesNoMask(torch.nn.Module):
+    """A teacher who is always sure, and wrong about every mask."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.tensor([4.0, -4.0]).expand(len(images), 2)
+
+
+def test_a_student_learns_what_its_teacher_thinks() -> None:
+    train, validation = labelled(faces(48)), labelled(faces(8), side=28)
+    recipe = replace(RECIPE, samples=4096, distil=1.0)
+    student = fit(train, validation, recipe, lambda _: None, teachers=[SeesNoMask()])
+    shown = train.subset(np.ones(48, bool), input_shape(recipe))
+    assert float((logits_of(student.network, shown.pixels).argmax(1) == 0).float().mean()) > 0.95
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_takes_every_batch(name: str) -> None:
+    network = build(name, 3, 28, 0.5).eval()
+    for count in (1, 5):
+        assert network(torch.zeros(count, 3, 28, 28)).shape == (count, 2)
+
+
+def test_the_baseline_has_the_published_number_of_parameters() -> None:
+    assert sum(p.numel() for p in build("notebook", 1, 28).parameters()) == 224_002
