@@ -83,6 +83,28 @@ def test_a_worker_that_the_broker_refuses_stays_and_says_so_once(
     assert login.partition(":")[2] not in text.replace("password", "")
 
 
+@pytest.mark.parametrize(
+    "command", [("worker",), ("producer", "synthetic"), ("gate", "wait", "door"), ("worker", "deadletters", "list")], ids=" ".join
+)
+def test_passwords_are_in_no_log_no_output_and_no_process_list(command: tuple[str, ...], tmp_path: Path) -> None:
+    for name in ("broker", "redis"):
+        (tmp_path / name).write_text(f"{name}-s3cret\n")
+    environment = {
+        "MASKGATE_BROKER_URL": "amqp://stranger:url-s3cret@127.0.0.1:1/%2F",
+        "MASKGATE_BROKER_PASSWORD_FILE": str(tmp_path / "broker"),
+        "MASKGATE_REDIS_URL": "redis://stranger:url-s3cret@127.0.0.1:1/0",
+        "MASKGATE_REDIS_PASSWORD_FILE": str(tmp_path / "redis"),
+        "MASKGATE_LOG_LEVEL": "debug",
+    }
+    log = tmp_path / "log"
+    with running(*command, environment=environment, log=log) as process:
+        eventually(log.read_text, 20, "a word about what is wrong")
+        listed = Path(f"/proc/{process.pid}/cmdline").read_text()
+        process.terminate()
+        process.wait(20)
+    assert "s3cret" not in log.read_text() + listed
+
+
 def test_a_port_that_says_nothing_is_given_up_and_tried_again(environment: dict[str, str], tmp_path: Path) -> None:
     log = tmp_path / "log"
     with socket.create_server(("127.0.0.1", 0)) as silent:
