@@ -74,6 +74,8 @@ def images() -> Iterator[Hostile]:
     yield Hostile("PPM 100,000 x 100,000", b"P6 100000 100000 255\n", PPM, Reason.IMAGE_TOO_LARGE)
     yield Hostile("0 x 0", _png(0, 0, zlib.compress(b"")), PNG, Reason.BAD_IMAGE)
     yield Hostile("PNG bomb", _png(12_000, 12_000, zlib.compress(bytes(12_001 * 12_000), 9)), PNG, Reason.IMAGE_TOO_LARGE)
+    # Its second chunk claims 350 MB and holds none of it.
+    yield Hostile("PNG chunk that claims 350 MB", png[:33] + struct.pack(">I", 350_000_000) + png[37:], PNG, Reason.BAD_IMAGE)
     yield Hostile("as large as may be", _png(2048, 2048, zlib.compress(bytes(2049 * 2048), 9)), PNG, None)
     for suffix in (".gif", ".webp", ".tiff", ".jp2", ".bmp"):
         yield Hostile(f"{suffix[1:]} called JPEG", _encoded(suffix), JPEG, Reason.CONTENT_MISMATCH)
