@@ -1,7 +1,7 @@
 """Everything that a stranger might send, through a real broker into a real worker, among crops of honest cameras."""
 
-import struct
-import time
+import re
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,58 +11,28 @@ import numpy as np
 import pika
 import pytest
 
+from contract.clock import now_ms
 from contract.crop import new_crop_id
 from contract.errors import Reason, UnreadableCropError
 from contract.image import PNG, decode
-from contract.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_QUEUE
-from contract.verdict import history_key
+from contract.topology import AUDIT_EXCHANGE, AUDIT_KEY, AUDIT_QUEUE, DEAD_QUEUE, LIVE_EXCHANGE, LIVE_KEY, LIVE_QUEUE
+from contract.verdict import audit_key, history_key
 from tests.faults.hostile import FACE, IMAGES, Hostile
+from tests.faults.hostile_messages import DOOR, MESSAGES, RawTable, encode_or_pass, field
 from tests.faults.load import bodies
 from tests.faults.poisoned_worker import POISON
-from tests.servers.ports import eventually
+from tests.servers.ports import eventually, free_port
 from tests.servers.processes import running, said
 from tests.servers.rabbit_server import RabbitServer
 from tests.servers.redis_server import RedisServer
 
 GOOD = bodies(1)[0]
-
-
-class RawTable(dict[str, object]):
-    """Headers as bytes that pika would never write."""
-
-    def __init__(self, raw: bytes) -> None:
-        super().__init__(raw=1)
-        self.raw = raw
-
-
-def field(name: bytes, kind: bytes, value: bytes) -> bytes:
-    return struct.pack("B", len(name)) + name + kind + value
-
-
-def nested(depth: int) -> bytes:
-    table = b""
-    for _ in range(depth):
-        table = field(b"t", b"F", struct.pack(">I", len(table)) + table)
-    return table
-
-
-DOOR = field(b"camera_id", b"S", struct.pack(">I", 4) + b"door")
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
+#: Every key that a worker may write for this camera, and for a crop without one.
+KEYS = re.compile(r"verdict:\{door\}(:[A-Za-z0-9_-]{1,64})?|verdicts:\{(door|\?)\}|worker:alive|audit:\{[A-Za-z0-9._-]+\}(:seen)?")
 
 
 @pytest.fixture(autouse=True)
 def raw_headers(monkeypatch: pytest.MonkeyPatch) -> None:
-    encode = pika.data.encode_table
-
-    def encode_or_pass(pieces: list[bytes], table: dict[str, object]) -> int:
-        if not isinstance(table, RawTable):
-            return int(encode(pieces, table))
-        pieces += [struct.pack(">I", len(table.raw)), table.raw]
-        return 4 + len(table.raw)
-
     monkeypatch.setattr(pika.data, "encode_table", encode_or_pass)
 
 
@@ -93,32 +63,7 @@ def test_a_picture_is_turned_as_its_exif_says() -> None:
     assert abs(seen - np.rot90(FACE, -1)).mean() < 10 < abs(seen - FACE).mean()
 
 
-#: Headers beside a good picture, and the reason they are unreadable for: None where the queue drops it.
-MESSAGES: dict[str, tuple[dict[str, object], str | None]] = {
-    "no headers": ({"headers": None}, Reason.BAD_CAMERA_ID),
-    "bytes that are not UTF-8": ({"headers": {"camera_id": b"\xff\xfe", "captured_at": 1}}, Reason.BAD_CAMERA_ID),
-    "text that is not UTF-8": (
-        {"headers": RawTable(field(b"camera_id", b"S", struct.pack(">I", 2) + b"\xff\xfe"))},
-        Reason.BAD_CAMERA_ID,
-    ),
-    "100 kB of headers": ({"headers": {"camera_id": "door", "captured_at": "x", "more": "y" * 100_000}}, Reason.BAD_CAPTURED_AT),
-    "nested tables": ({"headers": {"camera_id": {"a": {"b": [1, {"c": None}]}}, "captured_at": 1}}, Reason.BAD_CAMERA_ID),
-    "unknown version": ({"type": "face-crop.v9"}, Reason.WRONG_TYPE),
-    "colon in the camera id": ({"headers": {"camera_id": "a:b", "captured_at": 1}}, Reason.BAD_CAMERA_ID),
-    "braces in the camera id": ({"headers": {"camera_id": "a}{b", "captured_at": 1}}, Reason.BAD_CAMERA_ID),
-    "newline in the camera id": ({"headers": {"camera_id": "door\n", "captured_at": 1}}, Reason.BAD_CAMERA_ID),
-    "braces in the track id": ({"headers": {"camera_id": "door", "track_id": "{t}", "captured_at": 1}}, Reason.BAD_TRACK_ID),
-    "captured in the future": ({"headers": {"camera_id": "door", "captured_at": now_ms() + 3_600_000}}, Reason.CAPTURED_IN_FUTURE),
-    "captured in nanoseconds": ({"headers": {"camera_id": "door", "captured_at": time.time_ns()}}, Reason.BAD_CAPTURED_AT),
-    "captured as text": ({"headers": {"camera_id": "door", "captured_at": "now"}}, Reason.BAD_CAPTURED_AT),
-    "label on a live crop": ({"headers": {"camera_id": "door", "captured_at": 1, "label": "mask"}}, Reason.UNEXPECTED_LABEL),
-    "timestamp out of range": ({"headers": RawTable(DOOR + field(b"captured_at", b"T", struct.pack(">Q", 1 << 62)))}, Reason.BAD_CAMERA_ID),
-    "tables in tables in tables": ({"headers": RawTable(nested(5000))}, Reason.BAD_CAMERA_ID),
-    "expiration 0": ({"expiration": "0"}, None),
-}
-
-
-def publish(channel: Any, body: bytes, content_type: str, **changes: object) -> str:  # noqa: ANN401  (pika has no types)
+def publish(channel: Any, body: bytes, content_type: str, *, audit: bool = False, **changes: object) -> str:  # noqa: ANN401  (pika has no types)
     crop_id = new_crop_id()
     properties: dict[str, Any] = {
         "content_type": content_type,
@@ -128,14 +73,19 @@ def publish(channel: Any, body: bytes, content_type: str, **changes: object) -> 
         "headers": {"camera_id": "door", "captured_at": now_ms()},
         **changes,
     }
-    channel.basic_publish("crops", "live", body, pika.BasicProperties(**properties), mandatory=True)
+    where = (AUDIT_EXCHANGE, AUDIT_KEY) if audit else (LIVE_EXCHANGE, LIVE_KEY)
+    channel.basic_publish(*where, body, pika.BasicProperties(**properties), mandatory=True)
     return crop_id
 
 
-def ends(redis: RedisServer) -> dict[str, tuple[str, str]]:
+def history(redis: RedisServer) -> list[dict[str, str]]:
     with redis.client() as client:
         entries: list[Any] = [entry for camera in ("door", "?") for entry in client.xrange(history_key(camera))]
-    return {fields["crop_id"]: (fields["outcome"], fields["reason"]) for _, fields in entries}
+    return [fields for _, fields in entries]
+
+
+def ends(redis: RedisServer) -> dict[str, tuple[str, str]]:
+    return {fields["crop_id"]: (fields["outcome"], fields["reason"]) for fields in history(redis)}
 
 
 def reason_of(properties: Any) -> str | None:  # noqa: ANN401  (pika has no types)
@@ -153,40 +103,54 @@ def confirmed(rabbit: RabbitServer) -> Iterator[Any]:
 def test_hostile_crops_are_accounted_for_and_honest_ones_get_their_verdicts(
     environment: dict[str, str], rabbit: RabbitServer, redis: RedisServer, tmp_path: Path
 ) -> None:
-    log, good, expected, by_broker = tmp_path / "worker.log", [], {}, {}
+    log, port, good = tmp_path / "worker.log", free_port(), []
+    expected: dict[str, tuple[str, str]] = {}
+    decoded: set[str] = set()
+    by_broker: dict[str, str] = {}
     with confirmed(rabbit) as channel:
         for case in IMAGES:
-            print(case.name)
             good.append(publish(channel, GOOD.content, GOOD.content_type))
-            expected[publish(channel, case.body, case.content_type)] = case.reason
+            crop_id = publish(channel, case.body, case.content_type)
+            if case.reason is not None:
+                expected[crop_id] = ("unreadable", case.reason)
+            else:
+                decoded.add(crop_id)
         for name, (changes, reason) in MESSAGES.items():
-            print(name)
             good.append(publish(channel, GOOD.content, GOOD.content_type))
-            crop_id = publish(channel, GOOD.content, GOOD.content_type, **changes)
+            crop_id = publish(channel, GOOD.content, **{"content_type": GOOD.content_type, **changes})
             if reason is None:
                 by_broker[crop_id] = name
             else:
-                expected[crop_id] = Reason(reason)
+                expected[crop_id] = ("expired" if reason is Reason.TOO_OLD else "unreadable", reason)
+        labelled = {"camera_id": "door", "captured_at": now_ms(), "label": "maybe"}
+        unknown_label = publish(channel, GOOD.content, GOOD.content_type, audit=True, headers=labelled)
         good.append(publish(channel, GOOD.content, GOOD.content_type))
-    with running("worker", environment=environment, log=log) as worker:
-        eventually(lambda: good[-1] in ends(redis), 90, "the last honest crop's verdict")
-        eventually(lambda: expected.keys() | set(good) <= ends(redis).keys(), 30, "every crop's end")
-        told = ends(redis)
-        dead: dict[str, str] = {}
+    rejected = {crop_id for crop_id, (outcome, _) in expected.items() if outcome == "unreadable"} | {unknown_label}
+    dead: dict[str, str | None] = {}
 
-        def all_dead() -> bool:
-            dead.update({p.message_id: reason_of(p) for p, _ in rabbit.get(DEAD_QUEUE)})
-            return len(dead) >= len(by_broker) + sum(reason is not None for reason in expected.values())
+    def all_dead() -> bool:
+        dead.update({p.message_id: reason_of(p) for p, _ in rabbit.get(DEAD_QUEUE)})
+        return len(dead) >= len(by_broker) + len(rejected)
 
+    with running("worker", environment={**environment, "MASKGATE_METRICS_PORT": str(port)}, log=log) as worker:
+        eventually(lambda: expected.keys() | decoded | set(good) <= ends(redis).keys(), 90, "every crop's end")
         eventually(all_dead, 60, "the dead letters")
         assert worker.poll() is None, "the worker is the one that was started"
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+            assert answer.status == 200
+    told = ends(redis)
+    assert len(told) == len(history(redis)), "nobody was killed, so each crop has one end"
+    assert told.keys() == expected.keys() | decoded | set(good), "an end of a crop that nobody sent, or of one that the broker dropped"
     assert {told[crop_id][0] for crop_id in good} == {GOOD.outcome}
-    assert {crop_id: reason for crop_id, reason in expected.items() if told[crop_id][1] != (reason or "")} == {}
+    assert {told[crop_id][0] for crop_id in decoded} <= {"mask", "no_mask", "uncertain"}
+    assert {crop_id: told[crop_id] for crop_id in expected} == expected
     assert {name: dead.get(crop_id) for crop_id, name in by_broker.items()} == {"expiration 0": "expired"}
-    assert set(dead) == by_broker.keys() | {crop_id for crop_id, reason in expected.items() if reason is not None}
+    assert set(dead) == by_broker.keys() | rejected
     assert rabbit.depth(LIVE_QUEUE) == rabbit.depth(AUDIT_QUEUE) == 0
     with redis.client() as client:
-        assert all(key.startswith(("verdict:{door}", "verdicts:{door}", "verdicts:{?}", "worker:alive")) for key in client.scan_iter())
+        assert [key for key in client.scan_iter() if not KEYS.fullmatch(key)] == [], "a key outside the contract"
+        (counted,) = [client.hgetall(key) for key in client.scan_iter(audit_key("*")) if not key.endswith(":seen")]
+        assert counted == {"unreadable": "1"}
     text = log.read_text()
     assert "libpng" not in text, "a codec's complaints are not for the log"
     assert len(text.splitlines()) < 60
