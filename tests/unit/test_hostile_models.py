@@ -1,12 +1,16 @@
 """Model files that look right and are not: each is refused by name before any work is taken."""
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
+from contract.card import METADATA_KEY
 from contract.errors import ModelError
 from contract.model import Model
 from tests.servers.processes import done
@@ -27,31 +31,57 @@ def wide(model: Any) -> None:  # noqa: ANN401
 
 
 def not_a_number(model: Any) -> None:  # noqa: ANN401
-    """A scale that is NaN makes every answer one."""
-    scale = next(tensor for tensor in model.graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT)
-    values = np.full_like(onnx.numpy_helper.to_array(scale), np.nan)
-    scale.CopyFrom(onnx.numpy_helper.from_array(values, scale.name))
+    """Behind the last layer: a NaN in the weights of a quantised network is a wrong number like any other by then."""
+    insert_last(model, "Mul", np.asarray([np.nan, np.nan], np.float32))
 
 
 def swapped(model: Any) -> None:  # noqa: ANN401
     """The classes in the other order, and nothing else."""
-    last = next(node for node in model.graph.node if node.output[0] == model.graph.output[0].name)
-    model.graph.node.append(onnx.helper.make_node("Gather", [last.output[0] + ".right", "order"], [last.output[0]], axis=1))
-    last.output[0] += ".right"
-    model.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray([1, 0]), "order"))
+    insert_last(model, "Gather", np.asarray([1, 0]), axis=1)
 
 
-@pytest.mark.parametrize(
-    ("damage", "complaint"),
-    [(external, "outside the file"), (wide, "29"), (not_a_number, "not finite|golden vector"), (swapped, "golden vector is off")],
-)
-def test_a_worker_takes_no_work_with_a_model_that_is_not_what_its_card_says(
-    damage: Callable[[Any], None], complaint: str, tmp_path: Path
-) -> None:
-    model, path = onnx.load(str(SHIPPED_MODEL)), tmp_path / "bad.onnx"
-    damage(model)
-    path.write_bytes(model.SerializeToString())
+def insert_last(model: Any, operator: str, constant: npt.NDArray[Any], **attributes: int) -> None:  # noqa: ANN401
+    (output,) = (each.name for each in model.graph.output)
+    last = next(node for node in model.graph.node if node.output[0] == output)
+    last.output[0] = "before"
+    model.graph.node.append(onnx.helper.make_node(operator, ["before", "constant"], [output], **attributes))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(constant, "constant"))
+
+
+def drawn_anew(damage: Callable[[Any], None]) -> Callable[[bytes], bytes]:
+    """The bytes of a model file whose graph was damaged, its card left as it was."""
+
+    def damaged(content: bytes) -> bytes:
+        model = onnx.load_from_string(content)
+        damage(model)
+        return bytes(model.SerializeToString())
+
+    return damaged
+
+
+DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "truncated": (lambda content: content[: len(content) // 2], "truncated"),
+    "wrong hash": (lambda content: content, "pinned is 0000"),
+    "missing metadata": (lambda content: content.replace(METADATA_KEY.encode(), b"maskgate.cart"), "no 'maskgate.card' in its metadata"),
+    "external data path": (drawn_anew(external), "outside the file"),
+    "wrong input shape": (drawn_anew(wide), "29"),
+    "NaN logits": (drawn_anew(not_a_number), "a logit that is not finite"),
+    "swapped labels": (drawn_anew(swapped), "golden vector is off"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_worker_takes_no_work_with_a_model_that_is_not_what_its_card_says(name: str, tmp_path: Path) -> None:
+    damage, complaint = DAMAGES[name]
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(damage(SHIPPED_MODEL.read_bytes()))
+    pinned = "0" * 64 if name == "wrong hash" else None
     with pytest.raises(ModelError, match=complaint):
-        Model.load(path)
-    ended = done("worker", environment={"MASKGATE_MODEL_PATH": str(path), "MASKGATE_BROKER_URL": "amqp://127.0.0.1:1"})
-    assert (ended.returncode, str(path) in ended.stderr) == (66, True)
+        Model.load(path, pinned)
+    environment = {"MASKGATE_MODEL_PATH": str(path)} | ({"MASKGATE_MODEL_SHA256": pinned} if pinned else {})
+    # Whoever connects first never ends: there is no broker, and a worker waits for one.
+    ended = done("worker", environment={**environment, "MASKGATE_BROKER_URL": "amqp://127.0.0.1:1", "MASKGATE_LOG_JSON": "true"})
+    (told,) = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert (ended.returncode, told["event"]) == (66, "worker.bad_model")
+    assert str(path) in told["error"]
+    assert re.search(complaint, told["error"])

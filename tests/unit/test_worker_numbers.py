@@ -1,7 +1,10 @@
 import pytest
 
+from contract.crop import Message
+from contract.queue import Delivery
 from contract.slow_start import SlowStart
 from worker.audit import Share, report
+from worker.loop import _parts
 
 
 def test_the_window_doubles_only_when_it_was_full_and_up_to_its_limit() -> None:
@@ -13,6 +16,12 @@ def test_the_window_doubles_only_when_it_was_full_and_up_to_its_limit() -> None:
 def test_the_window_does_not_grow_while_a_crop_in_it_was_held_before() -> None:
     start = SlowStart(8)
     assert [start.grow(1, redelivered=1), start.grow(1), start.grow(2, redelivered=1), start.window] == [False, True, False, 2]
+
+
+def test_each_crop_that_was_held_before_is_a_batch_of_its_own_and_the_order_stays() -> None:
+    # A worker that lives on, its window long grown, is given what a dead one held.
+    batch = [Delivery(tag, Message(b""), audit=False, redelivered=tag in (3, 4)) for tag in range(1, 7)]
+    assert [[delivery.tag for delivery in part] for part in _parts(batch)] == [[1, 2], [3], [4], [5, 6]]
 
 
 @pytest.mark.parametrize(("hits", "n", "low", "high"), [(20, 20, 0.839, 1.0), (97, 100, 0.915, 0.990), (485, 500, 0.951, 0.982)])
