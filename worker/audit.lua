@@ -2,27 +2,13 @@
 -- KEYS: 1 the counts, 2 the crop ids counted so far (by time)
 -- ARGV: 1 how many crop ids to remember, then four a sample: crop id, label ('' if unreadable), outcome, slice ('' for none)
 local time = redis.call('TIME')
-
--- See verdicts.lua.
-local function ours(key, command, ...)
-    local answer = redis.pcall(command, key, ...)
-    if type(answer) == 'table' and answer.err then
-        if not string.find(answer.err, 'WRONGTYPE', 1, true) then
-            error(answer.err, 0)
-        end
-        redis.call('DEL', key)
-        return redis.call(command, key, ...)
-    end
-    return answer
-end
-
 for i = 2, #ARGV, 4 do
     local crop_id, label, outcome, slice = unpack(ARGV, i, i + 3)
     if crop_id == '' or ours(KEYS[2], 'ZADD', 'NX', time[1], crop_id) == 1 then
         local cell = label == '' and outcome or label .. '.' .. outcome
         ours(KEYS[1], 'HINCRBY', cell, 1)
         if slice ~= '' then
-            redis.call('HINCRBY', KEYS[1], slice .. ':' .. cell, 1)
+            ours(KEYS[1], 'HINCRBY', slice .. ':' .. cell, 1)
         end
     end
 end

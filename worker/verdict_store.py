@@ -57,7 +57,8 @@ class RedisVerdictStore:
         self._model = model
         self._fixed = (ttl_ms, max_skew_ms, history_length, HISTORY_TTL_MS, model)
         here = Path(__file__).parent
-        self._scripts = {name: (here / f"{name}.lua").read_bytes() for name in ("verdicts", "audit")}
+        ours = (here / "ours.lua").read_bytes()
+        self._scripts = {name: ours + (here / f"{name}.lua").read_bytes() for name in ("verdicts", "audit")}
         # Redis names a script by its SHA-1.
         self._names = {name: hashlib.sha1(script, usedforsecurity=False).hexdigest() for name, script in self._scripts.items()}
 

@@ -9,20 +9,6 @@ local now = string.format('%.0f', now_ms)
 local woken_by = nil
 local written = 0
 
--- These keys are ours: whatever of another type stands there is removed rather than let it stop every verdict. Any other error,
--- such as a Redis that is full, ends the script: what stands there is still good.
-local function ours(key, command, ...)
-    local answer = redis.pcall(command, key, ...)
-    if type(answer) == 'table' and answer.err then
-        if not string.find(answer.err, 'WRONGTYPE', 1, true) then
-            error(answer.err, 0)
-        end
-        redis.call('DEL', key)
-        return redis.call(command, key, ...)
-    end
-    return answer
-end
-
 for i = 6, #ARGV, 7 do
     local track, crop_id, track_id, outcome, p_mask, captured_at, reason = unpack(ARGV, i, i + 6)
     ours(KEYS[2], 'XADD', 'MAXLEN', '~', ARGV[3], '*', 'crop_id', crop_id, 'track_id', track_id, 'outcome', outcome, 'p_mask', p_mask,
