@@ -16,22 +16,15 @@ _BANDWIDTH = 20_000.0  # bytes a second: a tenth of what the load needs
 _LATENCY_S = 0.15
 
 
-@contextmanager
-def worker_killed(site: Site, choice: random.Random) -> Iterator[None]:
-    """SIGKILL: no goodbye to broker or Redis."""
-    worker = choice.choice(site.workers)
-    worker.expected = True
-    worker.process.kill()
-    yield
+def _ended_by(number: signal.Signals) -> Fault:
+    @contextmanager
+    def fault(site: Site, choice: random.Random) -> Iterator[None]:
+        worker = choice.choice(site.workers)
+        worker.expected = True
+        worker.process.send_signal(number)
+        yield
 
-
-@contextmanager
-def worker_terminated(site: Site, choice: random.Random) -> Iterator[None]:
-    """SIGTERM, as at every new version."""
-    worker = choice.choice(site.workers)
-    worker.expected = True
-    worker.process.terminate()
-    yield
+    return fault
 
 
 @contextmanager
@@ -186,21 +179,25 @@ def _links() -> Iterator[tuple[str, Fault]]:
             yield f"{link}_{name}", _link(proxy_of, act)
 
 
-FAULTS: dict[str, Fault] = {
-    fault.__name__: fault
-    for fault in (
-        worker_killed,
-        worker_terminated,
-        worker_frozen,
-        broker_stopped,
-        broker_killed,
-        broker_in_memory_alarm,
-        queue_deleted,
-        redis_killed,
-        redis_frozen,
-        redis_flushed,
-        redis_out_of_memory,
-        redis_read_only,
-        redis_denies,
-    )
-} | dict(_links())
+#: SIGKILL: no goodbye to broker or Redis; SIGTERM, as at every new version.
+_ENDS = {"worker_killed": _ended_by(signal.SIGKILL), "worker_terminated": _ended_by(signal.SIGTERM)}
+FAULTS: dict[str, Fault] = (
+    _ENDS
+    | {
+        fault.__name__: fault
+        for fault in (
+            worker_frozen,
+            broker_stopped,
+            broker_killed,
+            broker_in_memory_alarm,
+            queue_deleted,
+            redis_killed,
+            redis_frozen,
+            redis_flushed,
+            redis_out_of_memory,
+            redis_read_only,
+            redis_denies,
+        )
+    }
+    | dict(_links())
+)
