@@ -62,6 +62,19 @@ def mutual_rabbit(authority: Authority, rabbit_certificate: Certificate) -> Iter
         yield server
 
 
+@pytest.fixture
+def environment(rabbit: RabbitServer, redis: RedisServer) -> dict[str, str]:
+    """For maskgate's own processes. Load tests outlive three seconds on a busy machine; expiry has its own tests."""
+    return {
+        "MASKGATE_BROKER_URL": rabbit.url,
+        "MASKGATE_REDIS_URL": redis.url,
+        "MASKGATE_REPORT_INTERVAL_S": "0.5",
+        "MASKGATE_LOG_JSON": "true",
+        "MASKGATE_VERDICT_TTL_MS": "600000",
+        "MASKGATE_HISTORY_LENGTH": "1000000",
+    }
+
+
 @pytest.fixture(autouse=True)
 def logs_as_at_the_start() -> Iterator[None]:
     """A command that a test runs sets up logs to the standard error it sees, which is gone after the test."""

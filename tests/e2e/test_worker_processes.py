@@ -20,19 +20,6 @@ from tests.servers.rabbit_server import RabbitServer
 from tests.servers.redis_server import RedisServer
 
 
-@pytest.fixture
-def environment(rabbit: RabbitServer, redis: RedisServer) -> dict[str, str]:
-    return {
-        "MASKGATE_BROKER_URL": rabbit.url,
-        "MASKGATE_REDIS_URL": redis.url,
-        "MASKGATE_REPORT_INTERVAL_S": "0.5",
-        "MASKGATE_LOG_JSON": "true",
-        # Load tests outlive three seconds on a busy machine; expiry has its own tests.
-        "MASKGATE_VERDICT_TTL_MS": "600000",
-        "MASKGATE_HISTORY_LENGTH": "1000000",
-    }
-
-
 def ends(redis: RedisServer, camera: str) -> dict[str, str]:
     with redis.client() as client:
         return {fields["crop_id"]: fields["outcome"] for _, fields in client.xrange(history_key(camera))}

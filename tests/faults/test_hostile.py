@@ -40,17 +40,6 @@ def raw_headers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pika.data, "encode_table", encode_or_pass)
 
 
-@pytest.fixture
-def environment(rabbit: RabbitServer, redis: RedisServer) -> dict[str, str]:
-    return {
-        "MASKGATE_BROKER_URL": rabbit.url,
-        "MASKGATE_REDIS_URL": redis.url,
-        "MASKGATE_LOG_JSON": "true",
-        "MASKGATE_VERDICT_TTL_MS": "600000",
-        "MASKGATE_HISTORY_LENGTH": "100000",
-    }
-
-
 @pytest.mark.parametrize("case", IMAGES, ids=lambda case: case.name)
 def test_an_image_is_decoded_or_unreadable_for_its_reason(case: Hostile) -> None:
     if case.reason is None:
@@ -136,7 +125,9 @@ def test_hostile_crops_are_accounted_for_and_honest_ones_get_their_verdicts(
         dead.update({p.message_id: reason_of(p) for p, _ in rabbit.get(DEAD_QUEUE)})
         return len(dead) >= len(by_broker) + len(rejected)
 
-    with running("worker", environment={**environment, "MASKGATE_METRICS_PORT": str(port)}, log=log) as worker:
+    # Few lines of its own, so that a flood would show.
+    asked = {**environment, "MASKGATE_METRICS_PORT": str(port), "MASKGATE_REPORT_INTERVAL_S": "10"}
+    with running("worker", environment=asked, log=log) as worker:
         eventually(lambda: expected.keys() | decoded | set(good) <= ends(redis).keys(), 90, "every crop's end")
         eventually(all_dead, 60, "the dead letters")
         assert worker.poll() is None, "the worker is the one that was started"

@@ -24,17 +24,6 @@ from tests.servers.redis_server import RedisServer
 GOOD = bodies(1)[0]
 
 
-@pytest.fixture
-def environment(rabbit: RabbitServer, redis: RedisServer) -> dict[str, str]:
-    return {
-        "MASKGATE_BROKER_URL": rabbit.url,
-        "MASKGATE_REDIS_URL": redis.url,
-        "MASKGATE_LOG_JSON": "true",
-        "MASKGATE_VERDICT_TTL_MS": "600000",
-        "MASKGATE_REPORT_INTERVAL_S": "0.5",
-    }
-
-
 def ended(redis: RedisServer) -> set[str]:
     with redis.client() as client:
         return {fields["crop_id"] for _, fields in client.xrange(history_key("door"))}
