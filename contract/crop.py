@@ -4,8 +4,9 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from contract.errors import Reason, UnreadableCropError
 
@@ -25,19 +26,17 @@ class Label(StrEnum):
     NO_MASK = "no_mask"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A message as a broker hands it over, nothing in it believed yet."""
 
     body: bytes
     content_type: object = None
     type: object = None
     message_id: object = None
-    headers: Mapping[str, object] = field(default_factory=dict)
+    headers: Mapping[str, object] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Crop:
+class Crop(msgspec.Struct, frozen=True, gc=False):
     """A message whose every field has been checked; the body is still encoded."""
 
     crop_id: str

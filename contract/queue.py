@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+import msgspec
+
 from contract.crop import Message
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True, gc=False):
     """A message that a worker holds and has not settled yet. Tags grow in the order of arrival.
 
     ``redelivered``: somebody held it before and did not settle it. It may be what ended them.
@@ -37,6 +38,13 @@ class CropIntake(Protocol):
 
         Raises:
             BrokerError: the connection is gone, and with it all unsettled deliveries.
+        """
+
+    def read(self) -> None:
+        """Read what has come, without waiting, and keep it for the next ``receive``: for whoever waits for something else meanwhile.
+
+        Raises:
+            BrokerError: as above.
         """
 
     def settle(self, batch: Sequence[Delivery], rejected: Collection[int]) -> None:

@@ -97,6 +97,9 @@ class InProcessIntake:
                 self._broker.changed.wait(left_s)
         return batch
 
+    def read(self) -> None:
+        """Nothing comes before it is asked for here."""
+
     def settle(self, batch: Sequence[Delivery], rejected: Collection[int]) -> None:
         """See :class:`contract.queue.CropIntake`."""
         for audit, window in self._windows.items():

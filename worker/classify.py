@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -26,8 +27,7 @@ class MaskModel(Protocol):
         """Probabilities of a mask, shape (n,), for n reduced images."""
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(msgspec.Struct, frozen=True, gc=False):
     """How one crop ended. Ids are None where the message held no valid ones."""
 
     tag: int

@@ -100,7 +100,7 @@ class Worker:
             classified = classify(batch, self._model, now_ms=now_ms, max_age_ms=self._max_age_ms, max_skew_ms=skew_ms)
         started_s = time.perf_counter()
         backoff = Backoff()
-        while not self._try_store(lambda: self._store.write(classified.ends)):
+        while not self._try_store(lambda: self._store.write(classified.ends, self._intake.read)):
             if self._stop.requested:
                 return False  # unsettled: the broker gives the batch to another worker
             self._health.turned()

@@ -14,6 +14,7 @@ from contract.errors import BrokerError
 from contract.queue import Delivery
 from contract.slow_start import SlowStart
 from contract.topology import AUDIT_QUEUE, LIVE_QUEUE
+from worker.delivery_frames import DeliveryFrames, attach
 
 
 @dataclass(slots=True)
@@ -38,6 +39,8 @@ class RabbitIntake:
         self._consumers: dict[bool, _Consumer] = {}
         self._arrived: deque[Delivery] = deque()
         self._cancelled: str | None = None
+        self._frames: DeliveryFrames | None = None
+        self._consumed = 0
 
     @property
     def window(self) -> int:
@@ -51,6 +54,7 @@ class RabbitIntake:
             self._connection = pika.BlockingConnection(self._parameters)
             self._channel = self._connection.channel()
             self._channel.add_on_cancel_callback(self._on_cancel)
+            self._frames = attach(self._connection, self._channel.channel_number)
             self._consumers = {audit: _Consumer(queue, SlowStart(self._prefetch)) for audit, queue in _QUEUES.items()}
             for audit, consumer in self._consumers.items():
                 self._channel.queue_declare(consumer.queue, passive=True)
@@ -66,6 +70,10 @@ class RabbitIntake:
             before = len(self._arrived)
             self._poll(0)
         return [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]
+
+    def read(self) -> None:
+        """See :class:`contract.queue.CropIntake`."""
+        self._poll(0)
 
     def settle(self, batch: Sequence[Delivery], rejected: Collection[int]) -> None:
         """See :class:`contract.queue.CropIntake`."""
@@ -93,38 +101,48 @@ class RabbitIntake:
     def close(self) -> None:
         """See :class:`contract.queue.CropIntake`."""
         connection, self._connection = self._connection, None
-        buffered = list(self._arrived)
-        self._arrived.clear()
         self._cancelled = None
-        if connection is None or not connection.is_open:
-            return
-        # pika's decoder may have left the connection in any state: whatever it raises, we are leaving.
-        with suppress(Exception):
-            for consumer in self._consumers.values():
-                self._channel.basic_cancel(consumer.tag)
-            for delivery in buffered:
-                # Handed back, not lost with the connection: that would count towards the delivery limit.
-                self._channel.basic_nack(delivery.tag, requeue=True)
-        with suppress(Exception):
-            connection.close()
+        if connection is not None and connection.is_open:
+            # pika's decoder may have left the connection in any state: whatever it raises, we are leaving.
+            with suppress(Exception):
+                for consumer in self._consumers.values():
+                    self._channel.basic_cancel(consumer.tag)
+                for delivery in self._arrived:
+                    # Handed back, not lost with the connection: that would count towards the delivery limit.
+                    self._channel.basic_nack(delivery.tag, requeue=True)
+            with suppress(Exception):
+                connection.close()
+        self._arrived.clear()
 
     def _consume(self, consumer: _Consumer, *, audit: bool) -> None:
-        def arrived(_channel: object, method: Any, properties: Any, body: bytes) -> None:  # noqa: ANN401  (pika has no types)
+        def arrived(tag: int, redelivered: bool, message: Message) -> None:  # noqa: FBT001  (as it is called for each crop)
             consumer.held += 1
-            consumer.redelivered += method.redelivered
-            message = Message(body, properties.content_type, properties.type, properties.message_id, properties.headers or {})
-            self._arrived.append(Delivery(method.delivery_tag, message, audit, method.redelivered))
+            consumer.redelivered += redelivered
+            self._arrived.append(Delivery(tag, message, audit, redelivered))
 
+        def by_pika(_channel: object, method: Any, properties: Any, body: bytes) -> None:  # noqa: ANN401  (pika has no types)
+            message = Message(body, properties.content_type, properties.type, properties.message_id, properties.headers or {})
+            arrived(method.delivery_tag, method.redelivered, message)
+
+        self._consumed += 1
+        consumer.tag = f"{consumer.queue}.{self._consumed}"
+        if self._frames:
+            # Before the first delivery can come: one that took pika's way would be overtaken.
+            self._frames.consumers[consumer.tag.encode()] = arrived
         # Per consumer: quorum queues know no limit per channel, and a consumer keeps the limit it started with.
         self._channel.basic_qos(prefetch_count=consumer.slow_start.window)
-        consumer.tag = self._channel.basic_consume(consumer.queue, arrived)
+        self._channel.basic_consume(consumer.queue, by_pika, consumer_tag=consumer.tag)
 
     def _poll(self, timeout_s: float) -> None:
         with _broker_errors():
             if self._connection is None:
                 msg = "not connected"
                 raise BrokerError(msg)
+            if self._frames:
+                self._frames.waiting = timeout_s > 0
             self._connection.process_data_events(time_limit=timeout_s)
+            if self._frames:
+                self._frames.waiting = False
             if self._cancelled is not None:
                 msg = f"the broker cancelled the consumer of {self._cancelled}: was the queue deleted?"
                 raise BrokerError(msg)

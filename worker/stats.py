@@ -2,10 +2,13 @@
 
 import time
 from collections import Counter as Tally
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.registry import Collector
 
 from contract.verdict import Outcome
 from worker.classify import Classified
@@ -25,7 +28,8 @@ class Stats:
         self._stage = Histogram(
             "maskgate_stage_seconds", "Time a batch spent in a stage", ["stage"], buckets=_SECONDS, registry=self.registry
         )
-        self._latency = Histogram("maskgate_latency_seconds", "From capture to verdict written", buckets=_SECONDS, registry=self.registry)
+        self._latency = ManyAtOnce("maskgate_latency_seconds", "From capture to verdict written", _SECONDS)
+        self.registry.register(self._latency)
         self.connected = Gauge("maskgate_connected", "1 while connected", ["to"], registry=self.registry)
         self.retries = Counter("maskgate_retries", "Attempts that failed", ["to"], registry=self.registry)
         for to in ("broker", "redis"):
@@ -45,11 +49,11 @@ class Stats:
         for (audit, outcome, reason), n in counts.items():
             self._crops.labels("audit" if audit else "live", outcome.value, reason.value if reason else "").inc(n)
             self._outcomes[outcome] += n
-        for end in ends:
-            if not end.audit and end.p_mask is not None and end.captured_at_ms is not None:
-                latency_ms = max(0, now_ms - end.captured_at_ms)
-                self._latencies_ms.append(latency_ms)
-                self._latency.observe(latency_ms / 1000)
+        captured_ms = [end.captured_at_ms or 0 for end in ends if end.p_mask is not None and not end.audit]
+        if captured_ms:
+            latencies_ms = np.maximum(now_ms - np.asarray(captured_ms, np.float64), 0)
+            self._latencies_ms.append(latencies_ms)
+            self._latency.observe(latencies_ms / 1000)
 
     def line(self) -> dict[str, object]:
         """The canonical log line of the interval that ends now; the next one begins."""
@@ -63,7 +67,7 @@ class Stats:
             "batch_mean": round(crops / len(self._sizes), 1) if self._sizes else 0.0,
             "batch_max": max(self._sizes, default=0),
             **{outcome.value: self._outcomes[outcome] for outcome in Outcome},
-            **_percentiles("latency_ms", self._latencies_ms),
+            **_percentiles("latency_ms", np.concatenate(self._latencies_ms) if self._latencies_ms else ()),
         }
         for stage in STAGES:
             fields |= _percentiles(f"{stage}_ms", self._stages[stage])
@@ -74,12 +78,33 @@ class Stats:
         self._since_s = time.monotonic()
         self._sizes: list[int] = []
         self._stages: dict[str, list[float]] = {stage: [] for stage in STAGES}
-        self._latencies_ms: list[float] = []
+        self._latencies_ms: list[npt.NDArray[np.float64]] = []
         self._outcomes: Tally[Outcome] = Tally()
 
 
-def _percentiles(name: str, values: Sequence[float]) -> dict[str, object]:
-    if not values:
+class ManyAtOnce(Collector):
+    """A Prometheus histogram that is given a batch's values as one array: the library's own takes them one by one."""
+
+    def __init__(self, name: str, documentation: str, up_to: Sequence[float]) -> None:
+        self._name, self._documentation = name, documentation
+        self._up_to = np.asarray(up_to)
+        self._counts = np.zeros(len(up_to) + 1, np.int64)
+        self._sum = 0.0
+
+    def observe(self, values: npt.NDArray[np.float64]) -> None:
+        """Count values, of shape (n,)."""
+        self._counts += np.bincount(np.searchsorted(self._up_to, values), minlength=len(self._counts))
+        self._sum += float(values.sum())
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """As the library's registry asks for it."""
+        limits = [*(str(limit) for limit in self._up_to.tolist()), "+Inf"]
+        buckets = list(zip(limits, np.cumsum(self._counts).tolist(), strict=True))
+        yield HistogramMetricFamily(self._name, self._documentation, buckets, self._sum)
+
+
+def _percentiles(name: str, values: Sequence[float] | npt.NDArray[np.float64]) -> dict[str, object]:
+    if not len(values):
         return {f"{name}_p50": None, f"{name}_p99": None}
     p50, p99 = np.percentile(np.asarray(values), (50, 99))
     return {f"{name}_p50": round(float(p50), 2), f"{name}_p99": round(float(p99), 2)}

@@ -1,4 +1,4 @@
-"""The same contract for RabbitMQ and the in-process queue."""
+"""The same contract for RabbitMQ, read the short way and by pika's callbacks, and for the in-process queue."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +9,7 @@ import pika.adapters.utils.io_services_utils
 import pytest
 from structlog.testing import capture_logs
 
+import worker.rabbit
 from contract.broker import parameters
 from contract.crop import Crop, Message, new_crop_id, parse, to_message
 from contract.errors import BrokerError
@@ -19,6 +20,7 @@ from deploy.inprocess import Broker, InProcessIntake, InProcessOutlet
 from producer.rabbit import RabbitOutlet
 from tests.servers.ports import eventually
 from tests.servers.rabbit_server import RabbitServer
+from worker.delivery_frames import attach
 from worker.rabbit import RabbitIntake
 
 #: A connection that pika lost track of is left to the garbage collector, which tells.
@@ -56,9 +58,13 @@ def in_process_queue() -> Queue:
     )
 
 
-@pytest.fixture(params=["rabbitmq", "in-process"])
-def queue(request: pytest.FixtureRequest) -> Queue:
-    return rabbit_queue(request.getfixturevalue("rabbit")) if request.param == "rabbitmq" else in_process_queue()
+@pytest.fixture(params=["rabbitmq", "rabbitmq by pika's callbacks", "in-process"])
+def queue(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Queue:
+    if request.param == "in-process":
+        return in_process_queue()
+    if request.param != "rabbitmq":
+        monkeypatch.setattr(worker.rabbit, "attach", lambda *_: None)
+    return rabbit_queue(request.getfixturevalue("rabbit"))
 
 
 @pytest.fixture
@@ -107,6 +113,11 @@ def drain(intake: CropIntake, count: int) -> list[Delivery]:
             intake.settle(batch, ())
         taken += batch
     return taken
+
+
+def test_the_installed_pika_lets_us_stand_before_its_reader(rabbit: RabbitServer) -> None:
+    with rabbit.channel() as channel:
+        assert attach(channel.connection, channel.channel_number) is not None
 
 
 def test_what_is_offered_arrives_once_in_order_and_whole(outlet: CropOutlet, intake: CropIntake) -> None:

@@ -1,3 +1,4 @@
+import random
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -93,6 +94,27 @@ def test_the_consensus_counts_the_track_so_far(client: Redis, store: RedisVerdic
     verdict = parse_verdict(fields_of(client, verdict_key("lobby")))
     assert verdict is not None
     assert (verdict.outcome, verdict.crops, verdict.agreeing) == (Outcome.MASK, 4, 3)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_how_crops_are_batched_changes_nothing_of_what_stands(seed: int, client: Redis, store: RedisVerdictStore) -> None:
+    rng, now = random.Random(seed), now_ms()  # noqa: S311  (no secret)
+    outcomes = [Outcome.MASK, Outcome.NO_MASK, Outcome.UNCERTAIN, Outcome.UNREADABLE, Outcome.EXPIRED]
+    crops = [(f"{i}", now - rng.randrange(300), rng.choice(outcomes), rng.choice("pqr")) for i in range(40)]
+    batched, alone = (
+        [end(crop_id, ms, what, track=track, camera=name) for crop_id, ms, what, track in crops] for name in ("batched", "alone")
+    )
+    while batched:
+        size = rng.randrange(1, 20)
+        store.write(batched[:size])
+        del batched[:size]
+    for one in alone:
+        store.write([one])
+    for track in (None, "p", "q", "r"):
+        keys = [verdict_key(name) if track is None else track_key(name, track) for name in ("batched", "alone")]
+        standing = [{**fields_of(client, key), "decided_at": "any"} for key in keys]
+        assert standing[0] == standing[1]
+        assert client.pexpiretime(keys[0]) == client.pexpiretime(keys[1])
 
 
 def test_a_lost_script_cache_is_no_loss(client: Redis, store: RedisVerdictStore) -> None:

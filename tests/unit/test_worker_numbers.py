@@ -1,10 +1,13 @@
+import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
 from contract.crop import Message
 from contract.queue import Delivery
 from contract.slow_start import SlowStart
 from worker.audit import Share, report
 from worker.loop import _parts
+from worker.stats import ManyAtOnce
 
 
 def test_the_window_doubles_only_when_it_was_full_and_up_to_its_limit() -> None:
@@ -22,6 +25,22 @@ def test_each_crop_that_was_held_before_is_a_batch_of_its_own_and_the_order_stay
     # A worker that lives on, its window long grown, is given what a dead one held.
     batch = [Delivery(tag, Message(b""), audit=False, redelivered=tag in (3, 4)) for tag in range(1, 7)]
     assert [[delivery.tag for delivery in part] for part in _parts(batch)] == [[1, 2], [3], [4], [5, 6]]
+
+
+def test_a_histogram_given_a_batch_tells_what_the_librarys_own_tells_of_each_value() -> None:
+    ours, theirs, limits = CollectorRegistry(), CollectorRegistry(), (0.001, 0.01, 0.1)
+    values = [0.0, 0.001, 0.0011, 0.05, 0.1, 7.0]
+    many = ManyAtOnce("h", "help", limits)
+    ours.register(many)
+    one_by_one = Histogram("h", "help", buckets=limits, registry=theirs)
+    for part in (values[:2], values[2:]):
+        many.observe(np.asarray(part))
+    for value in values:
+        one_by_one.observe(value)
+    told, wanted = (
+        [line for line in generate_latest(registry).decode().splitlines() if "_created" not in line] for registry in (ours, theirs)
+    )
+    assert told == wanted
 
 
 @pytest.mark.parametrize(("hits", "n", "low", "high"), [(20, 20, 0.839, 1.0), (97, 100, 0.915, 0.990), (485, 500, 0.951, 0.982)])
