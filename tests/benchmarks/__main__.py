@@ -1,0 +1,60 @@
+"""``make bench``, ``make bench-quick``: how fast, beside what people would use instead, on a broker and a Redis of its own.
+
+python -m tests.benchmarks [--quick] [--only NAME …] [--out DIR]
+"""
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from tests.benchmarks import capacity, doors, latency, networks, producing, scale, throughput
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.figures import Results
+from tests.benchmarks.machine import machine
+from tests.benchmarks.report import markdown, write
+from tests.benchmarks.stand import stand
+
+_ALL: dict[str, Callable[[Bench], None]] = {
+    "everybody": throughput.against_everybody,
+    "formats": throughput.ppm_to_jpeg,
+    "latency": latency.latencies,
+    "producer": producing.producers,
+    "stages": throughput.by_stage,
+    "replicas": throughput.variations,
+    "gate": doors.gates,
+    "network": networks.networks,
+    "growth": scale.growth,
+    "endurance": scale.endurance,
+    "capacity": capacity.check,
+}
+_QUICK = ("everybody", "producer", "latency")
+
+
+def main(argv: list[str]) -> int:
+    """The command line; returns an exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help=f"under three minutes: {', '.join(_QUICK)}")
+    parser.add_argument("--only", nargs="+", choices=list(_ALL), help="just these")
+    parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
+    parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="default: %(default)s")
+    arguments = parser.parse_args(argv)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
+    begun_s = time.monotonic()
+    with stand() as place:
+        bench = Bench(place, Results(arguments.rounds, machine(place)), arguments.quick)
+        for name in arguments.only or (_QUICK if arguments.quick else _ALL):
+            _ALL[name](bench)
+            write(bench.results, arguments.out)  # what there is so far
+    print(markdown(bench.results))
+    print(f"{time.monotonic() - begun_s:.0f} s; also in {arguments.out}/", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

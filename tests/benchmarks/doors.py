@@ -1,0 +1,98 @@
+"""The gate: verdicts read a second, and how soon a waiting door has the verdict that was just written."""
+
+import itertools
+import statistics
+import threading
+import time
+from typing import Any
+
+from redis import Redis
+
+from contract.clock import now_ms
+from contract.crop import new_crop_id
+from contract.store import connect
+from contract.verdict import Outcome, history_key, verdict_key
+from gate.client import Gate
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.figures import alternately
+from worker.classify import End
+from worker.verdict_store import RedisVerdictStore
+
+_READS, _WAKES = 3000, 200
+_TTL_MS = 600_000
+_CAMERA = "lobby"
+
+
+def gates(bench: Bench) -> None:
+    """Beside redis-py used directly: what the client's checks and its fallbacks cost."""
+    bench.tell("gate")
+    bench.stand.clear()
+    url = bench.stand.redis.url
+    with connect(url, None, name="bench", timeout_s=5) as client, Gate(url, timeout_s=5) as gate:
+        store = RedisVerdictStore(client, model="m", ttl_ms=_TTL_MS, max_skew_ms=250, history_length=1000)
+        _write(store)
+        reads = alternately(
+            bench.rounds,
+            {
+                "redis-py's hgetall": lambda: _per_s(lambda: client.hgetall(verdict_key(_CAMERA))),
+                "Gate.latest": lambda: _per_s(lambda: gate.latest(_CAMERA)),
+                "Gate.decision": lambda: _per_s(lambda: gate.decision(_CAMERA)),
+            },
+            bench.tell,
+        )
+        bench.results.table("Gate: one door reading", "reads/s", reads, reference="redis-py's hgetall")
+        wakes = alternately(
+            bench.rounds,
+            {
+                "redis-py's subscription": lambda: _subscribed_ms(store, client),
+                "Gate.wait": lambda: _waiting_ms(store, gate),
+            },
+            bench.tell,
+        )
+        note = "from before the verdict is written until the waiting thread has it; median of 200 a round"
+        bench.results.table("Gate: wake-up", "ms", wakes, reference="redis-py's subscription", note=note)
+
+
+def _write(store: RedisVerdictStore) -> str:
+    crop_id = new_crop_id()
+    end = End(1, False, _CAMERA, crop_id, crop_id, Outcome.MASK, None, 0.9, now_ms())  # noqa: FBT003  (a live crop)
+    store.write([end])
+    return crop_id
+
+
+def _per_s(read: Any) -> float:  # noqa: ANN401  (whatever it returns)
+    begun_s = time.perf_counter()
+    for _ in range(_READS):
+        read()
+    return _READS / (time.perf_counter() - begun_s)
+
+
+def _subscribed_ms(store: RedisVerdictStore, client: Redis) -> float:
+    with client.pubsub() as waiting:  # type: ignore[no-untyped-call]
+        waiting.subscribe(history_key(_CAMERA))
+        waiting.get_message(timeout=5)
+        return _woken_ms(store, lambda _: waiting.get_message(timeout=5))
+
+
+def _waiting_ms(store: RedisVerdictStore, gate: Gate) -> float:
+    return _woken_ms(store, lambda newest_ms: gate.wait(_CAMERA, timeout_s=5, newer_than_ms=newest_ms))
+
+
+def _woken_ms(store: RedisVerdictStore, wait: Any) -> float:  # noqa: ANN401  (returns once it is woken)
+    took_ms: list[float] = []
+    for _ in itertools.repeat(None, _WAKES):
+        newest_ms, woken_s = now_ms(), [0.0]
+        time.sleep(0.002)  # the next verdict is newer by the millisecond
+
+        def waiter(newest_ms: int = newest_ms, woken_s: list[float] = woken_s) -> None:
+            wait(newest_ms)
+            woken_s[0] = time.perf_counter()
+
+        thread = threading.Thread(target=waiter)
+        thread.start()
+        time.sleep(0.005)  # until it waits
+        begun_s = time.perf_counter()
+        _write(store)
+        thread.join()
+        took_ms.append((woken_s[0] - begun_s) * 1000)
+    return statistics.median(took_ms)

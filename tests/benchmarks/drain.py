@@ -1,0 +1,133 @@
+"""How fast a consumer empties a queue that was filled before: nothing else takes part, neither a producer nor whoever measures.
+
+When each crop ended is read afterwards from its entry in the history stream, whose id is Redis's clock; processor time and memory are read
+from the kernel meanwhile, five times a second.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from redis import Redis
+
+from tests.benchmarks.stand import Stand
+from tests.servers.processes import ROOT
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+#: The slow start and the last, smaller batches are left out.
+_FROM, _TO = 0.15, 0.95
+_LOOK_EVERY_S = 0.2
+_STOP_TIMEOUT_S = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """One round: crops a second; processor time a crop of the consumer's processes, the broker and Redis; the consumer's memory at most."""
+
+    per_s: float
+    cpu_us: float
+    broker_us: float
+    redis_us: float
+    resident_mb: float
+
+
+def drain(
+    stand: Stand, commands: Sequence[Sequence[str]], environment: Mapping[str, str], count: int, *, timeout_s: float = 300
+) -> Drained:
+    """Start consumers of a filled queue (arguments of Python each), wait for ``count`` ends in the history, and end them.
+
+    Raises:
+        RuntimeError: they ended by themselves, or did not get through in time; with what they said.
+    """
+    with tempfile.TemporaryFile() as said, stand.redis.client() as client:
+        processes = [
+            subprocess.Popen([sys.executable, *command], cwd=ROOT, env={**os.environ, **environment}, stdout=said, stderr=said)
+            for command in commands
+        ]
+        families = [[process.pid for process in processes], _pid(stand.rabbit.process), _pid(stand.redis.process)]
+        looks: list[tuple[float, ...]] = []
+        deadline_s = time.monotonic() + timeout_s
+        try:
+            while True:
+                usage = _usage(families)
+                looks.append((time.time() * 1000, *(cpu_s for cpu_s, _ in usage), usage[0][1]))
+                if sum(int(client.xlen(key)) for key in _histories(client)) >= count:
+                    break
+                if any(process.poll() is not None for process in processes) or time.monotonic() > deadline_s:
+                    said.seek(0)
+                    msg = f"{commands} did not get through {count} crops; said:\n{said.read()[-3000:].decode(errors='replace')}"
+                    raise RuntimeError(msg)
+                time.sleep(_LOOK_EVERY_S)
+        finally:
+            end(processes)
+        ended = [int(name.partition("-")[0]) for key in _histories(client) for name, _ in client.xrange(key)]
+    return _drained(np.sort(np.asarray(ended, np.float64)), np.asarray(looks))
+
+
+def end(processes: "Sequence[subprocess.Popen[bytes]]") -> None:
+    """Ask to stop, and insist."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        try:
+            process.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _pid(process: "subprocess.Popen[bytes] | None") -> list[int]:
+    return [process.pid] if process else []
+
+
+def _histories(client: Redis) -> list[str]:
+    return sorted(map(str, client.scan_iter("verdicts:*", count=1000)))
+
+
+def _drained(ended_ms: npt.NDArray[np.float64], looks: npt.NDArray[np.float64]) -> Drained:
+    first, last = int(len(ended_ms) * _FROM), int(len(ended_ms) * _TO)
+    window_ms, crops = (ended_ms[first], ended_ms[last]), last - first
+    consumer_us, broker_us, redis_us = (float(np.diff(np.interp(window_ms, looks[:, 0], looks[:, i]))[0] / crops * 1e6) for i in (1, 2, 3))
+    per_s = float(crops / (window_ms[1] - window_ms[0]) * 1000)
+    return Drained(per_s, consumer_us, broker_us, redis_us, float(looks[:, 4].max()))
+
+
+def _usage(families: Sequence[Sequence[int]]) -> list[tuple[float, float]]:
+    """Processor seconds and resident MiB of these processes and all that they started, family by family."""
+    children: dict[int, list[int]] = {}
+    stats: dict[int, list[str]] = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        stats[int(entry.name)] = fields
+        children.setdefault(int(fields[1]), []).append(int(entry.name))
+    found = []
+    for pids in families:
+        family = list(pids)
+        for pid in family:
+            family += children.get(pid, [])
+        own = [stats[pid] for pid in family if pid in stats]
+        # utime and stime in ticks, rss in pages: fields 14, 15 and 24 of proc_pid_stat(5), of which the first two are cut off
+        cpu_s = sum(int(f[11]) + int(f[12]) for f in own) / _TICKS_PER_S
+        found.append((cpu_s, sum(int(f[21]) for f in own) * _PAGE_BYTES / 2**20))
+    return found
+
+
+def processor_s(pids: Sequence[int]) -> float:
+    """Processor seconds of these processes and all that they started."""
+    return _usage([pids])[0][0]
+
+
+def resident_mb(pids: Sequence[int]) -> float:
+    """Resident MiB of these processes and all that they started."""
+    return _usage([pids])[0][1]

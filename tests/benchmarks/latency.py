@@ -1,0 +1,120 @@
+"""From publishing a crop to its verdict being readable, at a steady rate: the worker as shipped beside naive pika, alternately."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from contract.broker import parameters
+from contract.crop import to_message
+from contract.image import JPEG
+from contract.stop import Stop
+from contract.topology import LIVE_EXCHANGE, LIVE_KEY, LIVE_QUEUE
+from producer.rabbit import RabbitOutlet
+from tests.benchmarks.bench import PEERS, Bench
+from tests.benchmarks.drain import end
+from tests.benchmarks.figures import Spread, alternately, ratios
+from tests.benchmarks.peers.naive_pika import QUEUE as NAIVE_QUEUE
+from tests.benchmarks.stand import crops
+from tests.servers.ports import eventually
+from tests.servers.processes import ROOT
+
+_CAMERAS = 4
+_PERCENTILES = {"p50": 50, "p99": 99, "p99.9": 99.9}
+_WARM_S = 1.0
+SHIPPED, NAIVE = "maskgate worker", "naive_pika"
+_COMMANDS: dict[str, Sequence[str]] = {SHIPPED: ("-m", "worker"), NAIVE: PEERS[NAIVE]}
+_QUEUES = {SHIPPED: LIVE_QUEUE, NAIVE: NAIVE_QUEUE}
+
+
+def latencies(bench: Bench) -> None:
+    """Show 4."""
+    if bench.quick:  # too few for a tail
+        _at(bench, "20 crops/s", {SHIPPED: 20, NAIVE: 20}, 3, {"p50": 1.25})
+        return
+    _at(bench, "20 crops/s", {SHIPPED: 20, NAIVE: 20}, 15, {"p50": 1.25, "p99": 1.25})
+    _at(bench, "500 crops/s", {SHIPPED: 500, NAIVE: 500}, 8, {"p99": 1.0})
+    capacities = {SHIPPED: bench.shipped(JPEG, 8000).per_s, NAIVE: bench.peer(NAIVE, JPEG, 1500).per_s}
+    half = {name: rate / 2 for name, rate in capacities.items()}
+    told = ", ".join(f"{name} {rate:.0f}/s" for name, rate in half.items())
+    found = _at(bench, f"half of what each can do ({told})", half, 8, {})
+    bench.results.claim("half of its capacity: worker's p99, ms", Spread.of([one["p99"] for one in found[SHIPPED]]), at_most=25)
+
+
+def _at(bench: Bench, what: str, rates: dict[str, float], seconds: float, at_most: dict[str, float]) -> dict[str, list[dict[str, float]]]:
+    bench.tell(f"latency at {what}")
+    found = alternately(bench.rounds, {name: partial(_round, bench, name, rate, seconds) for name, rate in rates.items()}, bench.tell)
+    for percentile in _PERCENTILES:
+        values = {name: [one[percentile] for one in own] for name, own in found.items()}
+        bench.results.table(f"Latency at {what}: {percentile}", "ms", values, reference=NAIVE)
+        if percentile in at_most:
+            wanted = f"{what}: worker's {percentile} to naive pika's"
+            bench.results.claim(wanted, ratios(values[SHIPPED], values[NAIVE]), at_most=at_most[percentile])
+    return found
+
+
+def _round(bench: Bench, who: str, per_s: float, seconds: float) -> dict[str, float]:
+    """Milliseconds, by percentile."""
+    bench.stand.clear()
+    environment = {**os.environ, **bench.environment}
+    _route(bench, _QUEUES[who])
+    reading = subprocess.Popen(
+        [sys.executable, "-m", "tests.benchmarks.reader", str(_CAMERAS)], cwd=ROOT, env=environment, stdout=subprocess.PIPE
+    )
+    with (bench.stand.rabbit.folder / "latency.log").open("wb") as log:
+        working = subprocess.Popen([sys.executable, *_COMMANDS[who]], cwd=ROOT, env=environment, stdout=log, stderr=log)
+    try:
+        if reading.stdout is None or reading.stdout.readline() != b"ready\n":
+            msg = "the reader did not start"
+            raise RuntimeError(msg)
+        published_ns = _publish(bench, per_s, seconds)
+        with bench.stand.redis.client() as client:
+            wanted = len(published_ns)
+            eventually(lambda: sum(client.xlen(f"verdicts:{{door-{i}}}") for i in range(_CAMERAS)) >= wanted, 30, f"{wanted} ends")
+        time.sleep(0.3)  # the reader's own block
+        reading.terminate()
+        seen_ns: dict[str, int] = json.loads(reading.communicate(timeout=30)[0])
+    finally:
+        end([working, reading])
+        _route(bench, LIVE_QUEUE)
+    # The first one waited until the consumer was there.
+    took_ms = [(seen_ns[crop_id] - at_ns) / 1e6 for crop_id, at_ns in list(published_ns.items())[1:]]
+    return {name: float(np.percentile(took_ms, q)) for name, q in _PERCENTILES.items()}
+
+
+def _route(bench: Bench, queue: str) -> None:
+    """Have live crops go to this queue: everybody's are published by the same producer."""
+    with bench.stand.rabbit.channel() as channel:
+        channel.queue_declare(NAIVE_QUEUE, durable=True)
+        for name in _QUEUES.values():
+            (channel.queue_bind if name == queue else channel.queue_unbind)(name, LIVE_EXCHANGE, LIVE_KEY)
+        channel.queue_purge(NAIVE_QUEUE)
+
+
+def _publish(bench: Bench, per_s: float, seconds: float) -> dict[str, int]:
+    """When each crop was offered, by the monotonic clock in nanoseconds."""
+    outlet = RabbitOutlet(parameters(bench.stand.rabbit.url, None, name="latency"), stop=Stop(), patient=True)
+    outlet.wait_for_broker(10)
+    source, published_ns = crops(JPEG, cameras=_CAMERAS), {}
+
+    def publish() -> None:
+        crop = next(source)
+        published_ns[crop.crop_id] = time.monotonic_ns()
+        outlet.offer(to_message(crop))
+
+    publish()
+    with bench.stand.redis.client() as client:
+        while not client.exists("verdicts:{door-0}"):  # until the consumer is there
+            outlet.rest(0.02)
+    begun_s = time.monotonic() + _WARM_S
+    for i in range(int(seconds * per_s)):
+        outlet.rest(max(0.0, begun_s + i / per_s - time.monotonic()))
+        publish()
+    outlet.flush(30)
+    outlet.close()
+    return published_ns

@@ -1,0 +1,35 @@
+"""The ceiling without broker and Redis: ``python -m tests.benchmarks.loop CONTENT_TYPE SECONDS`` decodes and classifies in one process.
+
+The worker's own functions, a full batch at a time. Prints crops a second.
+"""
+
+import os
+import sys
+import time
+
+# As the worker has it.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from contract.image import decode
+from contract.model import Model
+from contract.preprocess import reduce
+from tests.benchmarks.stand import bodies
+from worker.settings import SHIPPED_MODEL
+
+_BATCH = 64
+
+
+def main(content_type: str, seconds: float) -> float:
+    """Crops a second."""
+    model, crops = Model.load(SHIPPED_MODEL), bodies(content_type)[:_BATCH]
+    done, begun_s = 0, 0.0
+    for warm in (False, True):
+        begun_s, until_s, done = time.perf_counter(), time.perf_counter() + (seconds if warm else 0.2), 0
+        while time.perf_counter() < until_s:
+            model.p_mask([reduce(decode(body, content_type), model.card.input) for body in crops])
+            done += len(crops)
+    return done / (time.perf_counter() - begun_s)
+
+
+if __name__ == "__main__":
+    print(main(sys.argv[1], float(sys.argv[2])))

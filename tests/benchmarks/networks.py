@@ -1,0 +1,63 @@
+"""The network alone: microseconds a crop in onnxruntime on one thread, beside the notebook's CNN and MobileNetV2 at 224 px."""
+
+from torch import Tensor, nn
+
+from contract.card import InputShape
+from tests.benchmarks.bench import Bench
+from trainer.budget import baseline
+from trainer.latency import latencies
+from trainer.onnx_graph import float_graph
+from worker.settings import SHIPPED_MODEL
+
+_BATCH = 16
+NOTEBOOK = "the notebook's CNN, 28 px grey"
+
+
+class InvertedResidual(nn.Module):
+    """A block of MobileNetV2 (Sandler et al., 2018, section 3.3)."""
+
+    def __init__(self, before: int, after: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        inner = before * expansion
+        widen = [] if expansion == 1 else [nn.Conv2d(before, inner, 1, bias=False), nn.BatchNorm2d(inner), nn.ReLU6()]
+        depthwise = [nn.Conv2d(inner, inner, 3, stride, 1, groups=inner, bias=False), nn.BatchNorm2d(inner), nn.ReLU6()]
+        self.body = nn.Sequential(*widen, *depthwise, nn.Conv2d(inner, after, 1, bias=False), nn.BatchNorm2d(after))
+        self.shortcut = stride == 1 and before == after
+
+    def forward(self, images: Tensor) -> Tensor:
+        """With the shortcut where the shape stays."""
+        changed: Tensor = self.body(images)
+        return images + changed if self.shortcut else changed
+
+
+def mobilenet_v2() -> nn.Module:
+    """MobileNetV2 (table 2 of the paper) with two classes; its weights don't matter for its cost."""
+    layers: list[nn.Module] = [nn.Conv2d(3, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU6()]
+    before = 32
+    for expansion, after, count, stride in (
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
+    ):
+        for i in range(count):
+            layers.append(InvertedResidual(before, after, stride if i == 0 else 1, expansion))
+            before = after
+    layers += [nn.Conv2d(before, 1280, 1, bias=False), nn.BatchNorm2d(1280), nn.ReLU6(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    return nn.Sequential(*layers, nn.Linear(1280, 2)).eval()
+
+
+def networks(bench: Bench) -> None:
+    """Alternately, by the trainer's own measure."""
+    bench.tell("networks")
+    models = {
+        "mask.onnx as shipped, 28 px colour": SHIPPED_MODEL.read_bytes(),
+        NOTEBOOK: baseline(),
+        "MobileNetV2, 224 px colour": float_graph(mobilenet_v2(), InputShape(224, 224, 3)).SerializeToString(),
+    }
+    rounds = [latencies(models, batch=_BATCH, rounds=1) for _ in range(bench.rounds)]
+    found = {name: [one[name].median_us for one in rounds] for name in models}
+    bench.results.table("Network alone", "µs a crop", found, reference=NOTEBOOK, note=f"batches of {_BATCH}")

@@ -1,0 +1,45 @@
+"""The same work for everybody: decode one crop, ask the shipped model, write the verdict where a door and an auditor would read it.
+
+What a developer writes into a handler: maskgate's own decoding and model, one crop at a time, one pipeline to Redis. Left out, in the
+peers' favour: validation, order and expiry of verdicts, consensus over a track, audit, logs and metrics.
+"""
+
+import os
+import time
+
+from redis import Redis
+
+from contract.image import decode
+from contract.model import Model
+from contract.preprocess import reduce
+from contract.verdict import history_key, verdict_key
+from worker.settings import SHIPPED_MODEL
+
+_TTL_MS = 600_000
+
+
+class Work:
+    """One a process."""
+
+    def __init__(self) -> None:
+        self._model = Model.load(SHIPPED_MODEL)
+        self._redis = Redis.from_url(os.environ["MASKGATE_REDIS_URL"])
+
+    def do(self, body: bytes, content_type: str, camera: str, crop_id: str, captured_at_ms: int) -> None:
+        """Classify a crop and write its verdict."""
+        card = self._model.card
+        p_mask = float(self._model.p_mask([reduce(decode(body, content_type), card.input)])[0])
+        verdict: dict[str | bytes, str | int] = {
+            "crop_id": crop_id,
+            "outcome": card.outcome(p_mask),
+            "p_mask": f"{p_mask:.4f}",
+            "captured_at": captured_at_ms,
+            "decided_at": time.time_ns() // 1_000_000,
+            "model": card.name,
+        }
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.hset(verdict_key(camera), mapping=verdict)  # type: ignore[arg-type]  # narrower than what it takes
+        pipe.pexpire(verdict_key(camera), _TTL_MS)
+        pipe.xadd(history_key(camera), verdict, maxlen=1_000_000)  # type: ignore[arg-type]
+        pipe.publish(history_key(camera), crop_id)
+        pipe.execute()

@@ -1,0 +1,60 @@
+"""The producer: confirmed crops a second in a window of confirmations, beside one at a time and beside none at all."""
+
+import itertools
+import time
+
+import pika
+
+from contract.crop import Message, to_message
+from contract.image import PPM
+from contract.topology import LIVE_EXCHANGE, LIVE_KEY
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.drain import processor_s
+from tests.benchmarks.figures import alternately, ratios
+from tests.benchmarks.stand import crops
+
+WINDOW, ONE, NONE = "maskgate producer, confirmed in a window", "confirmed one at a time", "not confirmed"
+
+
+def producers(bench: Bench) -> None:
+    """Show 6."""
+    bench.tell("producer")
+    window = [to_message(crop) for crop in itertools.islice(crops(PPM), 5000 if bench.quick else 15_000)]
+    broker_us: list[float] = []
+
+    def confirmed_in_a_window() -> float:
+        bench.stand.clear()
+        pids = [bench.stand.rabbit.process.pid] if bench.stand.rabbit.process else []
+        spent_s, begun_s = processor_s(pids), time.perf_counter()
+        bench.stand.fill(window)
+        elapsed_s = time.perf_counter() - begun_s
+        broker_us.append((processor_s(pids) - spent_s) / len(window) * 1e6)
+        return len(window) / elapsed_s
+
+    subjects = {
+        WINDOW: confirmed_in_a_window,
+        ONE: lambda: _by_pika(bench, window[:1500], confirm=True),
+        NONE: lambda: _by_pika(bench, window, confirm=False),
+    }
+    rates = alternately(bench.rounds, subjects, bench.tell)
+    bench.results.table("Producer", "crops/s", rates, reference=ONE, note="28 × 28 PPM to a quorum queue, persistent and mandatory")
+    bench.results.table("Broker, taking a crop", "µs a crop", {"RabbitMQ": broker_us}, note="processor time, confirmed in a window")
+    bench.results.claim("producer's rate to confirming one at a time", ratios(rates[WINDOW], rates[ONE]), at_least=6)
+
+
+def _by_pika(bench: Bench, messages: list[Message], *, confirm: bool) -> float:
+    bench.stand.clear()
+    with bench.stand.rabbit.channel() as channel:
+        if confirm:
+            channel.confirm_delivery()
+        begun_s = time.perf_counter()
+        for message in messages:
+            properties = pika.BasicProperties(
+                content_type=message.content_type,
+                type=message.type,
+                message_id=message.message_id,
+                headers=dict(message.headers),
+                delivery_mode=2,
+            )
+            channel.basic_publish(LIVE_EXCHANGE, LIVE_KEY, message.body, properties, mandatory=True)
+        return len(messages) / (time.perf_counter() - begun_s)

@@ -1,0 +1,73 @@
+"""The shipped worker, telling at its end what each stage took: ``python -m tests.benchmarks.staged_worker``.
+
+Its parts are wrapped from outside. Prints a JSON line: crops, and for each stage seconds of its thread's processor time, waiting left out.
+"""
+
+import json
+import sys
+import time
+from collections import Counter, defaultdict
+from typing import Any
+
+import worker.loop
+from contract.model import Model
+from worker.__main__ import main
+from worker.rabbit import RabbitIntake
+from worker.stats import Stats
+from worker.verdict_store import RedisVerdictStore
+
+#: What is called within another stage counts there, too: taken off at the end.
+_WITHIN = {"infer": "classify", "read": "write"}
+
+spent_s: defaultdict[str, float] = defaultdict(float)
+counts: Counter[str] = Counter()
+
+
+def _time(owner: Any, name: str, stage: str) -> None:  # noqa: ANN401  (a class or a module)
+    original = getattr(owner, name)
+
+    def timed(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401  (whatever is wrapped)
+        begun_s = time.thread_time()
+        try:
+            return original(*arguments, **named)
+        finally:
+            spent_s[stage] += time.thread_time() - begun_s
+
+    setattr(owner, name, timed)
+
+
+def _count_crops() -> None:
+    original = RabbitIntake.receive
+
+    def counted(self: RabbitIntake, limit: int, timeout_s: float) -> Any:  # noqa: ANN401
+        batch = original(self, limit, timeout_s)
+        if not counts:
+            spent_s.clear()  # what the start took
+            counts["begun"] = 1
+            spent_s["begun"] = time.thread_time()
+        counts["crops"] += len(batch)
+        counts["batches"] += bool(batch)
+        return batch
+
+    RabbitIntake.receive = counted  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    for owner, name, stage in (
+        (RabbitIntake, "receive", "receive"),
+        (RabbitIntake, "read", "read"),
+        (RabbitIntake, "settle", "settle"),
+        (worker.loop, "classify", "classify"),
+        (Model, "p_mask", "infer"),
+        (RedisVerdictStore, "write", "write"),
+        (Stats, "batch", "count"),
+    ):
+        _time(owner, name, stage)
+    _count_crops()
+    code = main([])
+    total_s = time.thread_time() - spent_s.pop("begun")
+    for inner, outer in _WITHIN.items():
+        spent_s[outer] -= spent_s[inner]
+    spent_s["rest"] = total_s - sum(spent_s.values())
+    print(json.dumps({"crops": counts["crops"], "batches": counts["batches"], "spent_s": dict(spent_s)}), flush=True)
+    sys.exit(code)

@@ -1,0 +1,104 @@
+"""The stand that everything is measured on: a broker and a Redis of its own, and crops to put into them."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+
+from contract.broker import parameters
+from contract.clock import now_ms
+from contract.crop import Crop, Label, Message, new_crop_id, to_message
+from contract.image import JPEG, PPM, encode_pnm
+from contract.model import Model
+from contract.preprocess import reduce
+from contract.stop import Stop
+from contract.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_EXCHANGE, LIVE_KEY, LIVE_QUEUE
+from producer.drawing import draw_face
+from producer.rabbit import RabbitOutlet
+from tests.servers.rabbit_server import RabbitServer, rabbit_server
+from tests.servers.redis_server import RedisServer, redis_server
+from worker.settings import SHIPPED_MODEL
+
+SIDE_PX = 112
+_FACES = 64
+_TRACK_LENGTH = 20
+#: One crop in so many is an audit sample beside it.
+AUDIT_EVERY = 50
+
+
+@cache
+def bodies(content_type: str) -> list[bytes]:
+    """Drawn faces: 112 × 112 colour JPEG as a camera's detector cuts them out, or what our own producer makes of them."""
+    rng, shape = np.random.default_rng(1), Model.load(SHIPPED_MODEL).card.input
+    faces = [draw_face(rng, masked=bool(i % 2)).pixels for i in range(_FACES)]
+    faces = [np.asarray(cv2.resize(face, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA), np.uint8) for face in faces]
+    if content_type == PPM:
+        return [encode_pnm(reduce(face, shape))[0] for face in faces]
+    return [cv2.imencode(".jpg", face[:, :, ::-1])[1].tobytes() for face in faces]
+
+
+def crops(content_type: str, *, cameras: int = 4, track_length: int = _TRACK_LENGTH) -> Iterator[Crop]:
+    """Crops without end, from so many cameras in turn, stamped when they are taken from here."""
+    tracks = [""] * cameras
+    for i, body in enumerate(itertools.cycle(bodies(content_type))):
+        camera, crop_id = i % cameras, new_crop_id()
+        if i // cameras % track_length == 0:
+            tracks[camera] = crop_id
+        yield Crop(crop_id, f"door-{camera}", tracks[camera], now_ms(), content_type, body)
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """The servers; everything on them is this benchmark's own."""
+
+    rabbit: RabbitServer
+    redis: RedisServer
+
+    def clear(self) -> None:
+        """Empty queues, empty Redis."""
+        self.rabbit.purge()
+        with self.redis.client() as client:
+            client.flushall()
+
+    def fill(self, live: Sequence[Message], audit: Sequence[Message] = ()) -> None:
+        """Put messages on the queues; on return the broker has confirmed all of them."""
+        outlet = RabbitOutlet(parameters(self.rabbit.url, None, name="benchmark"), stop=Stop(), patient=True)
+        for message in live:
+            outlet.offer(message)
+        for message in audit:
+            outlet.offer(message, audit=True)
+        outlet.flush(60)
+        wrong = outlet.live.offered - outlet.live.accepted + outlet.audit.offered - outlet.audit.accepted
+        outlet.close()
+        if wrong:
+            msg = f"{wrong} crops were not accepted: {outlet.live.refusals} {outlet.audit.refusals}"
+            raise RuntimeError(msg)
+
+    def fill_with_crops(self, count: int, content_type: str, *, cameras: int = 4, track_length: int = _TRACK_LENGTH) -> None:
+        """So many live crops and the audit samples that go with them."""
+        source = crops(content_type, cameras=cameras, track_length=track_length)
+        live = [to_message(next(source)) for _ in range(count)]
+        labelled = (next(source) for _ in range(count // AUDIT_EVERY))
+        audit = [Crop(c.crop_id, c.camera_id, c.crop_id, c.captured_at_ms, c.content_type, c.body, label=Label.MASK) for c in labelled]
+        self.fill(live, [to_message(crop) for crop in audit])
+
+    def use_queue(self, kind: str) -> None:
+        """Make the live queue anew, ``quorum`` as it is shipped or ``classic``."""
+        with self.rabbit.channel() as channel:
+            channel.queue_delete(LIVE_QUEUE)
+            channel.queue_declare(LIVE_QUEUE, durable=True, arguments={"x-queue-type": kind})
+            channel.queue_bind(LIVE_QUEUE, LIVE_EXCHANGE, LIVE_KEY)
+
+
+@contextmanager
+def stand() -> Iterator[Stand]:
+    """Start the servers, and end them with it."""
+    with rabbit_server() as rabbit, redis_server() as redis:
+        yield Stand(rabbit, redis)
+
+
+__all__ = ["AUDIT_EVERY", "AUDIT_QUEUE", "DEAD_QUEUE", "JPEG", "PPM", "Stand", "bodies", "crops", "stand"]
