@@ -7,13 +7,14 @@
 # make overload          twice the crops that a worker can classify, and then none at work
 # make fuzz COUNT=1000000   damaged pictures and messages through the worker's classification
 # make outages           broker and Redis gone for 1 s, 30 s and 5 minutes
+# make bench            how fast, beside what people would use instead: half an hour; make bench-quick: about three minutes
 # make lock, make audit   the images' dependencies with their hashes, made anew; what is known against them
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup test lint demo servers reference soak fault-points overload fuzz outages lock audit
+.PHONY: setup test lint demo servers bench bench-quick bench-guard reference soak fault-points overload fuzz outages lock audit
 
 setup: $(VENV)/.dev servers
 
@@ -52,6 +53,19 @@ fuzz: $(VENV)/.dev
 
 outages: setup
 	$(BIN)/python -m tests.faults.outages
+
+$(VENV)/.bench: $(VENV)/.dev
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,trainer,bench]'
+	@touch $@
+
+bench: setup $(VENV)/.bench
+	$(BIN)/python -m tests.benchmarks $(BENCH)
+
+bench-quick: setup $(VENV)/.bench
+	$(BIN)/python -m tests.benchmarks --quick $(BENCH)
+
+bench-guard: setup
+	$(BIN)/python -m tests.benchmarks --guard --rounds 3 --out runs/guard
 
 LOCKED := gate producer worker
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --python-version 3.13 --python-platform x86_64-manylinux_2_28 \

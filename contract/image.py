@@ -7,6 +7,7 @@ numpy alone; JPEG and PNG go to OpenCV, whose other codecs are never reached.
 import re
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import cv2
@@ -97,10 +98,10 @@ def _check_size(height: int, width: int, limits: Limits) -> None:
 
 
 def _parse_pnm(body: bytes, channels: int, limits: Limits) -> Pixels:
-    header = _PNM_HEADER.match(body[:_PNM_HEADER_BYTES])
+    header = _PNM_HEADER.match(body, 0, _PNM_HEADER_BYTES)
     if header is None:
         raise UnreadableCropError(Reason.BAD_IMAGE, "no PNM header")
-    width, height, max_value = map(int, header.groups())
+    width, height, max_value = _numbers(header.group())
     if max_value != _PNM_MAX_VALUE:
         raise UnreadableCropError(Reason.BAD_IMAGE, f"PNM maximum {max_value}, wanted {_PNM_MAX_VALUE}")
     _check_size(height, width, limits)
@@ -109,6 +110,14 @@ def _parse_pnm(body: bytes, channels: int, limits: Limits) -> Pixels:
         raise UnreadableCropError(Reason.BAD_IMAGE, "fewer pixels than the PNM header promises")
     flat = np.frombuffer(body, np.uint8, count=wanted, offset=header.end())
     return flat.reshape((height, width, channels) if channels > 1 else (height, width))
+
+
+@lru_cache(64)
+def _numbers(pnm_header: bytes) -> tuple[int, int, int]:
+    """Width, height and maximum. A camera's crops all have the same header."""
+    header = _PNM_HEADER.match(pnm_header)
+    width, height, max_value = map(int, header.groups()) if header else (0, 0, 0)
+    return width, height, max_value
 
 
 def _png_size(body: bytes) -> tuple[int, int]:

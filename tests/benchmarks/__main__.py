@@ -1,6 +1,6 @@
 """``make bench``, ``make bench-quick``: how fast, beside what people would use instead, on a broker and a Redis of its own.
 
-python -m tests.benchmarks [--quick] [--only NAME …] [--out DIR]
+``python -m tests.benchmarks [--quick | --guard] [--only NAME …] [--rounds N] [--out DIR]``
 """
 
 import argparse
@@ -15,6 +15,7 @@ import structlog
 from tests.benchmarks import capacity, doors, latency, networks, producing, scale, throughput
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import Results
+from tests.benchmarks.guard import guard
 from tests.benchmarks.machine import machine
 from tests.benchmarks.report import markdown, write
 from tests.benchmarks.stand import stand
@@ -39,6 +40,7 @@ def main(argv: list[str]) -> int:
     """The command line; returns an exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help=f"under three minutes: {', '.join(_QUICK)}")
+    parser.add_argument("--guard", action="store_true", help="what CI runs: exit 1 if something became much slower")
     parser.add_argument("--only", nargs="+", choices=list(_ALL), help="just these")
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
     parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="default: %(default)s")
@@ -47,13 +49,14 @@ def main(argv: list[str]) -> int:
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     begun_s = time.monotonic()
     with stand() as place:
-        bench = Bench(place, Results(arguments.rounds, machine(place)), arguments.quick)
-        for name in arguments.only or (_QUICK if arguments.quick else _ALL):
-            _ALL[name](bench)
+        bench = Bench(place, Results(arguments.rounds, machine(place)), quick=arguments.quick or arguments.guard)
+        wanted = ("guard",) if arguments.guard else arguments.only or (_QUICK if arguments.quick else tuple(_ALL))
+        for name in wanted:
+            (guard if name == "guard" else _ALL[name])(bench)
             write(bench.results, arguments.out)  # what there is so far
     print(markdown(bench.results))
     print(f"{time.monotonic() - begun_s:.0f} s; also in {arguments.out}/", file=sys.stderr)
-    return 0
+    return int(arguments.guard and not all(claim.holds for claim in bench.results.claims))
 
 
 if __name__ == "__main__":

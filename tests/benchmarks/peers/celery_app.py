@@ -17,11 +17,11 @@ app.conf.task_ignore_result = True
 _work: list[Work] = []
 
 
-@worker_process_init.connect  # type: ignore[untyped-decorator]
+@worker_process_init.connect
 def start(**_: object) -> None:
     _work.append(Work())
 
 
-@app.task  # type: ignore[untyped-decorator]
+@app.task
 def classify(body: bytes, content_type: str, camera: str, crop_id: str, captured_at_ms: int) -> None:
     _work[0].do(body, content_type, camera, crop_id, captured_at_ms)
