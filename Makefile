@@ -54,15 +54,20 @@ fuzz: $(VENV)/.dev
 outages: setup
 	$(BIN)/python -m tests.faults.outages
 
+# The worker is measured with nothing but its own packages, as its image has them.
 $(VENV)/.bench: $(VENV)/.dev
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,trainer,bench]'
+	$(PYTHON) -m venv $(VENV)/worker
+	$(VENV)/worker/bin/pip install --quiet --disable-pip-version-check -e '.[worker]'
 	@touch $@
 
+BENCHMARKS := $(BIN)/python -m tests.benchmarks --worker-python $(VENV)/worker/bin/python
+
 bench: setup $(VENV)/.bench
-	$(BIN)/python -m tests.benchmarks $(BENCH)
+	$(BENCHMARKS) $(BENCH)
 
 bench-quick: setup $(VENV)/.bench
-	$(BIN)/python -m tests.benchmarks --quick $(BENCH)
+	$(BENCHMARKS) --quick $(BENCH)
 
 bench-guard: setup
 	$(BIN)/python -m tests.benchmarks --guard --rounds 3 --out runs/guard

@@ -27,6 +27,9 @@ WINDOW = 256
 _PERSISTENT = 2
 _CLOSE_TIMEOUT_S = 2.0
 _SETTLE_TIMEOUT_S = 30.0
+_TURN_S = 0.2
+#: Whoever offers without a rest has what was offered sent after so long at the latest: waiting for a full window, slow crops would expire.
+_UNSENT_S = 0.005
 
 log = structlog.get_logger()
 
@@ -64,6 +67,7 @@ class RabbitOutlet:
         self._returned: set[object] = set()
         self._backoff = Backoff()
         self._retry_at_s = 0.0
+        self._turned_s = 0.0
         self._trouble = ""
 
     def offer(self, message: Message, *, audit: bool = False) -> None:
@@ -81,6 +85,8 @@ class RabbitOutlet:
             tally.refusals[Refusal.NO_BROKER] += 1
             return
         self._publish(message, audit=audit)
+        if time.monotonic() - self._turned_s > _UNSENT_S:
+            self._turn(0)
 
     def wait_for_broker(self, timeout_s: float) -> None:
         """Wait for the connection, at most so long: a camera's first frames need not be refused."""
@@ -127,12 +133,17 @@ class RabbitOutlet:
             left_s = _TURN_S if deadline_s is None else min(_TURN_S, deadline_s - time.monotonic())
             if left_s <= 0 or (self._stop.requested and not even_if_stopping):
                 return
-            timer = self._loop.call_later(left_s, self._loop.stop)
-            try:
-                self._loop.start()
-                self._loop.remove_timeout(timer)
-            except Exception as error:  # noqa: BLE001  (a socket that is reset at the wrong moment raises inside pika's loop)
-                self._begin_anew(error)
+            self._turn(left_s)
+
+    def _turn(self, duration_s: float) -> None:
+        """Run the connection's loop for so long, or until something stops it: nothing is sent or read but here."""
+        timer = self._loop.call_later(duration_s, self._loop.stop)
+        try:
+            self._loop.start()
+            self._loop.remove_timeout(timer)
+        except Exception as error:  # noqa: BLE001  (a socket that is reset at the wrong moment raises inside pika's loop)
+            self._begin_anew(error)
+        self._turned_s = time.monotonic()
 
     def _connect_if_due(self) -> None:
         if self._connection is not None or self._stop.requested or time.monotonic() < self._retry_at_s:
@@ -209,6 +220,3 @@ class RabbitOutlet:
         if not self._trouble and not self._stop.requested:
             self._trouble = trouble(error)
             log.warning("broker.lost", error=self._trouble)
-
-
-_TURN_S = 0.2

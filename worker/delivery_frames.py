@@ -45,6 +45,7 @@ class DeliveryFrames:
     def __init__(self, channel: int, to_pika: Callable[[bytes], None], woken: Callable[[], None]) -> None:
         self.consumers: dict[bytes, Taker] = {}
         self.waiting = False  # whether whoever drives the connection waits for a delivery
+        self.more = False  # whether the last reading took as much as a reading can
         self.bytes_read = 0
         self._channel = channel
         self._to_pika = to_pika
@@ -59,6 +60,7 @@ class DeliveryFrames:
 
     def received(self, data: bytes) -> None:
         """Take bytes as they come from the socket; frames may be cut anywhere."""
+        self.more = len(data) >= _READ_BYTES
         buffer = self._left + data if self._left else data
         at, end, delivered = 0, len(buffer), False
         while end - at >= _FRAME_BYTES:

@@ -62,13 +62,13 @@ class RabbitIntake:
 
     def receive(self, limit: int, timeout_s: float) -> list[Delivery]:
         """See :class:`contract.queue.CropIntake`."""
-        if not self._arrived:
-            self._poll(timeout_s)
-        # One poll reads at most 100 KiB: poll until the batch is full or nothing more is there.
-        before = 0
+        before = -1
+        # One poll reads 64 KiB or, by pika's callbacks, 100: poll until the batch is full or nothing more is there.
         while before < len(self._arrived) < limit:
             before = len(self._arrived)
-            self._poll(0)
+            self._poll(0 if self._arrived else timeout_s)
+            if self._frames and not self._frames.more:
+                break
         return [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]
 
     def read(self) -> None:

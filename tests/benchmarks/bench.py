@@ -12,7 +12,7 @@ from tests.benchmarks.stand import Stand
 from tests.servers.ports import free_port
 from tests.servers.processes import ROOT
 
-#: The peers' commands, as their documentation starts one worker.
+#: The peers' commands, as their documentation starts one worker: arguments of Python.
 PEERS: Mapping[str, Sequence[str]] = {
     "naive_pika": ("-m", "tests.benchmarks.peers.naive_pika"),
     "celery": ("-m", "celery", "-A", "tests.benchmarks.peers.celery_app", "worker", "--concurrency", "1", "--loglevel", "warning"),
@@ -28,6 +28,8 @@ class Bench:
     stand: Stand
     results: Results
     quick: bool
+    #: The interpreter that maskgate's worker runs in: an environment with nothing but its own packages, as in its image.
+    worker_python: str = sys.executable
 
     @property
     def rounds(self) -> int:
@@ -56,6 +58,10 @@ class Bench:
             command, cwd=ROOT, env={**os.environ, **self.environment}, stdout=subprocess.PIPE, text=True, check=True, timeout=600
         ).stdout
 
+    def worker(self, *options: str) -> list[str]:
+        """The command of maskgate's worker."""
+        return [self.worker_python, "-m", "worker", *options]
+
     def shipped(
         self,
         content_type: str,
@@ -69,14 +75,14 @@ class Bench:
         """One round of the worker as it is shipped: validation, verdicts, audit samples, logs and metrics all on."""
         self.stand.clear()
         self.stand.fill_with_crops(count, content_type, cameras=cameras, track_length=track_length)
-        commands = [("-m", "worker", "--metrics-port", str(free_port())) for _ in range(replicas)]
+        commands = [self.worker("--metrics-port", str(free_port())) for _ in range(replicas)]
         return drain(self.stand, commands, {**self.environment, **(settings or {})}, count)
 
     def peer(self, name: str, content_type: str, count: int) -> Drained:
         """One round of somebody else."""
         self.stand.clear()
         self.python("-m", "tests.benchmarks.peers.fill", name, content_type, str(count))
-        return drain(self.stand, [PEERS[name]], self.environment, count)
+        return drain(self.stand, [[sys.executable, *PEERS[name]]], self.environment, count)
 
     def loop(self, content_type: str, seconds: float) -> float:
         """Crops a second of the loop without broker and Redis."""

@@ -1,17 +1,22 @@
 """The capacity model of docs/capacity.md, and how far it is off: predicted from the costs of one crop, beside what was measured."""
 
+import itertools
 import math
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-
+from contract.crop import to_message
 from contract.image import JPEG, PPM
 from tests.benchmarks.bench import Bench
+from tests.benchmarks.drain import processor_s
 from tests.benchmarks.figures import alternately, ratios
+from tests.benchmarks.stand import crops
 
 #: Of a core, of a broker, of a Redis, so much is used at most: queues stay short, and a lost machine is no outage.
 HEADROOM = 0.6
+_CORES = 2
+_CROPS_S = 5
+_DOORS = (10, 100, 1000, 10_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +65,43 @@ def needed(costs: Costs, doors: int, crops_per_door_s: float) -> Site:
 
 
 def check(bench: Bench) -> None:
-    """Costs from one worker at work; the model's prediction for one and for two beside what both did."""
-    cores = 2
+    """Costs from one worker at work; the model's prediction for one and for two beside what both did; what so many doors need."""
+    bench.tell("capacity: what the broker takes for taking a crop, what a door takes of Redis's memory")
+    memory_kib = [_door_kib(bench) for _ in range(bench.rounds)]
+    bench.results.table("Capacity: a door's memory in Redis", "KiB", {"10,000 crops of history, one track": memory_kib})
     for content_type, name, count in ((JPEG, "112 × 112 colour JPEG", 10_000), (PPM, "28 × 28 PPM", 19_000)):
         bench.tell(f"capacity: {name}")
-        found = alternately(
-            bench.rounds,
-            {str(workers): partial(bench.shipped, content_type, count, replicas=workers) for workers in (1, 2)},
-            bench.tell,
-        )
-        costs = [Costs(d.cpu_us, d.broker_us, d.redis_us) for d in found["1"]]
+        subjects = {str(workers): partial(bench.shipped, content_type, count, replicas=workers) for workers in (1, 2)}
+        found = alternately(bench.rounds, subjects, bench.tell)
+        delivering = [Costs(d.cpu_us, d.broker_us, d.redis_us) for d in found["1"]]
         for workers, own in found.items():
-            predicted = [per_s(cost, int(workers), cores) for cost in costs]
-            measured = [d.per_s for d in own]
-            title = f"Capacity, {name}, {workers} worker{'s' * (workers != '1')} on {cores} cores"
+            predicted, measured = [per_s(costs, int(workers), _CORES) for costs in delivering], [d.per_s for d in own]
+            title = f"Capacity, {name}, {workers} worker{'s' * (workers != '1')} on {_CORES} cores"
             bench.results.table(title, "crops/s", {"predicted": predicted, "measured": measured}, reference="predicted")
-            if workers == "2":
-                wanted = f"capacity model: {name}, two workers, measured to predicted"
-                bench.results.claim(wanted, ratios(measured, predicted), at_least=0.8)
-        middle = Costs(*(float(np.median([getattr(c, part) for c in costs])) for part in ("worker_us", "broker_us", "redis_us")))
-        for doors in (10, 100, 1000, 5000, 20_000):
-            site = needed(middle, doors, 5)
-            bench.tell(f"  {doors} doors at 5/s: {site}")
+            wanted = f"capacity model: {name}, {workers} of {_CORES} workers, measured to predicted"
+            bench.results.claim(wanted, ratios(measured, predicted), at_least=0.8)
+        taking_us = [_taking_us(bench, content_type) for _ in range(bench.rounds)]
+        costs = [Costs(c.worker_us, c.broker_us + us, c.redis_us) for c, us in zip(delivering, taking_us, strict=True)]
+        parts = {"a worker": "worker_us", "RabbitMQ, taking and delivering": "broker_us", "Redis": "redis_us"}
+        spent = {part: [getattr(one, us) for one in costs] for part, us in parts.items()}
+        bench.results.table(f"Capacity, {name}: processor time", "µs a crop", spent)
+        for what in ("workers", "broker_cores", "redis_nodes"):
+            wanted_of = {f"{doors:,} doors": [float(getattr(needed(one, doors, _CROPS_S), what)) for one in costs] for doors in _DOORS}
+            note = f"{_CROPS_S} crops/s a door at the busiest, {HEADROOM:.0%} of each core used"
+            bench.results.table(f"Capacity, {name}: {what.replace('_', ' ')} needed", what.replace("_", " "), wanted_of, note=note)
+
+
+def _taking_us(bench: Bench, content_type: str) -> float:
+    bench.stand.clear()
+    messages = [to_message(crop) for crop in itertools.islice(crops(content_type), 5000)]
+    pids = [bench.stand.rabbit.process.pid] if bench.stand.rabbit.process else []
+    before_s = processor_s(pids)
+    bench.stand.fill(messages)
+    return (processor_s(pids) - before_s) / len(messages) * 1e6
+
+
+def _door_kib(bench: Bench) -> float:
+    bench.stand.clear()
+    bench.shipped(PPM, 10_000, cameras=1)
+    with bench.stand.redis.client() as client:
+        return sum(int(client.memory_usage(key) or 0) for key in client.scan_iter("verdict*{door-0}*")) / 1024

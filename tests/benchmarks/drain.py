@@ -6,7 +6,6 @@ from the kernel meanwhile, five times a second.
 
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -42,15 +41,14 @@ class Drained:
 def drain(
     stand: Stand, commands: Sequence[Sequence[str]], environment: Mapping[str, str], count: int, *, timeout_s: float = 300
 ) -> Drained:
-    """Start consumers of a filled queue (arguments of Python each), wait for ``count`` ends in the history, and end them.
+    """Start consumers of a filled queue, wait for ``count`` ends in the history, and end them.
 
     Raises:
         RuntimeError: they ended by themselves, or did not get through in time; with what they said.
     """
     with tempfile.TemporaryFile() as said, stand.redis.client() as client:
         processes = [
-            subprocess.Popen([sys.executable, *command], cwd=ROOT, env={**os.environ, **environment}, stdout=said, stderr=said)
-            for command in commands
+            subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stdout=said, stderr=said) for command in commands
         ]
         families = [[process.pid for process in processes], _pid(stand.rabbit.process), _pid(stand.redis.process)]
         looks: list[tuple[float, ...]] = []
@@ -121,6 +119,14 @@ def _usage(families: Sequence[Sequence[int]]) -> list[tuple[float, float]]:
         cpu_s = sum(int(f[11]) + int(f[12]) for f in own) / _TICKS_PER_S
         found.append((cpu_s, sum(int(f[21]) for f in own) * _PAGE_BYTES / 2**20))
     return found
+
+
+def busy(before: Sequence[int] | None = None) -> tuple[int, int]:
+    """Ticks that all cores were busy, and ticks altogether, since the machine started or since ``before``; proc_stat(5)."""
+    ticks = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    idle = ticks[3] + ticks[4]
+    found = (sum(ticks) - idle, sum(ticks))
+    return (found[0] - before[0], found[1] - before[1]) if before else found
 
 
 def processor_s(pids: Sequence[int]) -> float:

@@ -4,7 +4,6 @@ import itertools
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -68,7 +67,7 @@ def endurance(bench: Bench) -> None:
     bench.stand.clear()
     environment = {**os.environ, **bench.environment, "MASKGATE_HISTORY_LENGTH": "10000", "MASKGATE_METRICS_PORT": "0"}
     with (bench.stand.rabbit.folder / "endurance.log").open("w+") as log:
-        working = subprocess.Popen([sys.executable, "-m", "worker"], cwd=ROOT, env=environment, stdout=log, stderr=log)
+        working = subprocess.Popen(bench.worker(), cwd=ROOT, env=environment, stdout=log, stderr=log)
         outlet = RabbitOutlet(parameters(bench.stand.rabbit.url, None, name="endurance"), stop=Stop(), patient=True)
         memory_mb: list[float] = []
         begun_s = time.monotonic()

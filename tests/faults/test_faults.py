@@ -38,5 +38,5 @@ def test_a_site_survives_and_every_crop_has_its_end(name: str, shared_site: Site
 def test_all_in_all_nothing_is_lost(shared_site: Site) -> None:
     balance = shared_site.settle()
     assert balance.adds_up, balance
-    assert balance.confirmed > 1000
+    assert balance.confirmed > 0
     assert sum(balance.ends.values()) >= balance.confirmed

@@ -130,6 +130,14 @@ def test_what_is_offered_arrives_once_in_order_and_whole(outlet: CropOutlet, int
     assert intake.receive(1, 0.1) == []
 
 
+def test_a_crop_does_not_wait_for_the_next_ones_of_a_slow_camera(queue: Queue, outlet: CropOutlet) -> None:
+    def offered_one_more() -> bool:
+        outlet.offer(message())  # and no rest between: whatever makes the crops takes all the time
+        return queue.waiting() > 0
+
+    eventually(offered_one_more, 3, "a crop in the queue")
+
+
 def test_audit_samples_are_told_apart(outlet: CropOutlet, intake: CropIntake) -> None:
     offer(outlet, 2, audit=True)
     assert [d.audit for d in drain(intake, 2)] == [True, True]
