@@ -42,10 +42,12 @@ class DeliveryFrames:
     ``consumers`` maps a consumer tag to whoever takes its deliveries; a tag must be there before its first delivery can come.
     """
 
-    def __init__(self, channel: int, to_pika: Callable[[bytes], None], woken: Callable[[], None]) -> None:
+    def __init__(self, channel: int, poll_bytes: int, to_pika: Callable[[bytes], None], woken: Callable[[], None]) -> None:
+        #: One poll reads until nothing more is there or this much has come.
+        self.poll_bytes = poll_bytes
         self.consumers: dict[bytes, Taker] = {}
         self.waiting = False  # whether whoever drives the connection waits for a delivery
-        self.more = False  # whether the last reading took as much as a reading can
+        self.received_bytes = 0  # for whoever drives the connection to set to 0 and look at
         self.bytes_read = 0
         self._channel = channel
         self._to_pika = to_pika
@@ -60,7 +62,7 @@ class DeliveryFrames:
 
     def received(self, data: bytes) -> None:
         """Take bytes as they come from the socket; frames may be cut anywhere."""
-        self.more = len(data) >= _READ_BYTES
+        self.received_bytes += len(data)
         buffer = self._left + data if self._left else data
         at, end, delivered = 0, len(buffer), False
         while end - at >= _FRAME_BYTES:
@@ -158,13 +160,14 @@ def attach(connection: Any, channel: int) -> DeliveryFrames | None:  # noqa: ANN
         inner = connection._impl  # noqa: SLF001  (see above)
         to_pika, buffered, transport = inner._on_data_available, inner._frame_buffer, inner._transport  # noqa: SLF001
         dispatch, read_bytes = connection._request_channel_dispatch, transport._MAX_RECV_BYTES  # noqa: SLF001
+        poll_bytes = transport._MAX_CONSUME_BYTES  # noqa: SLF001
         counts = isinstance(inner.bytes_received, int)
     except AttributeError:
         return None
-    if buffered or not counts or not isinstance(read_bytes, int):
+    if buffered or not counts or not isinstance(read_bytes, int) or not isinstance(poll_bytes, int):
         return None
     # A negative number ends the wait for events, as pika's own consumers do.
-    frames = DeliveryFrames(channel, to_pika, lambda: dispatch(-channel))
+    frames = DeliveryFrames(channel, poll_bytes, to_pika, lambda: dispatch(-channel))
 
     def received(data: bytes) -> None:
         before = frames.bytes_read

@@ -63,11 +63,11 @@ class RabbitIntake:
     def receive(self, limit: int, timeout_s: float) -> list[Delivery]:
         """See :class:`contract.queue.CropIntake`."""
         before = -1
-        # One poll reads 64 KiB or, by pika's callbacks, 100: poll until the batch is full or nothing more is there.
+        # One poll reads at most 100 KiB: poll until the batch is full or nothing more is there.
         while before < len(self._arrived) < limit:
             before = len(self._arrived)
             self._poll(0 if self._arrived else timeout_s)
-            if self._frames and not self._frames.more:
+            if self._frames and self._frames.received_bytes < self._frames.poll_bytes:
                 break
         return [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]
 
@@ -139,7 +139,7 @@ class RabbitIntake:
                 msg = "not connected"
                 raise BrokerError(msg)
             if self._frames:
-                self._frames.waiting = timeout_s > 0
+                self._frames.waiting, self._frames.received_bytes = timeout_s > 0, 0
             self._connection.process_data_events(time_limit=timeout_s)
             if self._frames:
                 self._frames.waiting = False

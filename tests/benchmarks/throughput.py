@@ -22,12 +22,12 @@ LOOP, ACK, SHIPPED = "in-process loop", "ack-only consumer", "maskgate worker"
 
 def against_everybody(bench: Bench) -> None:
     """Shows 1 to 3: ceilings, worker and peers, alternately."""
-    _against(bench, JPEG, count=5000 if bench.quick else 12_000, peers=["celery"] if bench.quick else list(PEERS))
-    _against(bench, PPM, count=10_000 if bench.quick else 19_000, peers=[] if bench.quick else ["naive_pika", "celery"])
+    _against(bench, JPEG, count=4000 if bench.quick else 12_000, peers=["celery"] if bench.quick else list(PEERS))
+    _against(bench, PPM, count=9000 if bench.quick else 19_000, peers=[] if bench.quick else ["naive_pika", "celery"])
 
 
 def _against(bench: Bench, content_type: str, *, count: int, peers: Sequence[str]) -> None:
-    name, for_peers = _NAMES[content_type], 600 if bench.quick else 2500
+    name, for_peers = _NAMES[content_type], 500 if bench.quick else 2500
     bench.tell(f"{name}: ceilings, worker, peers")
     rates: dict[str, list[float]] = {}
     drained: dict[str, list[Drained]] = {}

@@ -9,6 +9,7 @@ import pika.adapters.utils.io_services_utils
 import pytest
 from structlog.testing import capture_logs
 
+import worker.delivery_frames
 import worker.rabbit
 from contract.broker import parameters
 from contract.crop import Crop, Message, new_crop_id, parse, to_message
@@ -152,6 +153,21 @@ def test_a_worker_holds_one_crop_at_first_and_twice_as_many_after_each_full_batc
         assert len(batch) == window
         assert intake.receive(64, 0.3) == []
         intake.settle(batch, ())
+
+
+def test_rabbitmq_a_batch_is_not_cut_where_one_poll_ends(rabbit: RabbitServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker.delivery_frames, "_READ_BYTES", 256)
+    monkeypatch.setattr(pika.adapters.utils.io_services_utils._AsyncPlaintextTransport, "_MAX_CONSUME_BYTES", 1024)  # noqa: SLF001
+    queue = rabbit_queue(rabbit)
+    outlet, intake = queue.outlet(), queue.intake()
+    intake.connect()
+    offer(outlet, 31)
+    drain(intake, 31)  # until 16 may be held
+    offer(outlet, 16)
+    eventually(lambda: queue.waiting() == 0, 5, "all of them on their way")
+    assert len(intake.receive(16, 1)) == 16
+    outlet.close()
+    intake.close()
 
 
 def test_a_rejected_crop_is_dead_and_the_others_are_done(queue: Queue, outlet: CropOutlet, intake: CropIntake) -> None:

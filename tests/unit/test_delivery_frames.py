@@ -65,7 +65,7 @@ class Reader:
         self.taken: list[tuple[int, bool, Message]] = []
         self.to_pika: list[bytes] = []
         self.woken = 0
-        self.frames = DeliveryFrames(CHANNEL, self.to_pika.append, self._wake)
+        self.frames = DeliveryFrames(CHANNEL, 100_000, self.to_pika.append, self._wake)
         self.frames.consumers[b"c"] = lambda *delivery: self.taken.append(delivery)
 
     def _wake(self) -> None:
