@@ -1,62 +1,17 @@
 """The same contract for RabbitMQ, read the short way and by pika's callbacks, and for the in-process queue."""
 
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import cast
+from collections.abc import Iterator
 
-import pika.adapters.utils.io_services_utils
 import pytest
-from structlog.testing import capture_logs
 
-import worker.delivery_frames
 import worker.rabbit
-from contract.broker import parameters
-from contract.crop import Crop, Message, new_crop_id, parse, to_message
-from contract.errors import BrokerError
+from contract.crop import parse
 from contract.queue import CropIntake, CropOutlet, Delivery
-from contract.stop import Stop
-from contract.topology import DEAD_QUEUE, LIVE_QUEUE
-from deploy.inprocess import Broker, InProcessIntake, InProcessOutlet
-from producer.rabbit import RabbitOutlet
+from tests.integration.queues import Queue, drain, in_process_queue, message, offer, rabbit_queue, receive
 from tests.servers.ports import eventually
-from tests.servers.rabbit_server import RabbitServer
-from worker.delivery_frames import attach
-from worker.rabbit import RabbitIntake
 
 #: A connection that pika lost track of is left to the garbage collector, which tells.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
-
-@dataclass
-class Queue:
-    intake: Callable[[], CropIntake]
-    outlet: Callable[[], CropOutlet]
-    waiting: Callable[[], int]
-    dead: Callable[[], int]
-    lose: Callable[[CropIntake], object]
-
-
-def rabbit_queue(server: RabbitServer) -> Queue:
-    wanted = parameters(server.url, None, name="test")
-    return Queue(
-        intake=lambda: RabbitIntake(wanted, prefetch=16),
-        outlet=lambda: RabbitOutlet(wanted, stop=Stop(), patient=True),
-        waiting=lambda: server.depth(LIVE_QUEUE),
-        dead=lambda: server.depth(DEAD_QUEUE),
-        lose=lambda _: server.ctl("close_all_connections", "a test's"),
-    )
-
-
-def in_process_queue() -> Queue:
-    broker = Broker()
-    return Queue(
-        intake=lambda: InProcessIntake(broker, prefetch=16),
-        outlet=lambda: InProcessOutlet(broker),
-        waiting=lambda: len(broker.live),
-        dead=lambda: len(broker.dead),
-        lose=lambda intake: cast("InProcessIntake", intake).lose(),
-    )
 
 
 @pytest.fixture(params=["rabbitmq", "rabbitmq by pika's callbacks", "in-process"])
@@ -81,44 +36,6 @@ def intake(queue: Queue) -> Iterator[CropIntake]:
     intake.connect()
     yield intake
     intake.close()
-
-
-def message(body: bytes = b"P5 1 1 255\n\0", camera: str = "lobby") -> Message:
-    return to_message(Crop(new_crop_id(), camera, "t", 1_790_000_000_000, "image/x-portable-graymap", body))
-
-
-def offer(outlet: CropOutlet, count: int, *, audit: bool = False) -> list[Message]:
-    messages = [message() for _ in range(count)]
-    for each in messages:
-        outlet.offer(each, audit=audit)
-    outlet.flush(10)
-    return messages
-
-
-def receive(intake: CropIntake, count: int) -> list[Delivery]:
-    """At least so many, over as many turns as it takes, without settling any."""
-    taken: list[Delivery] = []
-    deadline_s = time.monotonic() + 10
-    while len(taken) < count and time.monotonic() < deadline_s:
-        taken += intake.receive(count - len(taken), 0.1)
-    return taken
-
-
-def drain(intake: CropIntake, count: int) -> list[Delivery]:
-    """So many, settled batch by batch."""
-    taken: list[Delivery] = []
-    deadline_s = time.monotonic() + 10
-    while len(taken) < count and time.monotonic() < deadline_s:
-        batch = intake.receive(16, 0.1)
-        if batch:
-            intake.settle(batch, ())
-        taken += batch
-    return taken
-
-
-def test_the_installed_pika_lets_us_stand_before_its_reader(rabbit: RabbitServer) -> None:
-    with rabbit.channel() as channel:
-        assert attach(channel.connection, channel.channel_number) is not None
 
 
 def test_what_is_offered_arrives_once_in_order_and_whole(outlet: CropOutlet, intake: CropIntake) -> None:
@@ -153,21 +70,6 @@ def test_a_worker_holds_one_crop_at_first_and_twice_as_many_after_each_full_batc
         assert len(batch) == window
         assert intake.receive(64, 0.3) == []
         intake.settle(batch, ())
-
-
-def test_rabbitmq_a_batch_is_not_cut_where_one_poll_ends(rabbit: RabbitServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker.delivery_frames, "_READ_BYTES", 256)
-    monkeypatch.setattr(pika.adapters.utils.io_services_utils._AsyncPlaintextTransport, "_MAX_CONSUME_BYTES", 1024)  # noqa: SLF001
-    queue = rabbit_queue(rabbit)
-    outlet, intake = queue.outlet(), queue.intake()
-    intake.connect()
-    offer(outlet, 31)
-    drain(intake, 31)  # until 16 may be held
-    offer(outlet, 16)
-    eventually(lambda: queue.waiting() == 0, 5, "all of them on their way")
-    assert len(intake.receive(16, 1)) == 16
-    outlet.close()
-    intake.close()
 
 
 def test_a_rejected_crop_is_dead_and_the_others_are_done(queue: Queue, outlet: CropOutlet, intake: CropIntake) -> None:
@@ -233,78 +135,3 @@ def test_what_a_lost_worker_held_comes_back_marked_and_one_at_a_time(queue: Queu
     marked = {delivery.message.message_id for delivery in seen if delivery.redelivered}
     assert marked >= {message.message_id for message in sent[3:5]}
     assert {delivery.message.message_id for delivery in seen} == {message.message_id for message in sent[3:]}
-
-
-def test_rabbitmq_a_deleted_queue_is_an_error_not_silence(rabbit: RabbitServer) -> None:
-    intake = rabbit_queue(rabbit).intake()
-    intake.connect()
-    definitions = rabbit.folder / "definitions.json"
-    with rabbit.channel() as channel:
-        channel.queue_delete(LIVE_QUEUE)
-    with pytest.raises(BrokerError, match=LIVE_QUEUE):
-        receive(intake, 1)
-    intake.close()
-    rabbit.ctl("import_definitions", str(definitions))
-    eventually(rabbit.ready, what="the queue being there again")
-
-
-def test_rabbitmq_a_full_queue_refuses_and_the_refusals_are_counted(rabbit: RabbitServer) -> None:
-    policy = '{"max-length":5,"overflow":"reject-publish","dead-letter-exchange":"crops.dead"}'
-    rabbit.ctl("set_policy", "--apply-to", "queues", "--priority", "9", "small", "^crops.live$", policy)
-    try:
-        time_limit_s = time.monotonic() + 10
-        outlet = rabbit_queue(rabbit).outlet()
-        while not outlet.live.refused and time.monotonic() < time_limit_s:
-            offer(outlet, 10)
-        outlet.close()
-        assert outlet.live.refusals.keys() == {"queue_full"}
-        assert outlet.live.offered == outlet.live.accepted + outlet.live.refused
-        assert outlet.live.accepted == rabbit.depth(LIVE_QUEUE)
-    finally:
-        rabbit.ctl("clear_policy", "small")
-
-
-def test_rabbitmq_what_pika_raises_inside_its_loop_is_a_lost_connection(rabbit: RabbitServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Seen when the broker resets a connection that was just made: nothing that pika would call us back for.
-    connector = pika.adapters.utils.io_services_utils._AsyncStreamConnector  # noqa: SLF001  (where it raised)
-    begin, failures = connector.__init__, iter(range(2))
-
-    def fails_at_first(self: object, **arguments: object) -> None:
-        if next(failures, None) is not None:
-            msg = "Expected connected socket, but getpeername() failed"
-            raise ValueError(msg)
-        begin(self, **arguments)
-
-    monkeypatch.setattr(connector, "__init__", fails_at_first)
-    outlet = rabbit_queue(rabbit).outlet()
-    offer(outlet, 3)
-    outlet.close()
-    assert outlet.live.accepted == 3
-
-
-def test_rabbitmq_whoever_finds_no_broker_says_why() -> None:
-    nowhere = parameters("amqp://127.0.0.1:1", None, name="test")
-    with pytest.raises(BrokerError, match="Connection refused"):
-        RabbitIntake(nowhere, prefetch=1).connect()
-    outlet = RabbitOutlet(nowhere, stop=Stop())
-
-    def lost() -> list[str]:
-        outlet.rest(0.05)
-        return [entry["error"] for entry in told if entry["event"] == "broker.lost"]
-
-    with capture_logs() as told:
-        assert "Connection refused" in eventually(lost, what="the line in the log")[0]
-    outlet.close()
-
-
-def test_rabbitmq_an_unroutable_crop_is_counted_as_such(rabbit: RabbitServer) -> None:
-    with rabbit.channel() as channel:
-        channel.queue_unbind(LIVE_QUEUE, "crops", "live")
-    try:
-        outlet = rabbit_queue(rabbit).outlet()
-        offer(outlet, 3)
-        outlet.close()
-        assert outlet.live.refusals == {"unroutable": 3}
-    finally:
-        with rabbit.channel() as channel:
-            channel.queue_bind(LIVE_QUEUE, "crops", "live")

@@ -1,0 +1,124 @@
+"""What only RabbitMQ does: consumers cancelled, crops refused, connections that pika loses."""
+
+import time
+
+import pika.adapters.utils.io_services_utils
+import pytest
+from structlog.testing import capture_logs
+
+import worker.delivery_frames
+from contract.broker import parameters
+from contract.errors import BrokerError
+from contract.stop import Stop
+from contract.topology import LIVE_QUEUE
+from producer.rabbit import RabbitOutlet
+from tests.integration.queues import offer, rabbit_queue, receive
+from tests.servers.ports import eventually
+from tests.servers.rabbit_server import RabbitServer
+from worker.delivery_frames import attach
+from worker.rabbit import RabbitIntake
+
+#: A connection that pika lost track of is left to the garbage collector, which tells.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+def test_the_installed_pika_lets_us_stand_before_its_reader(rabbit: RabbitServer) -> None:
+    with rabbit.channel() as channel:
+        assert attach(channel.connection, channel.channel_number) is not None
+
+
+def test_a_batch_is_not_cut_where_one_poll_ends(rabbit: RabbitServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker.delivery_frames, "_READ_BYTES", 256)
+    monkeypatch.setattr(pika.adapters.utils.io_services_utils._AsyncPlaintextTransport, "_MAX_CONSUME_BYTES", 1024)  # noqa: SLF001
+    queue = rabbit_queue(rabbit)
+    outlet, intake = queue.outlet(), queue.intake()
+    intake.connect()
+    offer(outlet, 15)
+    for window in (1, 2, 4, 8):  # until 16 may be held
+        intake.settle(receive(intake, window), ())
+
+    def one_batch() -> bool:
+        offer(outlet, 16)
+        eventually(lambda: queue.waiting() == 0, what="all of them on their way")
+        batch = intake.receive(16, 1)
+        intake.settle(batch + receive(intake, 16 - len(batch)), ())
+        return len(batch) == 16
+
+    eventually(one_batch, what="a batch of more than one poll")  # a busy broker may be late with some of it
+    outlet.close()
+    intake.close()
+
+
+def test_a_deleted_queue_is_an_error_not_silence(rabbit: RabbitServer) -> None:
+    intake = rabbit_queue(rabbit).intake()
+    intake.connect()
+    definitions = rabbit.folder / "definitions.json"
+    with rabbit.channel() as channel:
+        channel.queue_delete(LIVE_QUEUE)
+    with pytest.raises(BrokerError, match=LIVE_QUEUE):
+        receive(intake, 1)
+    intake.close()
+    rabbit.ctl("import_definitions", str(definitions))
+    eventually(rabbit.ready, what="the queue being there again")
+
+
+def test_a_full_queue_refuses_and_the_refusals_are_counted(rabbit: RabbitServer) -> None:
+    policy = '{"max-length":5,"overflow":"reject-publish","dead-letter-exchange":"crops.dead"}'
+    rabbit.ctl("set_policy", "--apply-to", "queues", "--priority", "9", "small", "^crops.live$", policy)
+    try:
+        time_limit_s = time.monotonic() + 10
+        outlet = rabbit_queue(rabbit).outlet()
+        while not outlet.live.refused and time.monotonic() < time_limit_s:
+            offer(outlet, 10)
+        outlet.close()
+        assert outlet.live.refusals.keys() == {"queue_full"}
+        assert outlet.live.offered == outlet.live.accepted + outlet.live.refused
+        assert outlet.live.accepted == rabbit.depth(LIVE_QUEUE)
+    finally:
+        rabbit.ctl("clear_policy", "small")
+
+
+def test_what_pika_raises_inside_its_loop_is_a_lost_connection(rabbit: RabbitServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Seen when the broker resets a connection that was just made: nothing that pika would call us back for.
+    connector = pika.adapters.utils.io_services_utils._AsyncStreamConnector  # noqa: SLF001  (where it raised)
+    begin, failures = connector.__init__, iter(range(2))
+
+    def fails_at_first(self: object, **arguments: object) -> None:
+        if next(failures, None) is not None:
+            msg = "Expected connected socket, but getpeername() failed"
+            raise ValueError(msg)
+        begin(self, **arguments)
+
+    monkeypatch.setattr(connector, "__init__", fails_at_first)
+    outlet = rabbit_queue(rabbit).outlet()
+    offer(outlet, 3)
+    outlet.close()
+    assert outlet.live.accepted == 3
+
+
+def test_whoever_finds_no_broker_says_why() -> None:
+    nowhere = parameters("amqp://127.0.0.1:1", None, name="test")
+    with pytest.raises(BrokerError, match="Connection refused"):
+        RabbitIntake(nowhere, prefetch=1).connect()
+    outlet = RabbitOutlet(nowhere, stop=Stop())
+
+    def lost() -> list[str]:
+        outlet.rest(0.05)
+        return [entry["error"] for entry in told if entry["event"] == "broker.lost"]
+
+    with capture_logs() as told:
+        assert "Connection refused" in eventually(lost, what="the line in the log")[0]
+    outlet.close()
+
+
+def test_an_unroutable_crop_is_counted_as_such(rabbit: RabbitServer) -> None:
+    with rabbit.channel() as channel:
+        channel.queue_unbind(LIVE_QUEUE, "crops", "live")
+    try:
+        outlet = rabbit_queue(rabbit).outlet()
+        offer(outlet, 3)
+        outlet.close()
+        assert outlet.live.refusals == {"unroutable": 3}
+    finally:
+        with rabbit.channel() as channel:
+            channel.queue_bind(LIVE_QUEUE, "crops", "live")
