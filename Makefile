@@ -7,7 +7,8 @@
 # make overload          twice the crops that a worker can classify, and then none at work
 # make fuzz COUNT=1000000   damaged pictures and messages through the worker's classification
 # make outages           broker and Redis gone for 1 s, 30 s and 5 minutes
-# make bench            how fast, beside what people would use instead: half an hour; make bench-quick: about three minutes
+# make bench             how fast, beside what people would use instead: half an hour; make bench-quick: three minutes
+# make bench-guard       what CI runs of it: is anything much slower than it was
 # make lock, make audit   the images' dependencies with their hashes, made anew; what is known against them
 SHELL := /bin/bash
 PYTHON ?= python3

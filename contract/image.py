@@ -7,7 +7,6 @@ numpy alone; JPEG and PNG go to OpenCV, whose other codecs are never reached.
 import re
 import struct
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TypeAlias
 
 import cv2
@@ -101,7 +100,7 @@ def _parse_pnm(body: bytes, channels: int, limits: Limits) -> Pixels:
     header = _PNM_HEADER.match(body, 0, _PNM_HEADER_BYTES)
     if header is None:
         raise UnreadableCropError(Reason.BAD_IMAGE, "no PNM header")
-    width, height, max_value = _numbers(header.group())
+    width, height, max_value = map(int, header.groups())
     if max_value != _PNM_MAX_VALUE:
         raise UnreadableCropError(Reason.BAD_IMAGE, f"PNM maximum {max_value}, wanted {_PNM_MAX_VALUE}")
     _check_size(height, width, limits)
@@ -110,14 +109,6 @@ def _parse_pnm(body: bytes, channels: int, limits: Limits) -> Pixels:
         raise UnreadableCropError(Reason.BAD_IMAGE, "fewer pixels than the PNM header promises")
     flat = np.frombuffer(body, np.uint8, count=wanted, offset=header.end())
     return flat.reshape((height, width, channels) if channels > 1 else (height, width))
-
-
-@lru_cache(64)
-def _numbers(pnm_header: bytes) -> tuple[int, int, int]:
-    """Width, height and maximum. A camera's crops all have the same header."""
-    header = _PNM_HEADER.match(pnm_header)
-    width, height, max_value = map(int, header.groups()) if header else (0, 0, 0)
-    return width, height, max_value
 
 
 def _png_size(body: bytes) -> tuple[int, int]:

@@ -43,12 +43,11 @@ class DeliveryFrames:
     """
 
     def __init__(self, channel: int, poll_bytes: int, to_pika: Callable[[bytes], None], woken: Callable[[], None]) -> None:
-        #: One poll reads until nothing more is there or this much has come.
-        self.poll_bytes = poll_bytes
         self.consumers: dict[bytes, Taker] = {}
         self.waiting = False  # whether whoever drives the connection waits for a delivery
-        self.received_bytes = 0  # for whoever drives the connection to set to 0 and look at
-        self.bytes_read = 0
+        self.own_bytes = 0  # of the frames that pika does not get to see
+        self._poll_bytes = poll_bytes
+        self._polled_bytes = 0
         self._channel = channel
         self._to_pika = to_pika
         self._woken = woken
@@ -60,9 +59,18 @@ class DeliveryFrames:
         self._properties: tuple[object, object, object, dict[str, object]] = (None, None, None, {})
         self._body: list[bytes] = []
 
+    def begin_poll(self, *, waiting: bool) -> None:
+        """Before the connection is driven: whether for as long as it takes for a delivery."""
+        self.waiting, self._polled_bytes = waiting, 0
+
+    @property
+    def may_be_more(self) -> bool:
+        """Whether the last poll ended because it had read as much as one does, not because nothing was left."""
+        return self._polled_bytes >= self._poll_bytes
+
     def received(self, data: bytes) -> None:
         """Take bytes as they come from the socket; frames may be cut anywhere."""
-        self.received_bytes += len(data)
+        self._polled_bytes += len(data)
         buffer = self._left + data if self._left else data
         at, end, delivered = 0, len(buffer), False
         while end - at >= _FRAME_BYTES:
@@ -74,7 +82,7 @@ class DeliveryFrames:
             if channel != self._channel or buffer[after - 1] != _FRAME_END or not self._is_ours(kind, buffer, payload):
                 self._to_pika(buffer[at:after])
             else:
-                self.bytes_read += after - at
+                self.own_bytes += after - at
                 if kind == _BODY:
                     self._body.append(buffer[payload : after - 1])
                     self._wanted -= size
@@ -159,20 +167,19 @@ def attach(connection: Any, channel: int) -> DeliveryFrames | None:  # noqa: ANN
     try:
         inner = connection._impl  # noqa: SLF001  (see above)
         to_pika, buffered, transport = inner._on_data_available, inner._frame_buffer, inner._transport  # noqa: SLF001
-        dispatch, read_bytes = connection._request_channel_dispatch, transport._MAX_RECV_BYTES  # noqa: SLF001
-        poll_bytes = transport._MAX_CONSUME_BYTES  # noqa: SLF001
-        counts = isinstance(inner.bytes_received, int)
+        dispatch, poll_bytes = connection._request_channel_dispatch, transport._MAX_CONSUME_BYTES  # noqa: SLF001
+        numbers = (transport._MAX_RECV_BYTES, poll_bytes, inner.bytes_received)  # noqa: SLF001
     except AttributeError:
         return None
-    if buffered or not counts or not isinstance(read_bytes, int) or not isinstance(poll_bytes, int):
+    if buffered or not all(isinstance(number, int) for number in numbers):
         return None
     # A negative number ends the wait for events, as pika's own consumers do.
     frames = DeliveryFrames(channel, poll_bytes, to_pika, lambda: dispatch(-channel))
 
     def received(data: bytes) -> None:
-        before = frames.bytes_read
+        before = frames.own_bytes
         frames.received(data)
-        inner.bytes_received += frames.bytes_read - before  # what pika's heartbeats go by
+        inner.bytes_received += frames.own_bytes - before  # what pika's heartbeats go by
 
     inner._on_data_available = received  # noqa: SLF001
     transport._MAX_RECV_BYTES = _READ_BYTES  # noqa: SLF001

@@ -67,7 +67,7 @@ class RabbitIntake:
         while before < len(self._arrived) < limit:
             before = len(self._arrived)
             self._poll(0 if self._arrived else timeout_s)
-            if self._frames and self._frames.received_bytes < self._frames.poll_bytes:
+            if self._frames and not self._frames.may_be_more:
                 break
         return [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]
 
@@ -139,7 +139,7 @@ class RabbitIntake:
                 msg = "not connected"
                 raise BrokerError(msg)
             if self._frames:
-                self._frames.waiting, self._frames.received_bytes = timeout_s > 0, 0
+                self._frames.begin_poll(waiting=timeout_s > 0)
             self._connection.process_data_events(time_limit=timeout_s)
             if self._frames:
                 self._frames.waiting = False

@@ -1,6 +1,6 @@
 """``make bench``, ``make bench-quick``: how fast, beside what people would use instead, on a broker and a Redis of its own.
 
-``python -m tests.benchmarks [--quick | --guard] [--only NAME …] [--rounds N] [--out DIR]``
+``python -m tests.benchmarks [--quick | --guard] [--only NAME …] [--rounds N] [--worker-python FILE] [--out DIR]``
 """
 
 import argparse

@@ -2,19 +2,20 @@
 
 import itertools
 import math
+import os
 from dataclasses import dataclass
 from functools import partial
 
 from contract.crop import to_message
 from contract.image import JPEG, PPM
 from tests.benchmarks.bench import Bench
-from tests.benchmarks.drain import processor_s
 from tests.benchmarks.figures import alternately, ratios
 from tests.benchmarks.stand import crops
 
 #: Of a core, of a broker, of a Redis, so much is used at most: queues stay short, and a lost machine is no outage.
 HEADROOM = 0.6
-_CORES = 2
+_CORES = os.cpu_count() or 1
+_TAKEN = 5000
 _CROPS_S = 5
 _DOORS = (10, 100, 1000, 10_000)
 
@@ -45,10 +46,8 @@ def per_s(costs: Costs, workers: int, cores: int) -> float:
 class Site:
     """What so many doors need; cores are those of machines like the one that the costs were measured on."""
 
-    crops_per_s: float
     workers: int
     broker_cores: float
-    queues: int
     redis_nodes: int
 
 
@@ -56,10 +55,8 @@ def needed(costs: Costs, doors: int, crops_per_door_s: float) -> Site:
     """For doors that each send so many crops a second at their busiest."""
     rate = doors * crops_per_door_s
     return Site(
-        crops_per_s=rate,
         workers=math.ceil(rate * costs.worker_us / 1e6 / HEADROOM),
         broker_cores=rate * costs.broker_us / 1e6 / HEADROOM,
-        queues=math.ceil(rate * costs.broker_us / 1e6 / HEADROOM),
         redis_nodes=math.ceil(rate * costs.redis_us / 1e6 / HEADROOM),
     )
 
@@ -80,7 +77,8 @@ def check(bench: Bench) -> None:
             bench.results.table(title, "crops/s", {"predicted": predicted, "measured": measured}, reference="predicted")
             wanted = f"capacity model: {name}, {workers} of {_CORES} workers, measured to predicted"
             bench.results.claim(wanted, ratios(measured, predicted), at_least=0.8)
-        taking_us = [_taking_us(bench, content_type) for _ in range(bench.rounds)]
+        messages = [to_message(crop) for crop in itertools.islice(crops(content_type), _TAKEN)]
+        taking_us = [bench.fill(messages)[1] for _ in range(bench.rounds)]
         costs = [Costs(c.worker_us, c.broker_us + us, c.redis_us) for c, us in zip(delivering, taking_us, strict=True)]
         parts = {"a worker": "worker_us", "RabbitMQ, taking and delivering": "broker_us", "Redis": "redis_us"}
         spent = {part: [getattr(one, us) for one in costs] for part, us in parts.items()}
@@ -89,15 +87,6 @@ def check(bench: Bench) -> None:
             wanted_of = {f"{doors:,} doors": [float(getattr(needed(one, doors, _CROPS_S), what)) for one in costs] for doors in _DOORS}
             note = f"{_CROPS_S} crops/s a door at the busiest, {HEADROOM:.0%} of each core used"
             bench.results.table(f"Capacity, {name}: {what.replace('_', ' ')} needed", what.replace("_", " "), wanted_of, note=note)
-
-
-def _taking_us(bench: Bench, content_type: str) -> float:
-    bench.stand.clear()
-    messages = [to_message(crop) for crop in itertools.islice(crops(content_type), 5000)]
-    pids = [bench.stand.rabbit.process.pid] if bench.stand.rabbit.process else []
-    before_s = processor_s(pids)
-    bench.stand.fill(messages)
-    return (processor_s(pids) - before_s) / len(messages) * 1e6
 
 
 def _door_kib(bench: Bench) -> float:

@@ -121,7 +121,7 @@ def _usage(families: Sequence[Sequence[int]]) -> list[tuple[float, float]]:
     return found
 
 
-def busy(before: Sequence[int] | None = None) -> tuple[int, int]:
+def busy_ticks(before: Sequence[int] | None = None) -> tuple[int, int]:
     """Ticks that all cores were busy, and ticks altogether, since the machine started or since ``before``; proc_stat(5)."""
     ticks = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
     idle = ticks[3] + ticks[4]

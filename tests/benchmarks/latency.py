@@ -16,7 +16,7 @@ from contract.stop import Stop
 from contract.topology import LIVE_EXCHANGE, LIVE_KEY, LIVE_QUEUE
 from producer.rabbit import RabbitOutlet
 from tests.benchmarks.bench import PEERS, Bench
-from tests.benchmarks.drain import busy, end
+from tests.benchmarks.drain import busy_ticks, end
 from tests.benchmarks.figures import Spread, alternately, ratios
 from tests.benchmarks.peers.naive_pika import QUEUE as NAIVE_QUEUE
 from tests.benchmarks.stand import crops
@@ -116,13 +116,13 @@ def _publish(bench: Bench, per_s: float, seconds: float) -> tuple[dict[str, int]
         while not client.exists("verdicts:{door-0}"):  # until the consumer is there
             outlet.rest(0.02)
     outlet.rest(_WARM_S)
-    begun_s, begun, sent, count = time.monotonic(), busy(), 0, int(seconds * per_s)
+    begun_s, begun_ticks, sent, count = time.monotonic(), busy_ticks(), 0, int(seconds * per_s)
     while sent < count:
         outlet.rest(max(_TICK_S, begun_s + sent / per_s - time.monotonic()))
         while sent < count and begun_s + sent / per_s <= time.monotonic():
             publish()
             sent += 1
-    spent, altogether = busy(begun)
+    busy, altogether = busy_ticks(begun_ticks)
     outlet.flush(30)
     outlet.close()
-    return published_ns, 100 * spent / altogether
+    return published_ns, 100 * busy / altogether

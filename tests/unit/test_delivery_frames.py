@@ -96,7 +96,7 @@ def test_every_delivery_is_read_as_pika_reads_it_wherever_the_bytes_are_cut(
             stream = stream[size:]
     assert reader.taken == wanted
     assert reader.to_pika == [HEARTBEAT] * heartbeats
-    assert reader.frames.bytes_read == whole - heartbeats * len(HEARTBEAT)
+    assert reader.frames.own_bytes == whole - heartbeats * len(HEARTBEAT)
 
 
 def test_deliveries_of_others_and_all_other_frames_are_left_to_pika() -> None:
