@@ -18,7 +18,7 @@ from producer.rabbit import RabbitOutlet
 from tests.benchmarks.bench import PEERS, Bench
 from tests.benchmarks.drain import busy_ticks, end
 from tests.benchmarks.figures import Spread, alternately, ratios
-from tests.benchmarks.peers.naive_pika import QUEUE as NAIVE_QUEUE
+from tests.benchmarks.peers import naive_pika
 from tests.benchmarks.stand import crops
 from tests.servers.ports import eventually
 from tests.servers.processes import ROOT
@@ -29,7 +29,9 @@ _WARM_S = 1.0
 _TICK_S = 0.001
 _BUSY = "busy"
 SHIPPED, NAIVE = "maskgate worker", "naive_pika"
-_QUEUES = {SHIPPED: LIVE_QUEUE, NAIVE: NAIVE_QUEUE}
+#: A classic queue delivers what it has not yet on disk, a quorum queue what it has: that is no difference between consumers.
+NAIVE_QUORUM = "naive_pika, quorum queue"
+_QUEUES = {SHIPPED: LIVE_QUEUE, NAIVE: naive_pika.QUEUE, NAIVE_QUORUM: naive_pika.QUORUM_QUEUE}
 
 
 def latencies(bench: Bench) -> None:
@@ -37,7 +39,7 @@ def latencies(bench: Bench) -> None:
     if bench.quick:  # too few for a tail
         _at(bench, "20 crops/s", {SHIPPED: 20, NAIVE: 20}, 2, {"p50": 1.25})
         return
-    _at(bench, "20 crops/s", {SHIPPED: 20, NAIVE: 20}, 30, {"p50": 1.25, "p99": 1.25})
+    _at(bench, "20 crops/s", {SHIPPED: 20, NAIVE: 20, NAIVE_QUORUM: 20}, 30, {"p50": 1.25, "p99": 1.25})
     _at(bench, "500 crops/s", {SHIPPED: 500, NAIVE: 500}, 8, {"p99": 1.0})
     capacities = {SHIPPED: bench.shipped(JPEG, 8000).per_s, NAIVE: bench.peer(NAIVE, JPEG, 1500).per_s}
     half = {name: rate / 2 for name, rate in capacities.items()}
@@ -65,7 +67,11 @@ def _round(bench: Bench, who: str, per_s: float, seconds: float) -> dict[str, fl
     """Milliseconds, by percentile; and how busy the machine was, in per cent."""
     bench.stand.clear()
     environment = {**os.environ, **bench.environment}
-    command = bench.worker() if who == SHIPPED else [sys.executable, *PEERS[who]]
+    command = {
+        SHIPPED: bench.worker(),
+        NAIVE: [sys.executable, *PEERS[NAIVE]],
+        NAIVE_QUORUM: [sys.executable, *PEERS[NAIVE], "quorum"],
+    }[who]
     _route(bench, _QUEUES[who])
     reading = subprocess.Popen(
         [sys.executable, "-m", "tests.benchmarks.reader", str(_CAMERAS)], cwd=ROOT, env=environment, stdout=subprocess.PIPE
@@ -94,10 +100,11 @@ def _round(bench: Bench, who: str, per_s: float, seconds: float) -> dict[str, fl
 def _route(bench: Bench, queue: str) -> None:
     """Have live crops go to this queue: everybody's are published by the same producer."""
     with bench.stand.rabbit.channel() as channel:
-        channel.queue_declare(NAIVE_QUEUE, durable=True)
+        naive = [naive_pika.declared(channel, quorum=quorum) for quorum in (False, True)]
         for name in _QUEUES.values():
             (channel.queue_bind if name == queue else channel.queue_unbind)(name, LIVE_EXCHANGE, LIVE_KEY)
-        channel.queue_purge(NAIVE_QUEUE)
+        for name in naive:
+            channel.queue_purge(name)
 
 
 def _publish(bench: Bench, per_s: float, seconds: float) -> tuple[dict[str, int], float]:

@@ -1,16 +1,27 @@
-"""A consumer as RabbitMQ's tutorial writes it ("Work queues" in Python): one message at a time, acknowledged when it is done."""
+"""A consumer as RabbitMQ's tutorial writes it ("Work queues" in Python): one message at a time, acknowledged when it is done.
+
+``python -m tests.benchmarks.peers.naive_pika [quorum]``: from a quorum queue, as maskgate's worker, rather than from a classic one.
+"""
 
 import os
+import sys
 from typing import Any
 
 import pika
 
 from tests.benchmarks.peers.work import Work
 
-QUEUE = "peers.naive_pika"
+QUEUE, QUORUM_QUEUE = "peers.naive_pika", "peers.naive_pika.quorum"
 
 
-def main() -> None:
+def declared(channel: Any, *, quorum: bool) -> str:  # noqa: ANN401  (pika has no types)
+    """The queue's name, once it is there."""
+    queue = QUORUM_QUEUE if quorum else QUEUE
+    channel.queue_declare(queue=queue, durable=True, arguments={"x-queue-type": "quorum"} if quorum else None)
+    return queue
+
+
+def main(*, quorum: bool) -> None:
     work = Work()
 
     def callback(channel: Any, method: Any, properties: Any, body: bytes) -> None:  # noqa: ANN401  (pika has no types)
@@ -19,11 +30,11 @@ def main() -> None:
         channel.basic_ack(delivery_tag=method.delivery_tag)
 
     channel = pika.BlockingConnection(pika.URLParameters(os.environ["MASKGATE_BROKER_URL"])).channel()
-    channel.queue_declare(queue=QUEUE, durable=True)
+    queue = declared(channel, quorum=quorum)
     channel.basic_qos(prefetch_count=1)
-    channel.basic_consume(queue=QUEUE, on_message_callback=callback)
+    channel.basic_consume(queue=queue, on_message_callback=callback)
     channel.start_consuming()
 
 
 if __name__ == "__main__":
-    main()
+    main(quorum="quorum" in sys.argv[1:])
