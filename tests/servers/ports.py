@@ -13,13 +13,21 @@ import pytest
 
 T = TypeVar("T")
 
+_given: set[int] = set()
+
 
 def free_port() -> int:
-    """Below the range that outgoing connections take theirs from: a server that needs seconds to start would find it taken by then."""
+    """Below the range that outgoing connections take theirs from: a server that needs seconds to start would find it taken by then.
+
+    For the same reason never one that was given out before: who was given it may be about to listen.
+    """
     while True:
         port = random.randrange(15_000, 32_000)  # noqa: S311  (no secret)
+        if port in _given:
+            continue
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            _given.add(port)
             return port
 
 
