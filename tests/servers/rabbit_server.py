@@ -47,10 +47,16 @@ class RabbitServer:
             self.process = subprocess.Popen(
                 [require("rabbitmq-server", _BIN)], env=self.environment, stdout=log, stderr=log, start_new_session=True
             )
+        process = self.process
         try:
-            eventually(self.ready, 60, "rabbitmq-server answering")
+            eventually(lambda: self.ready() or process.poll() is not None, 60, "rabbitmq-server answering")
         except pytest.fail.Exception as error:
-            pytest.fail(f"{error}; its log ends:\n{(self.folder / 'out.log').read_text()[-3000:]}")
+            pytest.fail(f"{error}; its log ends:\n{self.log()[-3000:]}")
+        if process.poll() is not None:
+            pytest.fail(f"rabbitmq-server ended; its log ends:\n{self.log()[-3000:]}")
+
+    def log(self) -> str:
+        return (self.folder / "out.log").read_text()
 
     def ready(self) -> bool:
         try:
@@ -112,6 +118,23 @@ class RabbitServer:
 @contextmanager
 def rabbit_server(tls: ServerTls | None = None) -> Iterator[RabbitServer]:
     require("rabbitmq-server", _BIN)
+    server = _configured(tls)
+    try:
+        try:
+            server.start()
+        except pytest.fail.Exception:
+            if "eaddrinuse" not in server.log():
+                raise
+            # Somebody was quicker: it listens seconds after its ports were found free.
+            _end(server)
+            server = _configured(tls)
+            server.start()
+        yield server
+    finally:
+        _end(server)
+
+
+def _configured(tls: ServerTls | None) -> RabbitServer:
     folder = Path(tempfile.mkdtemp(prefix="maskgate-rabbit-"))
     port, distribution, epmd, management = (free_port() for _ in range(4))
     (folder / "plugins").write_text("[rabbitmq_management].")
@@ -147,14 +170,13 @@ def rabbit_server(tls: ServerTls | None = None) -> Iterator[RabbitServer]:
         # Or a broker that can't start would leave one where the tests were started.
         "ERL_CRASH_DUMP": str(folder / "erl_crash.dump"),
     }
-    server = RabbitServer(port, management, folder, environment, tls_port=tls_port)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
-        _end_epmd(epmd)
-        shutil.rmtree(folder, ignore_errors=True)
+    return RabbitServer(port, management, folder, environment, tls_port=tls_port)
+
+
+def _end(server: RabbitServer) -> None:
+    server.stop()
+    _end_epmd(int(server.environment["ERL_EPMD_PORT"]))
+    shutil.rmtree(server.folder, ignore_errors=True)
 
 
 def _tls_options(port: int | None, tls: ServerTls) -> str:
