@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from tests.benchmarks import capacity, doors, latency, networks, producing, scale, throughput
+from tests.benchmarks import capacity, doors, latency, networks, producing, scale, shipped, throughput
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import Results
 from tests.benchmarks.guard import guard
@@ -22,6 +22,7 @@ from tests.benchmarks.stand import stand
 
 _ALL: dict[str, Callable[[Bench], None]] = {
     "everybody": throughput.against_everybody,
+    "shipped": shipped.shipped_model,
     "formats": throughput.ppm_to_jpeg,
     "latency": latency.latencies,
     "producer": producing.producers,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from contract.crop import Message
 from tests.benchmarks.drain import Drained, drain, processor_s
 from tests.benchmarks.figures import Results
-from tests.benchmarks.stand import Stand
+from tests.benchmarks.stand import THUMBNAIL_MODEL, Stand
 from tests.servers.ports import free_port
 from tests.servers.processes import ROOT
 
@@ -44,10 +44,11 @@ class Bench:
 
     @property
     def environment(self) -> dict[str, str]:
-        """For maskgate's processes. What waits in a filled queue must not expire there; everything else as it is shipped."""
+        """For maskgate's processes: the thumbnail network, and nothing expires in a filled queue; else as shipped."""
         return {
             "MASKGATE_BROKER_URL": self.stand.rabbit.url,
             "MASKGATE_REDIS_URL": self.stand.redis.url,
+            "MASKGATE_MODEL_PATH": str(THUMBNAIL_MODEL),
             "MASKGATE_VERDICT_TTL_MS": "600000",
             "MASKGATE_HISTORY_LENGTH": "1000000",
             "MASKGATE_LOG_JSON": "true",

@@ -13,15 +13,14 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from contract.image import decode
 from contract.model import Model
 from contract.preprocess import reduce
-from tests.benchmarks.stand import bodies
-from worker.settings import SHIPPED_MODEL
+from tests.benchmarks.stand import THUMBNAIL_MODEL, bodies
 
 _BATCH = 64
 
 
 def main(content_type: str, seconds: float) -> float:
     """Crops a second."""
-    model, crops = Model.load(SHIPPED_MODEL), bodies(content_type)[:_BATCH]
+    model, crops = Model.load(THUMBNAIL_MODEL), bodies(content_type)[:_BATCH]
     done, begun_s = 0, 0.0
     for warm in (False, True):
         begun_s, until_s, done = time.perf_counter(), time.perf_counter() + (seconds if warm else 0.2), 0

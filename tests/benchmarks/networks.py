@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from contract.card import InputShape
 from tests.benchmarks.bench import Bench
+from tests.benchmarks.stand import THUMBNAIL_MODEL
 from trainer.budget import baseline
 from trainer.latency import latencies
 from trainer.onnx_graph import float_graph
@@ -54,7 +55,8 @@ def networks(bench: Bench) -> None:
     """Alternately, by the trainer's own measure."""
     bench.tell("networks")
     models = {
-        "mask.onnx as shipped, 28 px colour": SHIPPED_MODEL.read_bytes(),
+        "mask.onnx as shipped": SHIPPED_MODEL.read_bytes(),
+        "the benchmarks' thumbnail network, 28 px colour": THUMBNAIL_MODEL.read_bytes(),
         NOTEBOOK: baseline(),
         "MobileNetV2, 224 px colour": float_graph(mobilenet_v2(), InputShape(224, 224, 3)).SerializeToString(),
     }

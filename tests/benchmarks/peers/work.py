@@ -1,4 +1,4 @@
-"""The same work for everybody: decode one crop, ask the shipped model, write the verdict where a door and an auditor would read it.
+"""The same work for everybody: decode one crop, ask the same model, write the verdict where a door and an auditor would read it.
 
 What a developer writes into a handler: maskgate's own decoding and model, one crop at a time, one pipeline to Redis. Left out, in the
 peers' favour: validation, order and expiry of verdicts, consensus over a track, audit, logs and metrics.
@@ -13,7 +13,7 @@ from contract.image import decode
 from contract.model import Model
 from contract.preprocess import reduce
 from contract.verdict import history_key, verdict_key
-from worker.settings import SHIPPED_MODEL
+from tests.benchmarks.stand import THUMBNAIL_MODEL
 
 _TTL_MS = 600_000
 
@@ -22,7 +22,7 @@ class Work:
     """One a process."""
 
     def __init__(self) -> None:
-        self._model = Model.load(SHIPPED_MODEL)
+        self._model = Model.load(THUMBNAIL_MODEL)
         self._redis = Redis.from_url(os.environ["MASKGATE_REDIS_URL"])
 
     def do(self, body: bytes, content_type: str, camera: str, crop_id: str, captured_at_ms: int) -> None:
