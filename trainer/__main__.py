@@ -13,6 +13,7 @@ from contract import logs
 from contract.errors import ConfigurationError, ModelError
 from contract.exit_codes import ExitCode
 from trainer import commands, studies
+from trainer.comparison import candidate, change
 from trainer.distributed import leave
 from trainer.export import PRECISIONS
 from trainer.holdout import COVERAGE, TARGET
@@ -65,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
 
     crossval = add("crossval", parents=[data, recipe, out], help="stratified, grouped k-fold cross-validation → crossval.json")
     crossval.add_argument("--folds", type=int, default=5)
+    crossval.add_argument(
+        "--also", type=Path, action="append", default=[], metavar="DIR", help="train on these images too, and never ask about them"
+    )
     crossval.add_argument("--start", **start)
     crossval.set_defaults(run=studies.crossval)
 
@@ -80,7 +84,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     loso.set_defaults(run=studies.loso)
 
-    compare = add("compare", parents=[data, recipe, out], help="train every network on one split, float and int8 → comparison.json")
+    compare = add("compare", parents=[data, recipe, out], help="networks trained alike, float and int8, cost and worth → comparison.json")
+    compare.add_argument(
+        "--candidate", type=candidate, action="append", metavar="NETWORK:PX:WIDTH", help="repeatable; default: every network at width 1"
+    )
+    compare.add_argument(
+        "--vary", type=change, action="append", default=[], metavar="OPTION=VALUE", help="each once more with this changed; repeatable"
+    )
+    named: dict[str, Any] = {"type": _named, "action": "append", "default": []}
+    compare.add_argument("--measure", metavar="NAME=DIR", help="measure on these images; repeatable; default: a fold of --data", **named)
+    compare.add_argument("--model", metavar="NAME=FILE.onnx", help="a finished model, measured beside them; repeatable", **named)
+    compare.add_argument("--results", type=Path, metavar="DIR", help="where NETWORK/crossval.json and NETWORK/loso.json lie, if they do")
     compare.set_defaults(run=studies.compare)
     _add_what_trains_nothing(add, data, out)
     return parser
@@ -110,8 +124,11 @@ def _add_what_trains_nothing(
     export.add_argument("--loso", type=Path, metavar="loso.json", help="choose threshold and band from it; its figures go on the card")
     export.add_argument("--crossval", type=Path, metavar="crossval.json", help="the same, where there is no loso.json")
     export.add_argument("--target", type=float, default=TARGET, help="precision and recall of what is decided; default: %(default)s")
-    export.add_argument("--threshold", type=float, help="from which probability it is a mask; default: chosen, within .05 of one half")
+    export.add_argument("--threshold", type=float, help="from which probability it is a mask; default: chosen, within .2 of one half")
     export.add_argument("--judge", action="append", default=[], metavar="DOOR", help="a door to choose by; repeatable; default: all")
+    export.add_argument(
+        "--door", type=Path, action="append", default=[], metavar="DIR", help="choose by these images too, which no training has seen"
+    )
     export.add_argument("--coverage", type=float, default=COVERAGE, help="share that must be decided, come what may; default: %(default)s")
     export.set_defaults(run=commands.export)
 
@@ -125,6 +142,7 @@ def _add_what_trains_nothing(
         metavar="SOURCE",
         help="robustness on these, whose faces fill the picture",
     )
+    report.add_argument("--slices", type=Path, metavar="slices.csv", help="what somebody saw on each picture: columns file and tags")
     for name in ("crossval", "loso", "comparison"):
         report.add_argument(f"--{name}", type=Path, metavar=f"{name}.json")
     report.set_defaults(run=commands.report)
@@ -177,6 +195,13 @@ def _factor(text: str) -> tuple[str, float]:
     if not source or float(factor) <= 0:
         raise ValueError
     return source, float(factor)
+
+
+def _named(text: str) -> tuple[str, Path]:
+    name, _, path = text.partition("=")
+    if not name or not path:
+        raise ValueError
+    return name, Path(path)
 
 
 def _door(text: str) -> tuple[str, list[str]]:

@@ -21,6 +21,8 @@ from trainer.copy_paste import paste_masks
 from trainer.occluders import OCCLUDERS
 from trainer.synthetic_masks import wear_masks
 
+#: Lengths of blur and motion were chosen at this size.
+_REFERENCE_PX = 28
 _WARP = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
@@ -30,7 +32,9 @@ class World:
 
     geometry: float = 1.0  # scales how far framing and pose stray
     light: float = 1.0  # scales how far brightness and colour stray
-    damage: float = 1.0  # scales how many pictures are occluded, blurred, noisy, …
+    damage: float = 1.0  # scales how many pictures are blurred, noisy, of few pixels, …
+    occluders: float = 1.0  # scales how many have something drawn over them that is no mask
+    fewest_px: int = 12  # a side of the smallest pictures that are enlarged again
     grey: float = 0.25  # of the pictures lose their colour
     synthetic_masks: float = 0.0  # of the bare faces that fill their picture are given a drawn one, and the label that goes with it
     cut_masks: float = 0.0  # of the bare faces from sources that masks were cut from are given one of those
@@ -67,7 +71,7 @@ class Augmentation:
         images = self._frame(batch.numpy())
         damage = self._world.damage
         changes: tuple[tuple[float, Callable[[Tensor], Tensor]], ...] = (
-            *((0.1 * damage, partial(_with, self.random, occluder)) for occluder in OCCLUDERS),
+            *((0.1 * self._world.occluders, partial(_with, self.random, occluder)) for occluder in OCCLUDERS),
             (1.0, self._light),
             (0.4, self._side_shadow),
             (0.08 * damage, self._glare),
@@ -165,14 +169,20 @@ class Augmentation:
 
     def _soften(self, images: Tensor) -> Tensor:
         """Out of focus: a round average, mixed in by a random share, once or twice."""
-        blurred = _blur(images)
-        further = torch.where(self._uniform(images, 0, 1) < 0.5, blurred, _blur(blurred))  # noqa: PLR2004
+        once = self._repeated_blur(images)
+        further = torch.where(self._uniform(images, 0, 1) < 0.5, once, self._repeated_blur(once))  # noqa: PLR2004
         return torch.lerp(images, further, self._uniform(images, 0, 1))
 
+    def _repeated_blur(self, images: Tensor) -> Tensor:
+        """As wide in a large picture as one blur is in 28 px: repeated, a blur widens with the square root."""
+        for _ in range(round((self._side_px / _REFERENCE_PX) ** 2) or 1):
+            images = _blur(images)
+        return images
+
     def _motion(self, images: Tensor) -> Tensor:
-        """Moving: an average along a line of up to five pixels, in one direction for the part at hand."""
+        """Moving: an average along a line of up to five pixels of 28, in one direction for the part at hand."""
         angle = float(torch.rand(1, generator=self.random)) * math.pi
-        steps = torch.linspace(-1, 1, 5) * float(torch.rand(1, generator=self.random)) * 2.5 * 2 / self._side_px
+        steps = torch.linspace(-1, 1, 5) * float(torch.rand(1, generator=self.random)) * 2.5 * 2 / _REFERENCE_PX
         theta = torch.eye(2, 3).repeat(len(steps), 1, 1)
         theta[:, 0, 2], theta[:, 1, 2] = steps * math.cos(angle), steps * math.sin(angle)
         grids = functional.affine_grid(theta, [len(steps), 3, *images.shape[-2:]], align_corners=False)
@@ -183,9 +193,9 @@ class Augmentation:
         return torch.stack(moved).mean(0)
 
     def _few_pixels(self, images: Tensor) -> Tensor:
-        """From so few pixels that they were enlarged: down to 12 of 28."""
-        side = images.shape[-1]
-        low = int(torch.randint(side * 3 // 7, side, (1,), generator=self.random))
+        """From so few pixels that they were enlarged; as many of half the size as of the whole."""
+        side, fewest = images.shape[-1], self._world.fewest_px
+        low = round(fewest * (side / fewest) ** float(torch.rand(1, generator=self.random)))
         part = functional.interpolate(images, size=(low, low), mode="area")
         return functional.interpolate(part, size=(side, side), mode="bilinear", align_corners=False)
 
@@ -207,6 +217,17 @@ class Augmentation:
 
 def _with(random: torch.Generator, occluder: Callable[[Tensor, torch.Generator], Tensor], images: Tensor) -> Tensor:
     return occluder(images, random)
+
+
+def shrink(images: Tensor, side_px: int) -> Tensor:
+    """Square pictures (n, channels, height, width) reduced to ``side_px`` by area, as OpenCV's INTER_AREA does it."""
+    before = images.shape[-1]
+    if before == side_px:
+        return images
+    scale = before / side_px
+    starts, cells = torch.arange(side_px).view(-1, 1) * scale, torch.arange(before).view(1, -1)
+    covered = (torch.minimum(starts + scale, cells + 1) - torch.maximum(starts, cells)).clamp(min=0) / scale
+    return covered @ images @ covered.T
 
 
 def luma(images: Tensor) -> Tensor:

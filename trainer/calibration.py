@@ -48,7 +48,7 @@ class Band:
     uncertain_to: float = 0.8
 
 
-def best_threshold(p_mask: Floats, labels: npt.NDArray[np.int64], weights: Floats, stray: float = 0.05) -> float:
+def best_threshold(p_mask: Floats, labels: npt.NDArray[np.int64], weights: Floats, stray: float = 0.2) -> float:
     """The threshold, at most ``stray`` from one half, with the largest weighted share of right calls; the nearest to one half of equals.
 
     It may not stray far, because the networks that were asked lacked what the finished one has seen: their bias is larger than its own.

@@ -14,6 +14,7 @@ _TEXT = """# Model card: {name}
 | output | calibrated probability of a mask (temperature {temperature}) |
 | outcome | `mask` from {threshold}, `uncertain` between {low} and {high} |
 | trained | {trained_at}, {samples:,} augmented samples, {minutes:.1f} minutes, seed {seed}{taught} |
+| began with | {began} |
 | training data | SHA-256 `{data_sha256}` |
 
 ## Intended use
@@ -27,19 +28,22 @@ Not for: liveness, identity, judging people, enforcing hygiene rules.
 Pictures of people from the web, for research use; the licences are those of the data sets named, none of them is in this repository.
 
 ## Measured
-`validation`: pictures kept out of training; no photograph on both sides, unless a folder of its own was given to validate on. Easier than a
-real door. `new_door`: other networks of the same
-recipe, each trained without one source and asked about it, on average; the honest estimate. `crossval`: grouped folds of the reference set.
+- `validation`: the pictures that training was watched on; no photograph of them was trained on.
+- `door`: sources that no training has seen; threshold and uncertain band were chosen with their help.
+- `new_door`: other networks of the same kind, each trained for a shorter time without a source and asked about it, on average.
+  A new door should be expected between these two.
+- `crossval`: grouped folds of the reference set.
+
 {metrics}
 
-Written as, on pictures kept out of training:
+Written as, on the validation pictures:
 {variants}
 
 ## Limits
 - Masks worn below the nose are often called `mask`.
 - Hard, and so often wrong or uncertain: profiles, beards, hands and cups at the mouth, scarves, chin straps, skin-coloured or printed
   masks.
-- A probability is calibrated on easy pictures; at a new door, run audit samples and look at `audit.report`.
+- Whoever looks at a new door should run audit samples there and look at `audit.report`: lenses, light and people differ from those above.
 """
 
 
@@ -75,6 +79,7 @@ def card_text(card: ModelCard, facts: dict[str, Any], file: str, sha256: str, si
         samples=facts["samples"],
         minutes=facts["seconds"] / 60,
         seed=facts["seed"],
+        began=facts.get("began", "random weights"),
         data_sha256=card.data_sha256,
         sources=sources,
         metrics=metrics,

@@ -29,6 +29,7 @@ from trainer.recipe import Recipe, input_shape, kept_shape
 from trainer.report import Material
 from trainer.report import report as write_report
 from trainer.robustness import CORRUPTED_SHAPE
+from trainer.slices import read_slices
 from trainer.tables import print_measures
 
 #: At most so many pictures are corrupted for a report.
@@ -55,7 +56,7 @@ def train(arguments: argparse.Namespace) -> None:
     log.info("training.started", images=len(training.labels), validation=len(validation.labels), skipped=images.skipped)
     masks = cut_masks(training, groups[~validates])
     start = starting_weights(arguments.start, recipe)
-    teachers = [restore(path)[0].network for path in arguments.teacher]
+    teachers = [restore(path)[0] for path in arguments.teacher]
     first = distributed.place()[0] == 0
     with progress(recipe.samples, arguments.out / "events") if first else nullcontext(_unheard) as tell:
         saving = {"state_path": arguments.out / "training.pt", "resume": arguments.resume}
@@ -109,15 +110,11 @@ def export(arguments: argparse.Namespace) -> None:
         told = holdout.read_results(arguments.crossval)
         band = holdout.choose_band(told, arguments.target, arguments.coverage, arguments.threshold)
         facts["metrics"] |= {f"crossval_{name}": value for name, value in told["mean"].items() if value is not None}
-    if arguments.loso is not None:
-        left_out = holdout.read_results(arguments.loso)
-        judges = arguments.judge or list(left_out["doors"])
-        if missing := sorted(set(judges) - set(left_out["doors"])):
-            msg = f"results {arguments.loso}: no door {', '.join(missing)}; there are {', '.join(left_out['doors'])}"
-            raise ConfigurationError(msg)
-        judging = {"doors": {name: left_out["doors"][name] for name in judges}}
-        band = holdout.choose_band(judging, arguments.target, arguments.coverage, arguments.threshold)
-        facts["metrics"] |= _door_figures(judging, band)
+    left_out = {} if arguments.loso is None else _judges(arguments)
+    asked = holdout.asked(trained, load(find(arguments.door), input_shape(trained.recipe))) if arguments.door else {}
+    if left_out or asked:
+        band = holdout.choose_band({"doors": left_out | asked}, arguments.target, arguments.coverage, arguments.threshold)
+        facts["metrics"] |= _door_figures("new_door", left_out, band) | _door_figures("door", asked, band)
     model = write_model(trained, facts, arguments.out, checking, band=band, precision=arguments.precision)
     size_bytes = arguments.out.stat().st_size
     log.info(
@@ -140,7 +137,8 @@ def report(arguments: argparse.Namespace) -> None:
             raise ConfigurationError(msg)
     given = {name: getattr(arguments, name) for name in ("crossval", "loso", "comparison")}
     results = {name: None if path is None else holdout.read_results(path) for name, path in given.items()}
-    made: dict[str, Any] = {"images": images, "groups": groups, "measured": measured, "tight": arguments.tight, **results}
+    slices = {} if arguments.slices is None else read_slices(arguments.slices)
+    made: dict[str, Any] = {"images": images, "groups": groups, "measured": measured, "tight": arguments.tight, "slices": slices, **results}
     _report(arguments.model, arguments.out, data=arguments.data, **made)
 
 
@@ -156,6 +154,7 @@ def _report(
     crossval: dict[str, Any] | None = None,
     loso: dict[str, Any] | None = None,
     comparison: dict[str, Any] | None = None,
+    slices: dict[str, set[str]] | None = None,
 ) -> None:
     shape = Model.load(model_path).card.input
     chosen = np.asarray([measured is None or str(path) in measured for path in images.paths])
@@ -177,16 +176,26 @@ def _report(
         cross_validation=crossval,
         left_out=loso,
         comparison=() if comparison is None else comparison["networks"],
+        slices=slices or {},
     )
     numbers = write_report(material, out)
     whole = numbers["measured"][0]
     log.info("report.done", file=str(out / "report.html"), n=whole["n"], **{name: whole[name] for name in RATES})
 
 
-def _door_figures(left_out: dict[str, Any], band: Band) -> dict[str, float]:
+def _judges(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The doors of ``--loso`` that ``--judge`` names, or all of them."""
+    doors: dict[str, Any] = holdout.read_results(arguments.loso)["doors"]
+    if missing := sorted(set(arguments.judge) - set(doors)):
+        msg = f"results {arguments.loso}: no door {', '.join(missing)}; there are {', '.join(doors)}"
+        raise ConfigurationError(msg)
+    return {name: door for name, door in doors.items() if name in (arguments.judge or doors)}
+
+
+def _door_figures(prefix: str, doors: dict[str, Any], band: Band) -> dict[str, float]:
     """Means over doors and seeds for the card."""
-    rows = [row for door in holdout.door_rows(left_out, band) for row in door["runs"]]
-    figures = {"new_door_accuracy": [row["accuracy"] for row in rows], "new_door_auc": [row["auc"] for row in rows]}
-    figures |= {f"new_door_decided_{name}": [row["decided"][name] for row in rows] for name in ("coverage", "accuracy")}
+    rows = [row for door in holdout.door_rows({"doors": doors}, band) for row in door["runs"]]
+    figures = {f"{prefix}_{name}": [row[name] for row in rows] for name in ("accuracy", "auc")}
+    figures |= {f"{prefix}_decided_{name}": [row["decided"][name] for row in rows] for name in ("coverage", "accuracy")}
     defined = {name: [value for value in values if value is not None] for name, values in figures.items()}
     return {name: float(np.mean(values)) for name, values in defined.items() if values}

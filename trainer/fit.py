@@ -18,12 +18,13 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from contract.errors import ConfigurationError
 from contract.preprocess import normalise
 from trainer import distributed
-from trainer.augment import Augmentation, World
+from trainer.augment import Augmentation, World, shrink
 from trainer.calibration import temperature_for
 from trainer.checkpoint import Trained, write_whole
 from trainer.copy_paste import CutMasks
 from trainer.data import LabelledImages
 from trainer.networks import NETWORKS, Mirrored, build
+from trainer.pretrained import load_public_weights
 from trainer.recipe import Recipe
 
 #: A training is looked at this often: validation, checkpoint, whether to stop.
@@ -71,7 +72,7 @@ class Training:
         self,
         train: LabelledImages,
         recipe: Recipe,
-        teachers: Sequence[nn.Module] = (),
+        teachers: Sequence[Trained] = (),
         *,
         masks: CutMasks | None = None,
         start: nn.Module | None = None,
@@ -82,10 +83,14 @@ class Training:
         torch.manual_seed(recipe.seed)
         torch.set_num_threads(recipe.threads)
         self.recipe, self.teachers = recipe, teachers
+        for teacher in teachers:
+            teacher.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch forgot it in its types
         self.rank, self.world = distributed.place()
         self.network = build(recipe.network, recipe.channels, recipe.side_px, recipe.width)
         if start is not None:
             self.network.load_state_dict(start.state_dict())
+        elif recipe.pretrained:
+            load_public_weights(self.network, recipe.network)
         self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch forgot it in its types
         self.steps = max(1, recipe.samples // recipe.batch)
         decay = max(0.0, min(recipe.ema_decay, 1 - _AVERAGED_PARTS / self.steps))
@@ -95,8 +100,19 @@ class Training:
         rate = recipe.learning_rate
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimiser, rate, total_steps=self.steps, pct_start=0.15)
         grey = recipe.grey if recipe.channels > 1 else 1.0
-        world = World(recipe.geometry, recipe.light, recipe.damage, grey, recipe.synthetic_masks, recipe.cut_masks)
-        self.augmentation = Augmentation(recipe.side_px, recipe.seed + self.rank, world, None if masks is None else masks.rgba)
+        world = World(
+            recipe.geometry,
+            recipe.light,
+            recipe.damage,
+            recipe.occluders,
+            recipe.fewest_px,
+            grey,
+            recipe.synthetic_masks,
+            recipe.cut_masks,
+        )
+        # Teachers see every picture as large as they want it, the network the same reduced further.
+        seen_px = max([recipe.side_px, *(teacher.recipe.side_px for teacher in teachers)])
+        self.augmentation = Augmentation(seen_px, recipe.seed + self.rank, world, None if masks is None else masks.rgba)
         self._pixels, self._labels = torch.from_numpy(train.pixels), torch.from_numpy(train.labels)
         self._cut = torch.tensor([masks is not None and source in masks.sources for source in train.sources])
         self._tight = torch.tensor([source in recipe.tight for source in train.sources])
@@ -111,11 +127,12 @@ class Training:
         batch = self.recipe.batch
         chosen = torch.from_numpy(self._order[self.step * batch : (self.step + 1) * batch][self.rank :: self.world])
         images, target = self.augmentation(self._pixels[chosen], self._labels[chosen], self._tight[chosen], self._cut[chosen])
-        images = (images if self.recipe.channels > 1 else images[:, :1]).contiguous(memory_format=torch.channels_last)
+        images = images if self.recipe.channels > 1 else images[:, :1]
         self.network.train()
         with torch.autocast("cpu", torch.bfloat16, enabled=_bfloat16_is_fast()):
             opinion = self._opinion(images)
-            logits = self.network(self.augmentation.lamps(images) if self.recipe.channels > 1 else images).float()
+            seen = shrink(self.augmentation.lamps(images) if self.recipe.channels > 1 else images, self.recipe.side_px)
+            logits = self.network(seen.contiguous(memory_format=torch.channels_last)).float()
         loss = functional.cross_entropy(logits, target, label_smoothing=self.recipe.label_smoothing)
         if opinion is not None:
             loss = torch.lerp(loss, functional.cross_entropy(logits, opinion), self.recipe.distil)
@@ -129,11 +146,18 @@ class Training:
         return float(loss.detach()), float((logits.detach().argmax(1) == target).float().mean())
 
     def _opinion(self, images: Tensor) -> Tensor | None:
-        """What the teachers think, on average: probabilities (n, 2) (Hinton et al., "Distilling the Knowledge", 2015)."""
+        """What the teachers think, on average: probabilities (n, 2) (Hinton et al., "Distilling the Knowledge", 2015).
+
+        Each is asked about the mirrored pictures too.
+        """
         if not self.teachers:
             return None
         with torch.no_grad():
-            return torch.stack([torch.softmax(teacher(images).float(), 1) for teacher in self.teachers]).mean(0)
+            views = [(t.network, shrink(images, t.recipe.side_px)) for t in self.teachers]
+            both = [
+                (network, side.contiguous(memory_format=torch.channels_last)) for network, view in views for side in (view, view.flip(3))
+            ]
+            return torch.stack([torch.softmax(network(view).float(), 1) for network, view in both]).mean(0)
 
     def note(self, validation_loss: float) -> None:
         """Remember the weights if they are the best so far."""
@@ -188,7 +212,7 @@ def fit(
     recipe: Recipe,
     tell: Callable[[Look], None],
     *,
-    teachers: Sequence[nn.Module] = (),
+    teachers: Sequence[Trained] = (),
     masks: CutMasks | None = None,
     start: nn.Module | None = None,
     state_path: Path | None = None,
@@ -198,7 +222,7 @@ def fit(
 
     ``start`` gives the weights to begin with, of a network of the same recipe's shape; without it they are random.
     With ``state_path`` the training is saved there at every look, and with ``resume`` goes on from there. The weights at the end of the
-    cycle are kept; those of the best validation loss if it stopped early.
+    cycle are kept; those of the best validation loss if it stopped early, or if the recipe says so.
 
     Raises:
         ConfigurationError: there is no such network, or the saved state is of another training.
@@ -223,7 +247,7 @@ def fit(
             tell(Look(training.step * recipe.batch, loss, accuracy))
     # As a checkpoint gives it back: the exported file then is the same to the byte.
     final = training.averaged.module.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # see above
-    if stopped:
+    if stopped or recipe.keep_best:
         final.load_state_dict(training.best_state)
     final = Mirrored(final).eval() if recipe.mirror else final
     temperature = temperature_for(logits_of(final, validation.pixels).numpy(), validation.labels)

@@ -17,6 +17,7 @@ from torch import nn
 
 from contract.errors import ConfigurationError
 from trainer.calibration import Band, best_threshold, narrowest_band
+from trainer.checkpoint import Trained
 from trainer.copy_paste import cut_masks
 from trainer.data import LabelledImages
 from trainer.evaluate import RATES, Floats, measures
@@ -29,6 +30,8 @@ Chosen = npt.NDArray[np.bool_]
 _VALIDATION_FOLDS = 16
 #: What an uncertain band is to reach, and the share that it must leave decided.
 TARGET, COVERAGE = 0.99, 0.9
+#: Every crop is decided, at one half: how networks are compared whose thresholds nobody chose.
+HALF = Band(0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,31 +90,40 @@ def predict_held_out(
     training = images.subset(among & ~validates, kept_shape(recipe))
     masks = cut_masks(training, groups[among & ~validates])
     trained = fit(training, validation, recipe, tell, masks=masks, start=start)
-    asked = images.subset(held_out, input_shape(recipe))
-    p_mask: Floats = torch.softmax(logits_of(trained.network, asked.pixels).double() / trained.temperature, 1)[:, 1].numpy()
-    return p_mask
+    return _p_mask(trained, images.subset(held_out, input_shape(recipe)))
 
 
 def cross_validate(
-    images: LabelledImages, groups: npt.NDArray[np.int64], recipe: Recipe, count: int, tell: Tell, *, start: nn.Module | None = None
+    images: LabelledImages,
+    groups: npt.NDArray[np.int64],
+    recipe: Recipe,
+    count: int,
+    tell: Tell,
+    *,
+    start: nn.Module | None = None,
+    only_teach: Chosen | None = None,
 ) -> dict[str, Any]:
     """Stratified, grouped k-fold: measures of each fold, their mean and spread, Wilson intervals over all, and every prediction.
 
-    Every fold's training begins with the weights of ``start``, if there is one: which must not have seen these pictures.
+    Every fold's training begins with the weights of ``start``, if there is one: which must not have seen these pictures. Pictures of
+    ``only_teach`` (n,) are trained on, unless they show a photograph of the fold, and never asked about.
     """
-    rows, p_mask = [], np.zeros(len(images.labels))
-    for number, fold in enumerate(folds(images.labels, groups, count, recipe.seed)):
+    asked = np.ones(len(images.labels), bool) if only_teach is None else ~only_teach
+    rows, p_mask, positions = [], np.zeros(len(images.labels)), np.flatnonzero(asked)
+    for number, chosen in enumerate(folds(images.labels[asked], groups[asked], count, recipe.seed)):
+        fold = np.zeros(len(images.labels), bool)
+        fold[positions[chosen]] = True
         p_mask[fold] = predict_held_out(images, groups, fold, replace(recipe, seed=recipe.seed + number), tell, start=start)
         rows.append(measures(p_mask[fold], images.labels[fold], Band()))
-    whole = measures(p_mask, images.labels, Band())
+    whole = measures(p_mask[asked], images.labels[asked], Band())
     return {
         "recipe": asdict(recipe),
         "folds": rows,
         "mean": {name: _over_folds(np.mean, rows, name) for name in RATES},
         "spread": {name: _over_folds(lambda values: np.std(values, ddof=1), rows, name) for name in RATES},
         "all": whole,
-        "groups": len(np.unique(groups)),
-        "predictions": asdict(_predictions(images, np.ones(len(p_mask), bool), p_mask)),
+        "groups": len(np.unique(groups[asked])),
+        "predictions": asdict(_predictions(images, asked, p_mask[asked])),
     }
 
 
@@ -136,6 +148,16 @@ def leave_one_source_out(
         held_out = images.of(sources)
         runs = [predict_held_out(images, groups, held_out, replace(recipe, seed=recipe.seed + seed), tell) for seed in range(seeds)]
         yield door, {"sources": list(sources), "runs": [asdict(_predictions(images, held_out, run)) for run in runs]}
+
+
+def asked(trained: Trained, images: LabelledImages) -> dict[str, Any]:
+    """Doors that a finished network is asked about: its predictions source by source, as :func:`leave_one_source_out` gives them."""
+    p_mask = _p_mask(trained, images)
+    doors = {}
+    for source in sorted(set(images.sources)):
+        here = images.of([source])
+        doors[source] = {"sources": [source], "runs": [asdict(_predictions(images, here, p_mask[here]))]}
+    return doors
 
 
 def choose_band(told: Mapping[str, Any], target: float, coverage: float, threshold: float | None = None) -> Band:
@@ -196,6 +218,11 @@ def read_results(path: Path) -> dict[str, Any]:
         msg = f"results {path}: neither of a cross-validation nor of leaving sources out nor of a comparison"
         raise ConfigurationError(msg)
     return told
+
+
+def _p_mask(trained: Trained, images: LabelledImages) -> Floats:
+    p_mask: Floats = torch.softmax(logits_of(trained.network, images.pixels).double() / trained.temperature, 1)[:, 1].numpy()
+    return p_mask
 
 
 def _over_folds(of: Callable[[list[float]], Any], rows: Sequence[Mapping[str, Any]], name: str) -> float | None:

@@ -3,6 +3,7 @@
 import argparse
 import datetime as dt
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,20 @@ from trainer.data import LabelledImages, find, load, require_both_classes
 from trainer.export import Checking
 from trainer.groups import group
 from trainer.networks import Mirrored
+from trainer.pretrained import began_with
 from trainer.recipe import Recipe, input_shape, kept_shape
 
 #: Pictures that int8's ranges are measured on.
 _CALIBRATION = 512
 
 
-def grouped_images(arguments: argparse.Namespace, recipe: Recipe) -> tuple[LabelledImages, npt.NDArray[np.int64]]:
-    """All pictures below ``--data``, and the group of each."""
+def grouped_images(
+    arguments: argparse.Namespace, recipe: Recipe, also: Sequence[Path] = ()
+) -> tuple[LabelledImages, npt.NDArray[np.int64]]:
+    """All pictures below ``--data`` and ``also``, and the group of each."""
     files = find(arguments.data)
     require_both_classes(files)
-    images = load(files, kept_shape(recipe))
+    images = load([*files, *find(also)], kept_shape(recipe))
     return images, group(images.fingerprints, images.labels)
 
 
@@ -50,6 +54,7 @@ def facts_of(images: LabelledImages, trained: Trained, checking: Checking, teach
         "samples": trained.recipe.samples,
         "teachers": teachers,
         "seed": trained.recipe.seed,
+        "began": began_with(trained.recipe.network) if trained.recipe.pretrained else "random weights",
         "seconds": trained.seconds,
         "checking": {name: torch.from_numpy(getattr(checking, name)) for name in ("calibration", "pixels", "labels")},
     }

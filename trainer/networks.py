@@ -3,11 +3,13 @@
 ``width`` scales the channels of every layer: :mod:`trainer.budget` chooses it. Batch normalisation folds into the convolutions at export.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from trainer.lite import lite
 
 
 def _wide(channels: int, width: float) -> int:
@@ -42,14 +44,25 @@ class Block(nn.Module):
         return torch.relu(self.body(images) + self.shortcut(images))
 
 
-def vgg(channels: int, width: float = 1.0) -> nn.Module:
-    """Stacked 3 × 3 convolutions after VGG (Simonyan and Zisserman, 2014), with strides for pooling and one average at the end."""
+def _vgg(repeats: Sequence[int], channels: int, width: float) -> nn.Module:
     layers: list[nn.Module] = []
     before = channels
-    for after, stride in ((16, 2), (32, 1), (64, 2), (64, 1), (96, 1)):
-        layers += [*_conv(before, _wide(after, width), stride), nn.ReLU(inplace=True)]
-        before = _wide(after, width)
+    for repeat, after in zip(repeats, (16, 32, 64, 128, 128), strict=True):
+        for _ in range(repeat):
+            layers += [*_conv(before, _wide(after, width)), nn.ReLU(inplace=True)]
+            before = _wide(after, width)
+        layers.append(nn.MaxPool2d(2, ceil_mode=True))
     return nn.Sequential(*layers, *_average_and_decide(before))
+
+
+def vgg16(channels: int, width: float = 1.0) -> nn.Module:
+    """The thirteen convolutions of VGG16 (Simonyan and Zisserman, 2014, table 1, D), a quarter as wide, with one layer to decide."""
+    return _vgg((2, 2, 3, 3, 3), channels, width)
+
+
+def vgg19(channels: int, width: float = 1.0) -> nn.Module:
+    """The sixteen convolutions of VGG19 (the same table, E), a quarter as wide, with one layer to decide."""
+    return _vgg((2, 2, 4, 4, 4), channels, width)
 
 
 def residual(channels: int, width: float = 1.0) -> nn.Module:
@@ -103,11 +116,13 @@ class Mirrored(nn.Module):
 
 
 NETWORKS: dict[str, Callable[[int, float], nn.Module]] = {
-    "vgg": vgg,
+    "vgg16": vgg16,
+    "vgg19": vgg19,
     "residual": residual,
     "deep": deep,
     "xception": xception,
     "notebook": notebook,
+    "lite0": lite,
 }
 
 

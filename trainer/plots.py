@@ -91,21 +91,22 @@ def robustness_curves(curves: Sequence[Curve], family: str) -> str:
     return _svg(figure)
 
 
-def cost_and_worth(rows: Sequence[Mapping[str, Any]], baseline: str) -> str:
-    """Accuracy against microseconds per crop: float and int8 of each network, joined by a line."""
-    figure, (axes,) = _axes(1, 1, (7, 4))
-    for number, name in enumerate(dict.fromkeys(row["network"] for row in rows)):
-        own = [row for row in rows if row["network"] == name]
-        colour = _COLOURS[number % len(_COLOURS)]
+def cost_and_worth(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Accuracy on the first set against microseconds per crop: float (filled) and int8 of each network, joined by a line."""
+    figure, (axes,) = _axes(1, 1, (9, 5))
+    kinds = list(dict.fromkeys(row["network"] for row in rows))
+    rows = [row for row in rows if not row["change"]]
+    for candidate in dict.fromkeys((row["network"], row["side_px"], row["width"]) for row in rows):
+        own = [row for row in rows if (row["network"], row["side_px"], row["width"]) == candidate]
+        colour = _COLOURS[kinds.index(candidate[0]) % len(_COLOURS)]
         axes.plot([row["us_per_crop"] for row in own], [row["accuracy"] for row in own], color=colour, linewidth=1)
         for row in own:
-            full = row["written"] == "float"
-            axes.plot(row["us_per_crop"], row["accuracy"], "o", color=colour, markerfacecolor=colour if full else "white")
-            axes.annotate(f" {name} {row['written']}", (row["us_per_crop"], row["accuracy"]), fontsize=8)
-    for row in rows:
-        if row["network"] == baseline and row["written"] == "float":
-            axes.axvline(row["us_per_crop"], color="#999999", linestyle="--", linewidth=1)
-    axes.set(xlabel="µs per crop, one thread, 32 at a time", ylabel="accuracy")
+            axes.plot(
+                row["us_per_crop"], row["accuracy"], "o", color=colour, markerfacecolor="white" if row["written"] == "int8" else colour
+            )
+        last = own[-1]
+        axes.annotate(f" {candidate[0]} {candidate[1]} px", (last["us_per_crop"], last["accuracy"]), fontsize=8, color=colour)
+    axes.set(xlabel="µs per crop, one thread, 16 at a time", ylabel=f"accuracy: {next(iter(rows[0]['measured']))}", xscale="log")
     axes.margins(x=0.2)
     return _svg(figure)
 

@@ -8,7 +8,7 @@ import json
 import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from trainer.holdout import Predictions, door_rows, doubtful_labels, out_of_fold
 from trainer.latency import latencies
 from trainer.pictures import contact_sheet, png
 from trainer.robustness import MODERATE, Curve, robustness
+from trainer.slices import tagged
 
 _WORST = 48
 #: What the gate makes of an outcome: the same words as in ``gate/decide.py``.
@@ -47,6 +48,7 @@ class Material:
     cross_validation: Mapping[str, Any] | None = None
     left_out: Mapping[str, Any] | None = None
     comparison: Sequence[Mapping[str, Any]] = ()
+    slices: Mapping[str, set[str]] = field(default_factory=dict)
 
 
 def report(material: Material, out: Path) -> dict[str, Any]:
@@ -68,6 +70,7 @@ def report(material: Material, out: Path) -> dict[str, Any]:
         "calibration": asdict(reliability(p_mask, material.images.labels)),
         "cross_validation": None if material.cross_validation is None else _without_predictions(material.cross_validation),
         "left_out": None if material.left_out is None else door_rows(material.left_out, band),
+        "slices": _slices(material, model, p_mask),
         "worn_incorrectly": None if material.incorrect is None else _worn_incorrectly(model, material.incorrect),
         "robustness_on": {"pictures": len(material.to_corrupt.labels), "sources": sorted(set(material.to_corrupt.sources))},
         "robustness": [{**asdict(curve), "moderate_cost": {r: curve.cost(r) for r in curve.rates}} for curve in curves],
@@ -123,10 +126,26 @@ def _data(material: Material) -> dict[str, Any]:
 
 
 def _by_source(images: LabelledImages, p_mask: Floats, band: Band) -> list[dict[str, Any]]:
-    rows = [{"source": "all", **measures(p_mask, images.labels, band)}]
-    for source in sorted(set(images.sources)):
-        chosen = images.of([source])
-        rows.append({"source": source, **measures(p_mask[chosen], images.labels[chosen], band)})
+    everything = np.ones(len(p_mask), bool)
+    parts = {"all": everything} | {source: images.of([source]) for source in sorted(set(images.sources))}
+    return [
+        {
+            "source": source,
+            **measures(p_mask[here], images.labels[here], band),
+            "ece": reliability(p_mask[here], images.labels[here]).ece,
+        }
+        for source, here in parts.items()
+    ]
+
+
+def _slices(material: Material, model: Model, p_mask: Floats) -> list[dict[str, Any]]:
+    """For every tag: how many pictures, what was called rightly, and what the gate is told of them."""
+    labels, band = material.images.labels, band_of(model.card)
+    outcomes = np.asarray([model.card.outcome(float(p)) for p in p_mask])
+    rows = []
+    for tag, here in tagged(material.images.paths, dict(material.slices)).items():
+        shares = {outcome: float((outcomes[here] == outcome).mean()) for outcome in _GATE}
+        rows.append({"slice": tag, **measures(p_mask[here], labels[here], band), "outcomes": shares})
     return rows
 
 
@@ -164,7 +183,7 @@ def _page(material: Material, model: Model, numbers: dict[str, Any], p_mask: Flo
         "reliability": plots.reliability_curve({name: reliability(*value) for name, value in list(scores.items())[:4]}),
         "doubt": plots.doubt(scores, band),
         "robustness": {family: plots.robustness_curves(curves, family) for family in CORRUPTIONS},
-        "comparison": plots.cost_and_worth(material.comparison, "notebook") if material.comparison else "",
+        "comparison": plots.cost_and_worth(material.comparison) if material.comparison else "",
     }
     sheets = {"worst": _sheet([images.paths[i] for i in worst], [_caption(images.labels[i], p_mask[i]) for i in worst])}
     for name, door in (material.left_out or {"doors": {}})["doors"].items():

@@ -4,30 +4,33 @@ import argparse
 import csv
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from rich.table import Table
 
 from contract.errors import ConfigurationError
+from contract.model import Model
 from trainer import budget, holdout
-from trainer.copy_paste import cut_masks
-from trainer.evaluate import RATES, band_of, measures, p_mask_of
-from trainer.export import export as write_model
-from trainer.fit import fit
-from trainer.latency import latencies
-from trainer.material import checking_of, facts_of, grouped_images, starting_weights
+from trainer.comparison import Candidate, Sets, add_costs, add_results, measured_row, trained_candidates
+from trainer.data import find, load
+from trainer.evaluate import RATES
+from trainer.material import grouped_images, starting_weights
 from trainer.networks import NETWORKS
 from trainer.pictures import contact_sheet, png
 from trainer.progress import progress
-from trainer.recipe import Recipe, input_shape, kept_shape
+from trainer.recipe import Recipe, kept_shape
 from trainer.tables import print_measures, print_table, write_json
 
 
 def crossval(arguments: argparse.Namespace) -> None:
     """``crossval``: a table and crossval.json."""
     recipe: Recipe = arguments.recipe
-    images, groups = grouped_images(arguments, recipe)
+    images, groups = grouped_images(arguments, recipe, arguments.also)
+    only_teach = np.isin([str(path) for path in images.paths], [str(file.path) for file in find(arguments.also)])
+    start = starting_weights(arguments.start, recipe)
     with progress(recipe.samples * arguments.folds, None) as tell:
-        told = holdout.cross_validate(images, groups, recipe, arguments.folds, tell, start=starting_weights(arguments.start, recipe))
+        told = holdout.cross_validate(images, groups, recipe, arguments.folds, tell, start=start, only_teach=only_teach)
     write_json(told, arguments.out / "crossval.json")
     print_measures("fold", {**{str(i + 1): row for i, row in enumerate(told["folds"])}, "all": told["all"]})
     for name in RATES:
@@ -74,37 +77,66 @@ def audit_labels(arguments: argparse.Namespace) -> None:
 
 
 def compare(arguments: argparse.Namespace) -> None:
-    """``compare``: every network on one split, and what float and int8 cost."""
+    """``compare``: networks trained alike and finished models, what each costs and is worth; comparison.json."""
     recipe: Recipe = arguments.recipe
-    images, groups = grouped_images(arguments, recipe)
-    test = holdout.folds(images.labels, groups, 5, 0)[0]
+    candidates = arguments.candidate or [Candidate(name, recipe.side_px, 1.0) for name in NETWORKS]
+    candidates += [replace(one, change=change) for one in candidates for change in arguments.vary]
+    largest = replace(recipe, side_px=max(one.side_px for one in candidates))
+    images, groups = grouped_images(arguments, largest)
+    everything = np.ones(len(images.labels), bool)
+    test = everything & False if arguments.measure else holdout.folds(images.labels, groups, 5, 0)[0]
+    measured = {name: load(find([folder]), kept_shape(largest)) for name, folder in arguments.measure}
     validates = holdout.validation_split(images.labels, groups, ~test)
-    asked = images.subset(test, input_shape(recipe))
-    contents, rows = {"baseline": budget.baseline()}, []
-    with progress(recipe.samples * len(NETWORKS), None) as tell:
-        for name in NETWORKS:
-            own = replace(recipe, network=name, width=1.0)
-            training = images.subset(~test & ~validates, kept_shape(own))
-            validation = images.subset(validates, input_shape(own))
-            trained = fit(training, validation, own, tell, masks=cut_masks(training, groups[~test & ~validates]))
-            checking = checking_of(training, asked, own)
-            facts = facts_of(images, trained, checking, 0)
-            for written in ("float", "int8"):
-                path = arguments.out / f"{name}-{written}.onnx"
-                model = write_model(trained, facts, path, checking, precision=written)
-                contents[f"{name}/{written}"] = path.read_bytes()
-                row = measures(p_mask_of(model, asked.pixels), asked.labels, band_of(model.card))
-                rows.append({"network": name, "written": written, "parameters": facts["parameters"], "bytes": path.stat().st_size, **row})
-    cost = latencies(contents)
-    for row in rows:
-        row["us_per_crop"] = cost[f"{row['network']}/{row['written']}"].median_us
-        row["ratio"] = row["us_per_crop"] / cost["baseline"].median_us
+    sets = Sets(images, ~test & ~validates, validates, measured or {"test fold": images.subset(test, kept_shape(largest))})
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, Any]] = []
+    with progress(recipe.samples * len(candidates), None) as tell:
+        for row in trained_candidates(candidates, recipe, sets, tell, arguments.out):
+            rows.append(row)
+            write_json({"networks": rows}, arguments.out / "comparison.json")
+    rows += [_finished(name, path, sets, arguments.out) for name, path in arguments.model]
+    add_costs(rows, arguments.out)
+    if arguments.results is not None:
+        add_results(rows, arguments.results)
     write_json({"networks": rows}, arguments.out / "comparison.json")
-    table = Table("network", "written as", "parameters", "bytes", "µs per crop", "of the notebook's", *RATES)
+    print_table(_comparison_table(rows))
+
+
+def _finished(name: str, path: Path, sets: Sets, out: Path) -> dict[str, Any]:
+    model = Model.load(path)
+    copy = out / f"{name}.onnx"
+    copy.write_bytes(path.read_bytes())
+    facts = {"network": name, "side_px": model.card.input.width, "width": None, "change": "", "written": "as shipped", "parameters": None}
+    return {**facts, "file": copy.name, **measured_row(model, path, sets.measured)}
+
+
+def _comparison_table(rows: list[dict[str, Any]]) -> Table:
+    sets = list(rows[0]["measured"])
+    table = Table(
+        "network",
+        "input px",
+        "width",
+        "written as",
+        "bytes",
+        "bytes a message",
+        "µs alone",
+        "µs of 16",
+        *sets,
+        "cross-validation",
+        "left out",
+    )
     for row in rows:
-        cells = [row["network"], row["written"], f"{row['parameters']:,}", f"{row['bytes']:,}", f"{row['us_per_crop']:.1f}"]
-        table.add_row(*cells, f"{row['ratio']:.2f}", *(f"{row[name]:.4f}" for name in RATES))
-    print_table(table)
+        worth = [row["measured"][name]["accuracy"] for name in sets]
+        worth += [row.get(name, {}).get("accuracy") for name in ("cross_validation", "left_out")]
+        cells = [
+            f"{row['network']} {row['change']}".strip(),
+            str(row["side_px"]),
+            "–" if row["width"] is None else f"{row['width']:g}",
+            row["written"],
+        ]
+        cells += [f"{row['bytes']:,}", f"{row['message_bytes']:,}", f"{row['us_alone']:.0f}", f"{row['us_per_crop']:.0f}"]
+        table.add_row(*cells, *("–" if value is None else f"{value:.4f}" for value in worth))
+    return table
 
 
 def size(arguments: argparse.Namespace) -> None:

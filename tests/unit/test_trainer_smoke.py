@@ -142,6 +142,54 @@ def test_cross_validation_can_begin_with_a_network_that_learned_elsewhere(
     assert "its width is 0.5, not 0.25" in capsys.readouterr().err
 
 
+def test_pictures_may_teach_in_a_cross_validation_that_are_never_asked_about(data: Path, tmp_path: Path) -> None:
+    other = draw_folder(tmp_path / "other", 40, seed=12)
+    arguments = ["--data", str(other), "--also", str(data), "--out", str(tmp_path), "--folds", "2", *TINY]
+    assert main(["crossval", *arguments]) == 0
+    told = json.loads((tmp_path / "crossval.json").read_text())
+    assert set(told["predictions"]["sources"]) == {"other"}
+    assert told["all"]["n"] == sum(fold["n"] for fold in told["folds"]) == 40
+
+
+def test_a_band_is_chosen_at_a_door_that_the_network_itself_is_asked_about(run: Path, tmp_path: Path) -> None:
+    door = draw_folder(tmp_path / "lobby", 60, seed=13)
+    assert main(["export", "--checkpoint", str(run / "checkpoint.pt"), "--out", str(tmp_path / "m.onnx"), "--door", str(door)]) == 0
+    metrics = Model.load(tmp_path / "m.onnx").card.metrics
+    assert metrics["door_accuracy"] >= 0.9
+    assert metrics["door_decided_coverage"] >= 0.9
+
+
+def test_networks_are_compared_by_cost_and_worth_and_a_report_shows_it(run: Path, data: Path, tmp_path: Path) -> None:
+    door = draw_folder(tmp_path / "lobby", 20, seed=14)
+    results = tmp_path / "results" / "residual"
+    for command in (["crossval", "--data", str(data), "--folds", "2"], ["loso", "--data", str(data), "--data", str(door), "--seeds", "1"]):
+        assert main([*command, "--out", str(results), *TINY]) == 0
+    compared = ["--candidate", "residual:28:0.25", "--candidate", "notebook:20:0.25", "--vary", "light=0", "--results", str(results.parent)]
+    measured = ["--measure", f"lobby={door}", "--model", f"shipped={run / 'model.onnx'}"]
+    assert main(["compare", "--data", str(data), "--out", str(tmp_path), *compared, *measured, *TINY]) == 0
+    rows = json.loads((tmp_path / "comparison.json").read_text())["networks"]
+    assert [(row["network"], row["change"], row["written"]) for row in rows] == [
+        *(
+            (network, change, written)
+            for change in ("", "light=0")
+            for network in ("residual", "notebook")
+            for written in ("float", "int8")
+        ),
+        ("shipped", "", "as shipped"),
+    ]
+    assert all(row["measured"]["lobby"]["n"] == 20 and row["us_alone"] > 0 for row in rows)
+    assert [row["message_bytes"] for row in rows[:3]] == [28 * 28 * 3 + 13, 28 * 28 * 3 + 13, 20 * 20 * 3 + 13]
+    assert 0 <= rows[0]["cross_validation"]["accuracy"] <= 1
+    assert rows[0]["left_out"]["runs"] == 2
+    tags = tmp_path / "slices.csv"
+    tags.write_text("file,tags\nWith Mask/1.png,respirator\nwithout_mask/0.png,beard\n")
+    report = ["--data", str(door), "--model", str(run / "model.onnx"), "--comparison", str(tmp_path / "comparison.json")]
+    assert main(["report", *report, "--slices", str(tags), "--out", str(tmp_path / "report")]) == 0
+    numbers = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert {row["slice"]: row["n"] for row in numbers["slices"]} == {"respirator": 1, "beard": 1}
+    assert "Networks side by side" in (tmp_path / "report" / "report.html").read_text()
+
+
 def test_two_processes_train_one_network_and_validate_on_a_folder_of_its_own(data: Path, tmp_path: Path) -> None:
     apart = draw_folder(tmp_path / "apart", 10, seed=4)
     command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "trainer", "train", "--data", str(data)]
@@ -176,7 +224,7 @@ def test_a_folder_without_one_readable_image_is_an_error(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["train", "--network", "alexnet"], "no network 'alexnet'; there are vgg, residual"),
+        (["train", "--network", "alexnet"], "no network 'alexnet'; there are vgg16, vgg19, residual"),
         (["train", "--teacher", "nowhere.pt"], "no checkpoint of ours: nowhere.pt"),
         (["train", "--resume"], "can't resume"),
         (["crossval", "--folds", "70"], "70 folds need 70 different photographs of each class; there are"),
@@ -207,7 +255,7 @@ def test_what_is_wrong_with_an_export_is_named(run: Path, tmp_path: Path, capsys
 
 
 def test_size_names_the_widest_network_within_a_budget(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["size", "--network", "vgg", "--width", "0.5", "--width", "1", "--budget-parameters", "100000"]) == 0
-    assert "--network vgg --width 0.5" in capsys.readouterr().out
-    assert main(["size", "--network", "vgg", "--width", "0.5", "--budget-parameters", "10"]) == 78
-    assert "no width of vgg is within the budget" in capsys.readouterr().err
+    assert main(["size", "--network", "xception", "--width", "0.5", "--width", "1", "--budget-parameters", "50000"]) == 0
+    assert "--network xception --width 0.5" in capsys.readouterr().out
+    assert main(["size", "--network", "xception", "--width", "0.5", "--budget-parameters", "10"]) == 78
+    assert "no width of xception is within the budget" in capsys.readouterr().err

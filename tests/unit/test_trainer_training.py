@@ -47,7 +47,13 @@ FACTS: dict[str, Any] = {
 
 @pytest.mark.parametrize(
     ("network", "side_px", "channels", "mirror"),
-    [("vgg", 28, 3, False), ("residual", 20, 1, False), ("xception", 28, 1, False), ("deep", 36, 3, True), ("notebook", 28, 1, False)],
+    [
+        ("vgg16", 28, 3, False),
+        ("residual", 20, 1, False),
+        ("xception", 28, 1, False),
+        ("deep", 36, 3, True),
+        ("notebook", 28, 1, False),
+    ],
 )
 def test_an_exported_model_equals_torch_whatever_its_network_and_input(
     network: str, side_px: int, channels: int, *, mirror: bool, tmp_path: Path
@@ -130,7 +136,7 @@ class SeesNoMask(torch.nn.Module):
 def test_a_student_learns_what_its_teacher_thinks() -> None:
     train, validation = labelled(faces(48)), labelled(faces(8), side=28)
     recipe = replace(RECIPE, samples=4096, distil=1.0)
-    student = fit(train, validation, recipe, lambda _: None, teachers=[SeesNoMask()])
+    student = fit(train, validation, recipe, lambda _: None, teachers=[Trained(SeesNoMask(), recipe, 1.0, 0.0)])
     shown = train.subset(np.ones(48, bool), input_shape(recipe))
     assert float((logits_of(student.network, shown.pixels).argmax(1) == 0).float().mean()) > 0.95
 

