@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
+from scipy.stats import t as student_t
 from sklearn.metrics import accuracy_score, precision_score, recall_score, roc_auc_score
 
 from contract.card import ModelCard
@@ -70,6 +71,18 @@ def wilson(right: int, n: int) -> tuple[float, float] | None:
         return None
     low, high = binomtest(right, n).proportion_ci(method="wilson")
     return float(low), float(high)
+
+
+def prediction_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """Where one more value of the same kind is expected 95 times of 100 (Student's t, values taken as normal); None of fewer than three.
+
+    A share can't be above one: the interval is cut there.
+    """
+    if len(values) < 3:  # noqa: PLR2004  (two say nothing of their spread)
+        return None
+    half = float(student_t.ppf(0.975, len(values) - 1)) * float(np.std(values, ddof=1)) * (1 + 1 / len(values)) ** 0.5
+    mean = float(np.mean(values))
+    return max(0.0, mean - half), min(1.0, mean + half)
 
 
 def _counts(truth: npt.NDArray[np.int64], called: npt.NDArray[np.bool_]) -> dict[str, tuple[int, int]]:

@@ -7,7 +7,7 @@ import base64
 import json
 import platform
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +22,7 @@ from trainer import plots
 from trainer.calibration import Band, reliability
 from trainer.corruptions import CORRUPTIONS
 from trainer.data import LabelledImages
-from trainer.evaluate import Floats, band_of, confusion, measures, p_mask_of
+from trainer.evaluate import Floats, band_of, confusion, measures, p_mask_of, prediction_interval
 from trainer.holdout import Predictions, door_rows, doubtful_labels, out_of_fold
 from trainer.latency import latencies
 from trainer.pictures import contact_sheet, png
@@ -70,6 +70,7 @@ def report(material: Material, out: Path) -> dict[str, Any]:
         "calibration": asdict(reliability(p_mask, material.images.labels)),
         "cross_validation": None if material.cross_validation is None else _without_predictions(material.cross_validation),
         "left_out": None if material.left_out is None else door_rows(material.left_out, band),
+        "new_door": None if material.left_out is None else _new_door(door_rows(material.left_out, band)),
         "slices": _slices(material, model, p_mask),
         "worn_incorrectly": None if material.incorrect is None else _worn_incorrectly(model, material.incorrect),
         "robustness_on": {"pictures": len(material.to_corrupt.labels), "sources": sorted(set(material.to_corrupt.sources))},
@@ -136,6 +137,24 @@ def _by_source(images: LabelledImages, p_mask: Floats, band: Band) -> list[dict[
         }
         for source, here in parts.items()
     ]
+
+
+def _new_door(doors: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a door may expect that nobody has seen: the mean over doors left out, and where one more door should lie."""
+    figures: dict[str, Callable[[Mapping[str, Any]], float | None]] = {
+        "accuracy": lambda run: run["accuracy"],
+        "accuracy of what is decided": lambda run: run["decided"]["accuracy"],
+        "share that is decided": lambda run: run["decided"]["coverage"],
+        "AUC": lambda run: run["auc"],
+    }
+    told = {name: [[figure(run) for run in door["runs"]] for door in doors] for name, figure in figures.items()}
+    means = {name: [float(np.mean(runs)) for runs in values if None not in runs] for name, values in told.items()}  # type: ignore[arg-type]
+    rows = [
+        {"measure": name, "mean": float(np.mean(values)), "doors": len(values), "interval": prediction_interval(values)}
+        for name, values in means.items()
+        if values
+    ]
+    return {"rows": rows, "names": [door["door"] for door in doors]}
 
 
 def _slices(material: Material, model: Model, p_mask: Floats) -> list[dict[str, Any]]:

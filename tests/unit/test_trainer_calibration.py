@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="the trainer extra is not installed")
 
 
 from trainer.calibration import best_threshold, narrowest_band, reliability, temperature_for
-from trainer.evaluate import wilson
+from trainer.evaluate import prediction_interval, wilson
 
 
 def test_the_temperature_of_overconfident_logits_is_found() -> None:
@@ -64,3 +64,9 @@ def test_wilson_intervals_are_the_published_ones() -> None:
     assert wilson(20, 20) == pytest.approx((0.839, 1.0), abs=0.001)
     assert wilson(97, 100) == pytest.approx((0.915, 0.990), abs=0.001)
     assert wilson(0, 0) is None
+
+
+def test_one_more_value_is_expected_where_the_others_lie() -> None:
+    assert prediction_interval([0.9, 0.92]) is None
+    low, high = prediction_interval([0.90, 0.92, 0.94]) or (0, 0)
+    assert (low, high) == pytest.approx((0.92 - 4.3027 * 0.02 * (4 / 3) ** 0.5, 1.0), abs=1e-4)

@@ -118,6 +118,9 @@ def test_crossval_and_loso_give_a_band_figures_on_the_card_and_doubtful_labels(
     assert card.uncertain_from <= card.threshold <= card.uncertain_to
     assert main(["report", *both, "--model", str(tmp_path / "m.onnx"), "--out", str(tmp_path / "report"), *results]) == 0
     assert "Leave one source out" in (tmp_path / "report" / "report.html").read_text()
+    expected = json.loads((tmp_path / "report" / "report.json").read_text())["new_door"]
+    assert set(expected["names"]) == {data.name, "other"}
+    assert all(row["interval"] is None for row in expected["rows"])
     told["predictions"]["p_mask"] = [float(label) for label in told["predictions"]["labels"]]
     for wrong in (7, 30):
         told["predictions"]["p_mask"][wrong] = 0.97 - 0.94 * told["predictions"]["labels"][wrong]
