@@ -125,7 +125,9 @@ def _add_what_trains_nothing(
     export.add_argument("--crossval", type=Path, metavar="crossval.json", help="the same, where there is no loso.json")
     export.add_argument("--target", type=float, default=TARGET, help="precision and recall of what is decided; default: %(default)s")
     export.add_argument("--threshold", type=float, help="from which probability it is a mask; default: chosen, within .2 of one half")
-    export.add_argument("--judge", action="append", default=[], metavar="DOOR", help="a door to choose by; repeatable; default: all")
+    export.add_argument(
+        "--judge", action="append", default=[], metavar="DOOR", help="a door of either to choose by; repeatable; default: all"
+    )
     export.add_argument(
         "--door", type=Path, action="append", default=[], metavar="DIR", help="choose by these images too, which no training has seen"
     )

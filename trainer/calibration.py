@@ -61,21 +61,22 @@ def best_threshold(p_mask: Floats, labels: npt.NDArray[np.int64], weights: Float
 def narrowest_band(
     p_mask: Floats, labels: npt.NDArray[np.int64], weights: Floats, *, target: float, coverage: float = 0.0, threshold: float = 0.5
 ) -> Band:
-    """The narrowest band about ``threshold``, as wide above as below in log odds, outside which precision and recall reach ``target``.
+    """The narrowest band that holds ``threshold`` and outside which precision and recall reach ``target``; each edge has its own distance.
 
     ``weights`` says how much each prediction counts: equal parts a source, so that the largest does not decide for all. If no band
     that decides at least ``coverage`` reaches the target, the one of those that comes nearest.
     """
-    best, best_score = Band(threshold, threshold, threshold), (-1.0, 0.0)
-    masks, bare = weights * (labels == 1), weights * (labels == 0)
-    middle = np.log(threshold / (1 - threshold))
-    for half in np.arange(0, 4, 0.05):
-        low, high = (float(np.round(1 / (1 + np.exp(-(middle + side * half))), 3)) for side in (-1, 1))
-        above, below = (p_mask >= high), (p_mask <= low) & (p_mask < high)
-        found, false, missed = float(masks[above].sum()), float(bare[above].sum()), float(masks[below].sum())
-        reached = min(found / max(found + false, 1e-12), found / max(found + missed, 1e-12))
-        decided = float(weights[above | below].sum() / weights.sum())
-        score = (min(reached, target), decided)
-        if decided >= coverage and score > best_score:
-            best, best_score = Band(threshold, low, high), score
-    return best
+    order = np.argsort(p_mask)
+    masks, bare = (np.concatenate(([0.0], np.cumsum((weights * (labels == label))[order]))) for label in (1, 0))
+    middle, steps = np.log(threshold / (1 - threshold)), np.arange(0, 4, 0.05)
+    lows, highs = (np.round(1 / (1 + np.exp(-(middle + side * steps))), 3)[:, None] for side in (-1, 1))
+    below = np.searchsorted(p_mask[order], lows, side="right")
+    above = np.searchsorted(p_mask[order], highs, side="left").T
+    below = np.minimum(below, above)
+    found, false, missed = masks[-1] - masks[above], bare[-1] - bare[above], masks[below]
+    reached = np.minimum(np.minimum(found / np.maximum(found + false, 1e-12), found / np.maximum(found + missed, 1e-12)), target)
+    decided = (found + false + missed + bare[below]) / weights.sum()
+    allowed = np.where(decided >= coverage, reached, -1.0)
+    best = np.lexsort((-decided.ravel(), -allowed.ravel()))[0]
+    low, high = np.unravel_index(best, decided.shape)
+    return Band(threshold, float(lows[low, 0]), float(highs[high, 0]))

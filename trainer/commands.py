@@ -110,10 +110,11 @@ def export(arguments: argparse.Namespace) -> None:
         told = holdout.read_results(arguments.crossval)
         band = holdout.choose_band(told, arguments.target, arguments.coverage, arguments.threshold)
         facts["metrics"] |= {f"crossval_{name}": value for name, value in told["mean"].items() if value is not None}
-    left_out = {} if arguments.loso is None else _judges(arguments)
+    left_out = {} if arguments.loso is None else holdout.read_results(arguments.loso)["doors"]
     asked = holdout.asked(trained, load(find(arguments.door), input_shape(trained.recipe))) if arguments.door else {}
     if left_out or asked:
-        band = holdout.choose_band({"doors": left_out | asked}, arguments.target, arguments.coverage, arguments.threshold)
+        judging = {"doors": _judges(left_out | asked, arguments.judge)}
+        band = holdout.choose_band(judging, arguments.target, arguments.coverage, arguments.threshold)
         facts["metrics"] |= _door_figures("new_door", left_out, band) | _door_figures("door", asked, band)
     model = write_model(trained, facts, arguments.out, checking, band=band, precision=arguments.precision)
     size_bytes = arguments.out.stat().st_size
@@ -183,13 +184,12 @@ def _report(
     log.info("report.done", file=str(out / "report.html"), n=whole["n"], **{name: whole[name] for name in RATES})
 
 
-def _judges(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The doors of ``--loso`` that ``--judge`` names, or all of them."""
-    doors: dict[str, Any] = holdout.read_results(arguments.loso)["doors"]
-    if missing := sorted(set(arguments.judge) - set(doors)):
-        msg = f"results {arguments.loso}: no door {', '.join(missing)}; there are {', '.join(doors)}"
+def _judges(doors: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """The doors named, or all of them."""
+    if missing := sorted(set(names) - set(doors)):
+        msg = f"no door {', '.join(missing)}; there are {', '.join(doors)}"
         raise ConfigurationError(msg)
-    return {name: door for name, door in doors.items() if name in (arguments.judge or doors)}
+    return {name: door for name, door in doors.items() if name in (names or doors)}
 
 
 def _door_figures(prefix: str, doors: dict[str, Any], band: Band) -> dict[str, float]:

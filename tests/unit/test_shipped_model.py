@@ -18,27 +18,29 @@ def model() -> Model:
     return Model.load(SHIPPED)
 
 
-@pytest.mark.parametrize("name", ["mask", "reference"])
-def test_a_model_is_at_most_600_kb_and_its_cards_are_of_this_very_file(name: str) -> None:
+@pytest.mark.parametrize(("name", "at_most"), [("mask", 4_500_000), ("reference", 600_000)])
+def test_a_model_is_small_and_its_cards_are_of_this_very_file(name: str, at_most: int) -> None:
     path = SHIPPED.with_name(f"{name}.onnx")
     loaded = Model.load(path)
-    assert path.stat().st_size <= 600_000
+    assert path.stat().st_size <= at_most
     assert read(path.with_suffix(".json")) == loaded.card
     assert loaded.sha256 in path.with_suffix(".md").read_text()
 
 
 def test_the_card_carries_what_is_known_of_new_doors(model: Model) -> None:
-    figures = {"validation_accuracy", "validation_auc", "new_door_accuracy", "new_door_auc", "new_door_decided_coverage"}
+    figures = {"new_door_accuracy", "new_door_auc", "new_door_decided_coverage", "door_accuracy", "door_auc", "door_decided_accuracy"}
     assert figures <= set(model.card.metrics)
-    assert model.card.metrics["new_door_decided_coverage"] >= 0.85
+    assert model.card.metrics["new_door_decided_coverage"] >= 0.9
+    assert model.card.metrics["door_accuracy"] >= 0.98
+    assert model.card.metrics["door_auc"] >= 0.997
 
 
-def test_95_of_100_drawn_faces_are_told_apart(model: Model) -> None:
+def test_98_of_100_drawn_faces_are_told_apart(model: Model) -> None:
     rng = np.random.default_rng(1234)
     faces = [draw_face(rng, masked=bool(i % 2)) for i in range(400)]
     p_mask = model.p_mask([reduce(face.pixels, model.card.input) for face in faces])
     right = [(p >= model.card.threshold) == face.masked for p, face in zip(p_mask, faces, strict=True)]
-    assert np.mean(right) >= 0.95
+    assert np.mean(right) >= 0.98
     assert len({face.slice for face in faces}) >= 5
 
 
@@ -56,7 +58,7 @@ def test_the_same_seed_draws_the_same_face() -> None:
         (lambda content: content.replace(METADATA_KEY.encode(), b"maskgate.cart"), "no 'maskgate.card' in its metadata"),
         (lambda content: content.replace(b'"area-rgb-1"', b'"area-rgb-0"'), "wants preprocessing 'area-rgb-0'"),
         (lambda content: content.replace(b'["no_mask","mask"]', b'["mask","no_mask"]'), "golden vector is off"),
-        (lambda content: content.replace(b'"height":28', b'"height":29'), "golden vector is empty or of another size"),
+        (lambda content: content.replace(b'"height":64', b'"height":65'), "golden vector is empty or of another size"),
         (lambda content: content.replace(b'"temperature":', b'"temporature":'), "temporature"),
     ],
 )

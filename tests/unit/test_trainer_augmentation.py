@@ -85,7 +85,7 @@ def test_a_picture_that_is_not_moved_is_trained_on_as_sharp_as_it_is_served(side
     recipe = Recipe()
     pictures = [reduce(face, InputShape(side, side, 3)) for face in faces(8)]
     kept = labelled(pictures, side=kept_shape(recipe).width)
-    still = Augmentation(28, 0, World(geometry=0, light=0, damage=0, grey=0))
+    still = Augmentation(28, 0, World(geometry=0, light=0, damage=0, occluders=0, grey=0))
     monkeypatch.setattr(still, "_views", lambda count, kept_px: np.stack([np.diag([kept_px / 56, kept_px / 56, 1.0])] * count))
     monkeypatch.setattr(still, "_side_shadow", lambda images: images)
     nothing = torch.zeros(8, dtype=torch.bool)
