@@ -94,7 +94,7 @@ demo: $(VENV)/.demo
 
 # The reference set shows whole heads and half bodies in grey, and the same photograph with and without a mask: a network that sees small
 # things, kept from learning who is in the picture by masks that others wear.
-REFERENCE := --network deep --channels 1 --light 0.4 --damage 0.4 --cut-masks 0.4 --mirror --samples 400000
+REFERENCE := --network deep --channels 1 --light 0.4 --damage 0.4 --occluders 0.4 --cut-masks 0.4 --mirror --samples 400000
 OUT ?= runs/reference
 
 reference: $(VENV)/.dev

@@ -4,7 +4,7 @@
 set -euo pipefail
 DATA=$1 OUT=$2
 trainer() { "${PYTHON:-.venv/bin/python}" -m trainer "$@"; }
-recipe=(--network deep --channels 1 --light 0.4 --damage 0.4 --cut-masks 0.4 --mirror --threads 1)
+recipe=(--network deep --channels 1 --light 0.4 --damage 0.4 --occluders 0.4 --cut-masks 0.4 --mirror --threads 1)
 train=(train --data "$DATA/Train" --validation "$DATA/Val" --no-report)
 
 trainer "${train[@]}" "${recipe[@]}" --samples 600000 --out "$OUT/teacher1" &
