@@ -32,6 +32,7 @@ Pictures of people from the web, for research use; the licences are those of the
 - `door`: sources that no training has seen; threshold and uncertain band were chosen with their help.
 - `new_door`: other networks of the same kind, each trained for a shorter time without a source and asked about it, on average.
   A new door should be expected between these two.
+- `door_temperature`: what log odds are divided by so that probabilities mean at those doors what they say.
 - `crossval`: grouped folds of the reference set.
 
 {metrics}

@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Collection
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +114,13 @@ def export(arguments: argparse.Namespace) -> None:
     left_out = {} if arguments.loso is None else holdout.read_results(arguments.loso)["doors"]
     asked = holdout.asked(trained, load(find(arguments.door), input_shape(trained.recipe))) if arguments.door else {}
     if left_out or asked:
-        judging = {"doors": _judges(left_out | asked, arguments.judge)}
-        band = holdout.choose_band(judging, arguments.target, arguments.coverage, arguments.threshold)
+        judging = _judges(left_out | asked, arguments.judge)
+        factor = holdout.door_temperature(judging)
+        trained = replace(trained, temperature=trained.temperature * factor)
+        facts["metrics"]["door_temperature"] = factor
+        left_out, asked = holdout.at_temperature(left_out, factor), holdout.at_temperature(asked, factor)
+        judging = holdout.at_temperature(judging, factor)
+        band = holdout.choose_band({"doors": judging}, arguments.target, arguments.coverage, arguments.threshold)
         facts["metrics"] |= _door_figures("new_door", left_out, band) | _door_figures("door", asked, band)
     model = write_model(trained, facts, arguments.out, checking, band=band, precision=arguments.precision)
     size_bytes = arguments.out.stat().st_size
@@ -138,6 +144,9 @@ def report(arguments: argparse.Namespace) -> None:
             raise ConfigurationError(msg)
     given = {name: getattr(arguments, name) for name in ("crossval", "loso", "comparison")}
     results = {name: None if path is None else holdout.read_results(path) for name, path in given.items()}
+    if results["loso"] is not None:
+        factor = Model.load(arguments.model).card.metrics.get("door_temperature", 1.0)
+        results["loso"] = {**results["loso"], "doors": holdout.at_temperature(results["loso"]["doors"], factor)}
     slices = {} if arguments.slices is None else read_slices(arguments.slices)
     made: dict[str, Any] = {"images": images, "groups": groups, "measured": measured, "tight": arguments.tight, "slices": slices, **results}
     _report(arguments.model, arguments.out, data=arguments.data, **made)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.special import expit, logit
 from sklearn.model_selection import StratifiedGroupKFold
 from torch import nn
 
@@ -30,6 +31,8 @@ Chosen = npt.NDArray[np.bool_]
 _VALIDATION_FOLDS = 16
 #: What an uncertain band is to reach, and the share that it must leave decided.
 TARGET, COVERAGE = 0.99, 0.9
+#: Probabilities are written with six digits; beyond these they have no log odds.
+_SURE = (1e-6, 1 - 1e-6)
 #: Every crop is decided, at one half: how networks are compared whose thresholds nobody chose.
 HALF = Band(0.5, 0.5, 0.5)
 
@@ -166,14 +169,38 @@ def choose_band(told: Mapping[str, Any], target: float, coverage: float, thresho
     ``told`` is of leaving sources out or of a cross-validation. The band reaches ``target`` precision and recall, and decides at least
     ``coverage`` of all. Each class of each door counts the same, whatever its size, over all seeds.
     """
+    p_mask, labels, weights = _weighted(told)
+    threshold = best_threshold(p_mask, labels, weights) if threshold is None else threshold
+    return narrowest_band(p_mask, labels, weights, target=target, coverage=coverage, threshold=threshold)
+
+
+def door_temperature(doors: Mapping[str, Any]) -> float:
+    """By how much log odds are divided so that probabilities mean at doors what they say; each class of each door counts the same."""
+    p_mask, labels, weights = _weighted({"doors": doors})
+    margin = logit(p_mask.clip(*_SURE)) * np.where(labels == 1, 1, -1)
+    candidates = np.round(np.arange(0.3, 3.0, 0.01), 2)
+    return float(candidates[np.argmin([(weights * np.logaddexp(0, -margin / t)).sum() for t in candidates])])
+
+
+def at_temperature(doors: Mapping[str, Any], temperature: float) -> dict[str, Any]:
+    """The same predictions, their log odds divided by a temperature."""
+
+    def divided(run: Mapping[str, Any]) -> dict[str, Any]:
+        p_mask = expit(logit(np.clip(run["p_mask"], *_SURE)) / temperature)
+        return {**run, "p_mask": [round(float(p), 6) for p in p_mask]}
+
+    return {name: {**door, "runs": [divided(run) for run in door["runs"]]} for name, door in doors.items()}
+
+
+def _weighted(told: Mapping[str, Any]) -> tuple[Floats, npt.NDArray[np.int64], Floats]:
+    """All predictions, and their weights: each class of each door counts the same."""
     runs = [Predictions(**run) for door in told["doors"].values() for run in door["runs"]] if "doors" in told else [out_of_fold(told)]
     arrays = [run.arrays() for run in runs]
     p_mask, labels = (np.concatenate(parts) for parts in zip(*arrays, strict=True))
     weights = np.concatenate([1 / np.maximum(np.bincount(truth, minlength=2)[truth], 1) for _, truth in arrays])
     for label in (0, 1):
         weights[labels == label] /= max(float(weights[labels == label].sum()), 1e-12)
-    threshold = best_threshold(p_mask, labels, weights) if threshold is None else threshold
-    return narrowest_band(p_mask, labels, weights, target=target, coverage=coverage, threshold=threshold)
+    return p_mask, labels, weights
 
 
 def out_of_fold(told: Mapping[str, Any]) -> Predictions:

@@ -10,6 +10,7 @@ pytest.importorskip("torch", reason="the trainer extra is not installed")
 
 from trainer.calibration import best_threshold, narrowest_band, reliability, temperature_for
 from trainer.evaluate import prediction_interval, wilson
+from trainer.holdout import at_temperature, door_temperature
 
 
 def test_the_temperature_of_overconfident_logits_is_found() -> None:
@@ -70,3 +71,16 @@ def test_one_more_value_is_expected_where_the_others_lie() -> None:
     assert prediction_interval([0.9, 0.92]) is None
     low, high = prediction_interval([0.90, 0.92, 0.94]) or (0, 0)
     assert (low, high) == pytest.approx((0.92 - 4.3027 * 0.02 * (4 / 3) ** 0.5, 1.0), abs=1e-4)
+
+
+def test_doors_where_the_network_is_surer_than_it_says_get_a_temperature_under_one() -> None:
+    rng = np.random.default_rng(0)
+    margin = rng.normal(0, 3, 20_000)
+    labels = (rng.random(20_000) < 1 / (1 + np.exp(-margin))).astype(int).tolist()
+    timid = (1 / (1 + np.exp(-margin / 2))).tolist()
+    run = {"paths": [""] * 20_000, "sources": ["lobby"] * 20_000, "labels": labels, "p_mask": timid}
+    doors = {"lobby": {"sources": ["lobby"], "runs": [run]}}
+    assert door_temperature(doors) == pytest.approx(0.5, abs=0.03)
+    told = at_temperature(doors, 0.5)["lobby"]["runs"][0]["p_mask"]
+    assert reliability(np.asarray(told), np.asarray(labels)).ece < 0.015
+    assert at_temperature(doors, 1.0)["lobby"]["runs"][0]["p_mask"] == pytest.approx(timid, abs=1e-5)
