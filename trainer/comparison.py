@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 
 from contract.card import InputShape
-from contract.errors import ConfigurationError
+from contract.errors import ConfigurationError, ModelError
 from contract.image import encode_pnm
 from contract.model import Model
 from contract.preprocess import reduce
@@ -27,6 +28,8 @@ from trainer.recipe import Recipe, input_shape, kept_shape
 
 _PRECISIONS = ("float", "int8")
 BASELINE = "baseline"
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,11 @@ def _written(one: Candidate, trained: Trained, training: LabelledImages, sets: S
     facts = facts_of(sets.images, trained, checking, 0)
     for precision in _PRECISIONS:
         path = out / f"{one}-{precision}.onnx"
-        model = export(trained, facts, path, checking, precision=precision)
+        try:
+            model = export(trained, facts, path, checking, precision=precision)
+        except ModelError as error:  # a barely trained network may not bear 8 bits: the others are worth knowing all the same
+            log.warning("candidate.not_written", candidate=str(one), precision=precision, error=str(error))
+            continue
         row = {**asdict(one), "written": precision, "parameters": facts["parameters"], "samples": trained.recipe.samples, "file": path.name}
         yield row | measured_row(model, path, sets.measured)
 

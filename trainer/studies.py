@@ -95,6 +95,9 @@ def compare(arguments: argparse.Namespace) -> None:
             rows.append(row)
             write_json({"networks": rows}, arguments.out / "comparison.json")
     rows += [_finished(name, path, sets, arguments.out) for name, path in arguments.model]
+    if not rows:
+        msg = "not one candidate could be written: each is named above"
+        raise ConfigurationError(msg)
     add_costs(rows, arguments.out)
     if arguments.results is not None:
         add_results(rows, arguments.results)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from contract.card import InputShape
-from contract.errors import ConfigurationError
+from contract.errors import ConfigurationError, ModelError
 from contract.model import Model
 from producer.drawing import draw_face
 
@@ -191,6 +191,22 @@ def test_networks_are_compared_by_cost_and_worth_and_a_report_shows_it(run: Path
     numbers = json.loads((tmp_path / "report" / "report.json").read_text())
     assert {row["slice"]: row["n"] for row in numbers["slices"]} == {"respirator": 1, "beard": 1}
     assert "Networks side by side" in (tmp_path / "report" / "report.html").read_text()
+
+
+def test_a_candidate_that_can_not_be_written_is_named(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object, precision: str) -> None:
+        msg = f"{precision} is off"
+        raise ModelError(msg)
+
+    monkeypatch.setattr("trainer.comparison.export", refuse)
+    arguments = ["--data", str(data), "--out", str(tmp_path), "--candidate", "residual:20:0.25", *TINY]
+    assert main(["compare", *arguments]) == 78
+    told = capsys.readouterr().err
+    assert "float is off" in told
+    assert "int8 is off" in told
+    assert "not one candidate could be written" in told
 
 
 def test_two_processes_train_one_network_and_validate_on_a_folder_of_its_own(data: Path, tmp_path: Path) -> None:
