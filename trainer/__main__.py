@@ -15,8 +15,8 @@ from contract.exit_codes import ExitCode
 from trainer import commands, studies
 from trainer.comparison import candidate, change
 from trainer.distributed import leave
+from trainer.doors import COVERAGE, TARGET
 from trainer.export import PRECISIONS
-from trainer.holdout import COVERAGE, TARGET
 from trainer.recipe import Recipe
 
 log = structlog.get_logger()
@@ -193,24 +193,27 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
 
 
 def _factor(text: str) -> tuple[str, float]:
-    source, _, factor = text.rpartition("=")
-    if not source or float(factor) <= 0:
+    source, factor = _pair(text)
+    if float(factor) <= 0:
         raise ValueError
     return source, float(factor)
 
 
 def _named(text: str) -> tuple[str, Path]:
-    name, _, path = text.partition("=")
-    if not name or not path:
-        raise ValueError
+    name, path = _pair(text)
     return name, Path(path)
 
 
 def _door(text: str) -> tuple[str, list[str]]:
-    name, _, sources = text.partition("=")
-    if not name or not sources:
-        raise ValueError
+    name, sources = _pair(text)
     return name, sources.split(",")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    if not name or not value:
+        raise ValueError
+    return name, value
 
 
 if __name__ == "__main__":

@@ -14,8 +14,12 @@ def temperature_for(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int6
     Never below 1: validation pictures are easier than a door's, they may not make the network surer of itself.
     """
     margin = (logits[:, 1] - logits[:, 0]).astype(np.float64) * np.where(labels == 1, 1, -1)
-    candidates = np.logspace(0, 1, 100)
-    return float(candidates[np.argmin([np.logaddexp(0, -margin / t).mean() for t in candidates])])
+    return least_loss_temperature(margin, np.ones(len(margin)), np.logspace(0, 1, 100))
+
+
+def least_loss_temperature(margin: Floats, weights: Floats, candidates: Floats) -> float:
+    """Of the candidates, that with the least weighted log loss; ``margin`` (n,) is by how much log odds speak for the right answer."""
+    return float(candidates[np.argmin([(weights * np.logaddexp(0, -margin / t)).sum() for t in candidates])])
 
 
 @dataclass(frozen=True, slots=True)

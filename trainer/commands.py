@@ -14,7 +14,7 @@ import structlog
 
 from contract.errors import ConfigurationError
 from contract.model import Model
-from trainer import budget, distributed, holdout
+from trainer import budget, distributed, doors, holdout
 from trainer.calibration import Band
 from trainer.checkpoint import restore, save
 from trainer.copy_paste import cut_masks
@@ -109,18 +109,17 @@ def export(arguments: argparse.Namespace) -> None:
     band = None
     if arguments.crossval is not None:
         told = holdout.read_results(arguments.crossval)
-        band = holdout.choose_band(told, arguments.target, arguments.coverage, arguments.threshold)
+        band = doors.choose_band([holdout.out_of_fold(told)], arguments.target, arguments.coverage, arguments.threshold)
         facts["metrics"] |= {f"crossval_{name}": value for name, value in told["mean"].items() if value is not None}
-    left_out = {} if arguments.loso is None else holdout.read_results(arguments.loso)["doors"]
-    asked = holdout.asked(trained, load(find(arguments.door), input_shape(trained.recipe))) if arguments.door else {}
+    left_out = {} if arguments.loso is None else doors.read_doors(arguments.loso)
+    asked = doors.asked(trained, load(find(arguments.door), input_shape(trained.recipe))) if arguments.door else {}
     if left_out or asked:
         judging = _judges(left_out | asked, arguments.judge)
-        factor = holdout.door_temperature(judging)
+        factor = doors.door_temperature(doors.runs_of(judging))
         trained = replace(trained, temperature=trained.temperature * factor)
         facts["metrics"]["door_temperature"] = factor
-        left_out, asked = holdout.at_temperature(left_out, factor), holdout.at_temperature(asked, factor)
-        judging = holdout.at_temperature(judging, factor)
-        band = holdout.choose_band({"doors": judging}, arguments.target, arguments.coverage, arguments.threshold)
+        left_out, asked, judging = (doors.at_temperature(some, factor) for some in (left_out, asked, judging))
+        band = doors.choose_band(doors.runs_of(judging), arguments.target, arguments.coverage, arguments.threshold)
         facts["metrics"] |= _door_figures("new_door", left_out, band) | _door_figures("door", asked, band)
     model = write_model(trained, facts, arguments.out, checking, band=band, precision=arguments.precision)
     size_bytes = arguments.out.stat().st_size
@@ -146,7 +145,7 @@ def report(arguments: argparse.Namespace) -> None:
     results = {name: None if path is None else holdout.read_results(path) for name, path in given.items()}
     if results["loso"] is not None:
         factor = Model.load(arguments.model).card.metrics.get("door_temperature", 1.0)
-        results["loso"] = {**results["loso"], "doors": holdout.at_temperature(results["loso"]["doors"], factor)}
+        results["loso"] = {**results["loso"], "doors": doors.at_temperature(doors.read_doors(arguments.loso), factor)}
     slices = {} if arguments.slices is None else read_slices(arguments.slices)
     made: dict[str, Any] = {"images": images, "groups": groups, "measured": measured, "tight": arguments.tight, "slices": slices, **results}
     _report(arguments.model, arguments.out, data=arguments.data, **made)
@@ -193,17 +192,17 @@ def _report(
     log.info("report.done", file=str(out / "report.html"), n=whole["n"], **{name: whole[name] for name in RATES})
 
 
-def _judges(doors: dict[str, Any], names: list[str]) -> dict[str, Any]:
+def _judges(known: dict[str, Any], names: list[str]) -> dict[str, Any]:
     """The doors named, or all of them."""
-    if missing := sorted(set(names) - set(doors)):
-        msg = f"no door {', '.join(missing)}; there are {', '.join(doors)}"
+    if missing := sorted(set(names) - set(known)):
+        msg = f"no door {', '.join(missing)}; there are {', '.join(known)}"
         raise ConfigurationError(msg)
-    return {name: door for name, door in doors.items() if name in (names or doors)}
+    return {name: door for name, door in known.items() if name in (names or known)}
 
 
-def _door_figures(prefix: str, doors: dict[str, Any], band: Band) -> dict[str, float]:
+def _door_figures(prefix: str, known: dict[str, Any], band: Band) -> dict[str, float]:
     """Means over doors and seeds for the card."""
-    rows = [row for door in holdout.door_rows({"doors": doors}, band) for row in door["runs"]]
+    rows = [row for door in doors.door_rows(known, band) for row in door["runs"]]
     figures = {f"{prefix}_{name}": [row[name] for row in rows] for name in ("accuracy", "auc")}
     figures |= {f"{prefix}_decided_{name}": [row["decided"][name] for row in rows] for name in ("coverage", "accuracy")}
     defined = {name: [value for value in values if value is not None] for name, values in figures.items()}

@@ -10,13 +10,15 @@ import numpy.typing as npt
 import structlog
 
 from contract.card import InputShape
-from contract.errors import ConfigurationError, ModelError
+from contract.errors import ModelError
 from contract.image import encode_pnm
 from contract.model import Model
 from contract.preprocess import reduce
 from trainer import budget, holdout
 from trainer.checkpoint import Trained
+from trainer.copy_paste import cut_masks
 from trainer.data import LabelledImages
+from trainer.doors import HALF, door_rows, read_doors
 from trainer.evaluate import band_of, measures, p_mask_of
 from trainer.export import export
 from trainer.fit import fit
@@ -81,6 +83,7 @@ class Sets:
     """Pictures to train and to validate on, and those to measure on by name, all as large as any candidate wants them."""
 
     images: LabelledImages
+    groups: npt.NDArray[np.int64]
     training: npt.NDArray[np.bool_]
     validates: npt.NDArray[np.bool_]
     measured: Mapping[str, LabelledImages]
@@ -91,7 +94,8 @@ def trained_candidates(candidates: list[Candidate], recipe: Recipe, sets: Sets, 
     for one in candidates:
         own = one.recipe(recipe)
         training, validation = sets.images.subset(sets.training, kept_shape(own)), sets.images.subset(sets.validates, input_shape(own))
-        yield from _written(one, fit(training, validation, own, tell), training, sets, out)
+        masks = cut_masks(training, sets.groups[sets.training])
+        yield from _written(one, fit(training, validation, own, tell, masks=masks), training, sets, out)
 
 
 def _written(one: Candidate, trained: Trained, training: LabelledImages, sets: Sets, out: Path) -> Iterator[dict[str, Any]]:
@@ -146,9 +150,5 @@ def add_results(rows: list[dict[str, Any]], folder: Path) -> None:
                 name: holdout.read_results(home / "crossval.json")["mean"][name] for name in ("accuracy", "precision", "recall")
             }
         if (home / "loso.json").is_file():
-            told = holdout.read_results(home / "loso.json")
-            if "doors" not in told:
-                msg = f"results {home / 'loso.json'}: not of leaving sources out"
-                raise ConfigurationError(msg)
-            runs = [run for door in holdout.door_rows(told, holdout.HALF) for run in door["runs"]]
+            runs = [run for door in door_rows(read_doors(home / "loso.json"), HALF) for run in door["runs"]]
             row["left_out"] = {"accuracy": float(np.mean([run["accuracy"] for run in runs])), "runs": len(runs)}

@@ -24,7 +24,7 @@ from trainer.calibration import Band
 from trainer.card_text import card_text
 from trainer.checkpoint import Trained
 from trainer.evaluate import RATES, measures, p_mask_of
-from trainer.fit import logits_of
+from trainer.fit import p_mask_of_trained
 from trainer.latency import latencies
 from trainer.onnx_graph import INPUT, float_graph, int8_graph
 from trainer.recipe import input_shape
@@ -94,7 +94,7 @@ def _model(
     del content.metadata_props[:]  # the name is of the network alone
     name = f"{trained.recipe.network}{shape.width}-{hashlib.sha256(content.SerializeToString(deterministic=True)).hexdigest()[:8]}"
     # The surest of either class: swapped labels or another normalisation can't go unseen.
-    p_patterns = _torch_p_mask(trained, patterns)
+    p_patterns = p_mask_of_trained(trained, patterns)
     inputs = patterns[[int(p_patterns.argmax()), int(p_patterns.argmin()), 0, 1]]
     answers = _answers(content.SerializeToString(), inputs, round(trained.temperature, 4))
     card = ModelCard(
@@ -127,7 +127,7 @@ def _answers(content: bytes, reduced: npt.NDArray[np.uint8], temperature: float)
 
 def _compare(models: dict[str, tuple[bytes, Model]], trained: Trained, checking: Checking) -> dict[str, Variant]:
     cost = latencies({name: content for name, (content, _) in models.items()})
-    reference = _torch_p_mask(trained, checking.pixels)
+    reference = p_mask_of_trained(trained, checking.pixels)
     variants = {}
     for name, (content, model) in models.items():
         p_mask = model.p_mask(checking.pixels)
@@ -152,19 +152,14 @@ def colour_patterns(shape: InputShape, count: int) -> npt.NDArray[np.uint8]:
     return patterns
 
 
-def _torch_p_mask(trained: Trained, reduced: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    p_mask: npt.NDArray[np.float64] = torch.softmax(logits_of(trained.network, reduced).double() / trained.temperature, 1)[:, 1].numpy()
-    return p_mask
-
-
 def _check_parity(
     models: dict[str, tuple[bytes, Model]], trained: Trained, patterns: npt.NDArray[np.uint8], pictures: npt.NDArray[np.uint8]
 ) -> None:
-    worst = float(np.abs(models["float"][1].p_mask(patterns) - _torch_p_mask(trained, patterns)).max())
+    worst = float(np.abs(models["float"][1].p_mask(patterns) - p_mask_of_trained(trained, patterns)).max())
     if worst > PARITY_TOLERANCE:
         msg = f"onnxruntime is off by {worst:.2e} from torch"
         raise ModelError(msg)
-    mean = float(np.abs(models["int8"][1].p_mask(pictures) - _torch_p_mask(trained, pictures)).mean())
+    mean = float(np.abs(models["int8"][1].p_mask(pictures) - p_mask_of_trained(trained, pictures)).mean())
     if mean > INT8_TOLERANCE:
         msg = f"int8 is off by {mean:.3f} from torch on average"
         raise ModelError(msg)

@@ -26,6 +26,7 @@ from trainer.data import LabelledImages
 from trainer.networks import NETWORKS, Mirrored, build
 from trainer.pretrained import load_public_weights
 from trainer.recipe import Recipe
+from trainer.teachers import Teachers
 
 #: A training is looked at this often: validation, checkpoint, whether to stop.
 _LOOKS = 20
@@ -82,9 +83,7 @@ class Training:
             raise ConfigurationError(msg)
         torch.manual_seed(recipe.seed)
         torch.set_num_threads(recipe.threads)
-        self.recipe, self.teachers = recipe, teachers
-        for teacher in teachers:
-            teacher.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch forgot it in its types
+        self.recipe, self.teachers = recipe, Teachers(teachers)
         self.rank, self.world = distributed.place()
         self.network = build(recipe.network, recipe.channels, recipe.side_px, recipe.width)
         if start is not None:
@@ -111,7 +110,7 @@ class Training:
             recipe.cut_masks,
         )
         # Teachers see every picture as large as they want it, the network the same reduced further.
-        seen_px = max([recipe.side_px, *(teacher.recipe.side_px for teacher in teachers)])
+        seen_px = max(recipe.side_px, self.teachers.side_px)
         self.augmentation = Augmentation(seen_px, recipe.seed + self.rank, world, None if masks is None else masks.rgba)
         self._pixels, self._labels = torch.from_numpy(train.pixels), torch.from_numpy(train.labels)
         self._cut = torch.tensor([masks is not None and source in masks.sources for source in train.sources])
@@ -130,7 +129,7 @@ class Training:
         images = images if self.recipe.channels > 1 else images[:, :1]
         self.network.train()
         with torch.autocast("cpu", torch.bfloat16, enabled=_bfloat16_is_fast()):
-            opinion = self._opinion(images)
+            opinion = self.teachers.opinion(images)
             seen = shrink(self.augmentation.lamps(images) if self.recipe.channels > 1 else images, self.recipe.side_px)
             logits = self.network(seen.contiguous(memory_format=torch.channels_last)).float()
         loss = functional.cross_entropy(logits, target, label_smoothing=self.recipe.label_smoothing)
@@ -144,20 +143,6 @@ class Training:
         self.averaged.update_parameters(self.network)
         self.step += 1
         return float(loss.detach()), float((logits.detach().argmax(1) == target).float().mean())
-
-    def _opinion(self, images: Tensor) -> Tensor | None:
-        """What the teachers think, on average: probabilities (n, 2) (Hinton et al., "Distilling the Knowledge", 2015).
-
-        Each is asked about the mirrored pictures too.
-        """
-        if not self.teachers:
-            return None
-        with torch.no_grad():
-            views = [(t.network, shrink(images, t.recipe.side_px)) for t in self.teachers]
-            both = [
-                (network, side.contiguous(memory_format=torch.channels_last)) for network, view in views for side in (view, view.flip(3))
-            ]
-            return torch.stack([torch.softmax(network(view).float(), 1) for network, view in both]).mean(0)
 
     def note(self, validation_loss: float) -> None:
         """Remember the weights if they are the best so far."""
@@ -264,6 +249,12 @@ def logits_of(network: nn.Module, reduced: npt.NDArray[np.uint8]) -> Tensor:
     """Logits (n, 2) for pictures at the network's input size."""
     with torch.inference_mode():
         return torch.cat([network(torch.from_numpy(normalise(reduced[i : i + 512]))) for i in range(0, len(reduced), 512)])
+
+
+def p_mask_of_trained(trained: Trained, reduced: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Calibrated probabilities (n,) for pictures at the network's input size, by torch."""
+    p_mask: npt.NDArray[np.float64] = torch.softmax(logits_of(trained.network, reduced).double() / trained.temperature, 1)[:, 1].numpy()
+    return p_mask
 
 
 def _bfloat16_is_fast() -> bool:

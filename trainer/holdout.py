@@ -11,30 +11,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from scipy.special import expit, logit
 from sklearn.model_selection import StratifiedGroupKFold
 from torch import nn
 
 from contract.errors import ConfigurationError
-from trainer.calibration import Band, best_threshold, narrowest_band
-from trainer.checkpoint import Trained
+from trainer.calibration import Band
 from trainer.copy_paste import cut_masks
 from trainer.data import LabelledImages
 from trainer.evaluate import RATES, Floats, measures
-from trainer.fit import Look, fit, logits_of
+from trainer.fit import Look, fit, p_mask_of_trained
 from trainer.recipe import Recipe, input_shape, kept_shape
 
 Tell = Callable[[Look], None]
 Chosen = npt.NDArray[np.bool_]
 #: Every so manieth fold of what may be trained on validates.
 _VALIDATION_FOLDS = 16
-#: What an uncertain band is to reach, and the share that it must leave decided.
-TARGET, COVERAGE = 0.99, 0.9
-#: Probabilities are written with six digits; beyond these they have no log odds.
-_SURE = (1e-6, 1 - 1e-6)
-#: Every crop is decided, at one half: how networks are compared whose thresholds nobody chose.
-HALF = Band(0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +84,7 @@ def predict_held_out(
     training = images.subset(among & ~validates, kept_shape(recipe))
     masks = cut_masks(training, groups[among & ~validates])
     trained = fit(training, validation, recipe, tell, masks=masks, start=start)
-    return _p_mask(trained, images.subset(held_out, input_shape(recipe)))
+    return p_mask_of_trained(trained, images.subset(held_out, input_shape(recipe)).pixels)
 
 
 def cross_validate(
@@ -126,7 +117,7 @@ def cross_validate(
         "spread": {name: _over_folds(lambda values: np.std(values, ddof=1), rows, name) for name in RATES},
         "all": whole,
         "groups": len(np.unique(groups[asked])),
-        "predictions": asdict(_predictions(images, asked, p_mask[asked])),
+        "predictions": asdict(predictions_of(images, asked, p_mask[asked])),
     }
 
 
@@ -150,70 +141,12 @@ def leave_one_source_out(
     for door, sources in doors.items():
         held_out = images.of(sources)
         runs = [predict_held_out(images, groups, held_out, replace(recipe, seed=recipe.seed + seed), tell) for seed in range(seeds)]
-        yield door, {"sources": list(sources), "runs": [asdict(_predictions(images, held_out, run)) for run in runs]}
-
-
-def asked(trained: Trained, images: LabelledImages) -> dict[str, Any]:
-    """Doors that a finished network is asked about: its predictions source by source, as :func:`leave_one_source_out` gives them."""
-    p_mask = _p_mask(trained, images)
-    doors = {}
-    for source in sorted(set(images.sources)):
-        here = images.of([source])
-        doors[source] = {"sources": [source], "runs": [asdict(_predictions(images, here, p_mask[here]))]}
-    return doors
-
-
-def choose_band(told: Mapping[str, Any], target: float, coverage: float, threshold: float | None = None) -> Band:
-    """From predictions for what was not trained on: the threshold that is right most often, unless it is given, and the band around it.
-
-    ``told`` is of leaving sources out or of a cross-validation. The band reaches ``target`` precision and recall, and decides at least
-    ``coverage`` of all. Each class of each door counts the same, whatever its size, over all seeds.
-    """
-    p_mask, labels, weights = _weighted(told)
-    threshold = best_threshold(p_mask, labels, weights) if threshold is None else threshold
-    return narrowest_band(p_mask, labels, weights, target=target, coverage=coverage, threshold=threshold)
-
-
-def door_temperature(doors: Mapping[str, Any]) -> float:
-    """By how much log odds are divided so that probabilities mean at doors what they say; each class of each door counts the same."""
-    p_mask, labels, weights = _weighted({"doors": doors})
-    margin = logit(p_mask.clip(*_SURE)) * np.where(labels == 1, 1, -1)
-    candidates = np.round(np.arange(0.3, 3.0, 0.01), 2)
-    return float(candidates[np.argmin([(weights * np.logaddexp(0, -margin / t)).sum() for t in candidates])])
-
-
-def at_temperature(doors: Mapping[str, Any], temperature: float) -> dict[str, Any]:
-    """The same predictions, their log odds divided by a temperature."""
-
-    def divided(run: Mapping[str, Any]) -> dict[str, Any]:
-        p_mask = expit(logit(np.clip(run["p_mask"], *_SURE)) / temperature)
-        return {**run, "p_mask": [round(float(p), 6) for p in p_mask]}
-
-    return {name: {**door, "runs": [divided(run) for run in door["runs"]]} for name, door in doors.items()}
-
-
-def _weighted(told: Mapping[str, Any]) -> tuple[Floats, npt.NDArray[np.int64], Floats]:
-    """All predictions, and their weights: each class of each door counts the same."""
-    runs = [Predictions(**run) for door in told["doors"].values() for run in door["runs"]] if "doors" in told else [out_of_fold(told)]
-    arrays = [run.arrays() for run in runs]
-    p_mask, labels = (np.concatenate(parts) for parts in zip(*arrays, strict=True))
-    weights = np.concatenate([1 / np.maximum(np.bincount(truth, minlength=2)[truth], 1) for _, truth in arrays])
-    for label in (0, 1):
-        weights[labels == label] /= max(float(weights[labels == label].sum()), 1e-12)
-    return p_mask, labels, weights
+        yield door, {"sources": list(sources), "runs": [asdict(predictions_of(images, held_out, run)) for run in runs]}
 
 
 def out_of_fold(told: Mapping[str, Any]) -> Predictions:
     """The predictions of a cross-validation."""
     return Predictions(**told["predictions"])
-
-
-def door_rows(left_out: Mapping[str, Any], band: Band) -> list[dict[str, Any]]:
-    """For each door, the measures of every seed under a band."""
-    return [
-        {"door": name, "sources": door["sources"], "runs": [measures(*Predictions(**run).arrays(), band) for run in door["runs"]]}
-        for name, door in left_out["doors"].items()
-    ]
 
 
 def doubtful_labels(predictions: Predictions, surer_than: float = 0.9) -> list[dict[str, Any]]:
@@ -247,18 +180,14 @@ def read_results(path: Path) -> dict[str, Any]:
     return told
 
 
-def _p_mask(trained: Trained, images: LabelledImages) -> Floats:
-    p_mask: Floats = torch.softmax(logits_of(trained.network, images.pixels).double() / trained.temperature, 1)[:, 1].numpy()
-    return p_mask
-
-
 def _over_folds(of: Callable[[list[float]], Any], rows: Sequence[Mapping[str, Any]], name: str) -> float | None:
     """None if a fold does not define it: there is no precision where nothing was called a mask."""
     values = [row[name] for row in rows]
     return None if None in values else float(of(values))
 
 
-def _predictions(images: LabelledImages, chosen: Chosen, p_mask: Floats) -> Predictions:
+def predictions_of(images: LabelledImages, chosen: Chosen, p_mask: Floats) -> Predictions:
+    """Those for the chosen pictures; ``p_mask`` is as long as they are."""
     positions = np.flatnonzero(chosen)
     return Predictions(
         [str(images.paths[i]) for i in positions],

@@ -22,8 +22,9 @@ from trainer import plots
 from trainer.calibration import Band, reliability
 from trainer.corruptions import CORRUPTIONS
 from trainer.data import LabelledImages
+from trainer.doors import door_rows
 from trainer.evaluate import Floats, band_of, confusion, measures, p_mask_of, prediction_interval
-from trainer.holdout import Predictions, door_rows, doubtful_labels, out_of_fold
+from trainer.holdout import Predictions, doubtful_labels, out_of_fold
 from trainer.latency import latencies
 from trainer.pictures import contact_sheet, png
 from trainer.robustness import MODERATE, Curve, robustness
@@ -57,6 +58,7 @@ def report(material: Material, out: Path) -> dict[str, Any]:
     band = band_of(model.card)
     p_mask = p_mask_of(model, material.images.pixels)
     curves = robustness(model, material.to_corrupt)
+    left_out = None if material.left_out is None else door_rows(material.left_out["doors"], band)
     numbers = {
         "model": _model(material, model),
         "machine": {
@@ -69,8 +71,8 @@ def report(material: Material, out: Path) -> dict[str, Any]:
         "thresholds": _thresholds(p_mask, material.images.labels, band),
         "calibration": asdict(reliability(p_mask, material.images.labels)),
         "cross_validation": None if material.cross_validation is None else _without_predictions(material.cross_validation),
-        "left_out": None if material.left_out is None else door_rows(material.left_out, band),
-        "new_door": None if material.left_out is None else _new_door(door_rows(material.left_out, band)),
+        "left_out": left_out,
+        "new_door": None if left_out is None else _new_door(left_out),
         "slices": _slices(material, model, p_mask),
         "worn_incorrectly": None if material.incorrect is None else _worn_incorrectly(model, material.incorrect),
         "robustness_on": {"pictures": len(material.to_corrupt.labels), "sources": sorted(set(material.to_corrupt.sources))},

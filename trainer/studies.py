@@ -11,7 +11,7 @@ from rich.table import Table
 
 from contract.errors import ConfigurationError
 from contract.model import Model
-from trainer import budget, holdout
+from trainer import budget, doors, holdout
 from trainer.comparison import Candidate, Sets, add_costs, add_results, measured_row, trained_candidates
 from trainer.data import find, load
 from trainer.evaluate import RATES
@@ -44,17 +44,17 @@ def loso(arguments: argparse.Namespace) -> None:
     """``loso``: a table by door and seed, and loso.json, written door by door: what stands there of the same recipe is not done again."""
     recipe: Recipe = arguments.recipe
     images, groups = grouped_images(arguments, recipe)
-    doors = dict(arguments.door) or {source: [source] for source in sorted(set(images.sources))}
+    wanted = dict(arguments.door) or {source: [source] for source in sorted(set(images.sources))}
     path, told = arguments.out / "loso.json", {"recipe": asdict(recipe), "doors": {}}
     if path.exists() and (before := holdout.read_results(path)).get("recipe") == told["recipe"]:
         told["doors"] = {name: door for name, door in before["doors"].items() if len(door["runs"]) == arguments.seeds}
-    left = {name: sources for name, sources in doors.items() if name not in told["doors"]}
+    left = {name: sources for name, sources in wanted.items() if name not in told["doors"]}
     with progress(recipe.samples * len(left) * arguments.seeds, None) as tell:
         for name, door in holdout.leave_one_source_out(images, groups, recipe, doors=left, seeds=arguments.seeds, tell=tell):
             told["doors"][name] = door
             write_json(told, path)
-    band = holdout.choose_band(told, holdout.TARGET, holdout.COVERAGE)
-    rows = {f"{door['door']} {i}": row for door in holdout.door_rows(told, band) for i, row in enumerate(door["runs"])}
+    band = doors.choose_band(doors.runs_of(told["doors"]), doors.TARGET, doors.COVERAGE)
+    rows = {f"{door['door']} {i}": row for door in doors.door_rows(told["doors"], band) for i, row in enumerate(door["runs"])}
     print(f"threshold {band.threshold}, uncertain between {band.uncertain_from} and {band.uncertain_to}")
     print_measures("door, seed", rows)
 
@@ -80,14 +80,13 @@ def compare(arguments: argparse.Namespace) -> None:
     """``compare``: networks trained alike and finished models, what each costs and is worth; comparison.json."""
     recipe: Recipe = arguments.recipe
     candidates = arguments.candidate or [Candidate(name, recipe.side_px, 1.0) for name in NETWORKS]
-    candidates += [replace(one, change=change) for one in candidates for change in arguments.vary]
+    candidates = [*candidates, *(replace(one, change=change) for one in candidates for change in arguments.vary)]
     largest = replace(recipe, side_px=max(one.side_px for one in candidates))
     images, groups = grouped_images(arguments, largest)
-    everything = np.ones(len(images.labels), bool)
-    test = everything & False if arguments.measure else holdout.folds(images.labels, groups, 5, 0)[0]
+    test = np.zeros(len(groups), bool) if arguments.measure else holdout.folds(images.labels, groups, 5, 0)[0]
     measured = {name: load(find([folder]), kept_shape(largest)) for name, folder in arguments.measure}
     validates = holdout.validation_split(images.labels, groups, ~test)
-    sets = Sets(images, ~test & ~validates, validates, measured or {"test fold": images.subset(test, kept_shape(largest))})
+    sets = Sets(images, groups, ~test & ~validates, validates, measured or {"test fold": images.subset(test, kept_shape(largest))})
     arguments.out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     with progress(recipe.samples * len(candidates), None) as tell:

@@ -8,8 +8,6 @@ trainer() { "${PYTHON:-.venv/bin/python}" -m trainer "$@"; }
 trained() { # trained OUT OPTIONS…: unless it is done, train or go on
   [ -e "$1/checkpoint.pt" ] || trainer train --out "$@" $([ ! -e "$1/training.pt" ] || echo --resume)
 }
-# Large blocks of memory are kept and used again: a tenth of the time.
-export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=20000000000
 recipe=(--data "$DATA/seed_full/Train" --data "$DATA/seed28/Train" --data "$DATA/pool" --data "$DATA/pool2" --data "$DATA/pool3"
   --network lite0 --pretrained --batch 64 --learning-rate 1e-3 --favour virajdeshwal_street=0.4 --patience 20 --threads 1
   --damage 1.25 --fewest-px 14 --occluders 0 --synthetic-masks 0 --cut-masks 0)

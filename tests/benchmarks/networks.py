@@ -1,34 +1,18 @@
 """The network alone: microseconds a crop in onnxruntime on one thread, beside the notebook's CNN and MobileNetV2 at 224 px."""
 
-from torch import Tensor, nn
+from torch import nn
 
 from contract.card import InputShape
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.stand import THUMBNAIL_MODEL
 from trainer.budget import baseline
 from trainer.latency import latencies
+from trainer.lite import InvertedResidual
 from trainer.onnx_graph import float_graph
 from worker.settings import SHIPPED_MODEL
 
 _BATCH = 16
 NOTEBOOK = "the notebook's CNN, 28 px grey"
-
-
-class InvertedResidual(nn.Module):
-    """A block of MobileNetV2 (Sandler et al., 2018, section 3.3)."""
-
-    def __init__(self, before: int, after: int, stride: int, expansion: int) -> None:
-        super().__init__()
-        inner = before * expansion
-        widen = [] if expansion == 1 else [nn.Conv2d(before, inner, 1, bias=False), nn.BatchNorm2d(inner), nn.ReLU6()]
-        depthwise = [nn.Conv2d(inner, inner, 3, stride, 1, groups=inner, bias=False), nn.BatchNorm2d(inner), nn.ReLU6()]
-        self.body = nn.Sequential(*widen, *depthwise, nn.Conv2d(inner, after, 1, bias=False), nn.BatchNorm2d(after))
-        self.shortcut = stride == 1 and before == after
-
-    def forward(self, images: Tensor) -> Tensor:
-        """With the shortcut where the shape stays."""
-        changed: Tensor = self.body(images)
-        return images + changed if self.shortcut else changed
 
 
 def mobilenet_v2() -> nn.Module:
@@ -45,7 +29,7 @@ def mobilenet_v2() -> nn.Module:
         (6, 320, 1, 1),
     ):
         for i in range(count):
-            layers.append(InvertedResidual(before, after, stride if i == 0 else 1, expansion))
+            layers.append(InvertedResidual(before, after, 3, stride if i == 0 else 1, expansion))
             before = after
     layers += [nn.Conv2d(before, 1280, 1, bias=False), nn.BatchNorm2d(1280), nn.ReLU6(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
     return nn.Sequential(*layers, nn.Linear(1280, 2)).eval()

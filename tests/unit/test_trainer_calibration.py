@@ -9,8 +9,8 @@ pytest.importorskip("torch", reason="the trainer extra is not installed")
 
 
 from trainer.calibration import best_threshold, narrowest_band, reliability, temperature_for
+from trainer.doors import at_temperature, door_temperature, runs_of
 from trainer.evaluate import prediction_interval, wilson
-from trainer.holdout import at_temperature, door_temperature
 
 
 def test_the_temperature_of_overconfident_logits_is_found() -> None:
@@ -80,7 +80,7 @@ def test_doors_where_the_network_is_surer_than_it_says_get_a_temperature_under_o
     timid = (1 / (1 + np.exp(-margin / 2))).tolist()
     run = {"paths": [""] * 20_000, "sources": ["lobby"] * 20_000, "labels": labels, "p_mask": timid}
     doors = {"lobby": {"sources": ["lobby"], "runs": [run]}}
-    assert door_temperature(doors) == pytest.approx(0.5, abs=0.03)
+    assert door_temperature(runs_of(doors)) == pytest.approx(0.5, abs=0.03)
     told = at_temperature(doors, 0.5)["lobby"]["runs"][0]["p_mask"]
     assert reliability(np.asarray(told), np.asarray(labels)).ece < 0.015
     assert at_temperature(doors, 1.0)["lobby"]["runs"][0]["p_mask"] == pytest.approx(timid, abs=1e-5)

@@ -88,19 +88,23 @@ class Looks(torch.nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sizes: set[tuple[int, ...]] = set()
+        self.shown: list[torch.Tensor] = []
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        self.sizes.add(tuple(images.shape[1:]))
+        self.shown.append(images)
         return torch.zeros(len(images), 2)
 
 
-def test_each_teacher_sees_the_picture_as_large_as_it_learned_it() -> None:
+def test_each_teacher_sees_the_picture_as_large_as_it_learned_it_and_mirrored_too() -> None:
     large, small = Looks(), Looks()
     teachers = [Trained(one, replace(RECIPE, side_px=side), 1.0, 0.0) for one, side in ((large, 56), (small, 28))]
     training = Training(labelled(faces(48)), RECIPE, teachers)
     training.advance()
-    assert (large.sizes, small.sizes) == ({(3, 56, 56)}, {(3, 28, 28)})
+    for teacher, side in ((large, 56), (small, 28)):
+        straight, mirrored = teacher.shown
+        assert straight.shape[1:] == (3, side, side)
+        assert torch.equal(straight.flip(3), mirrored)
+        assert not torch.equal(straight, mirrored)
 
 
 def test_tags_are_found_by_class_folder_and_file(tmp_path: Path) -> None:
