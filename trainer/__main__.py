@@ -103,8 +103,10 @@ def _parser() -> argparse.ArgumentParser:
 def _add_what_trains_nothing(
     add: Callable[..., argparse.ArgumentParser], data: argparse.ArgumentParser, out: argparse.ArgumentParser
 ) -> None:
-    audit = add("audit-labels", help="labels that out-of-fold predictions contradict → labels.csv, labels.png")
-    audit.add_argument("--crossval", type=Path, required=True, metavar="crossval.json")
+    audit = add("audit-labels", help="labels that predictions for held-out pictures contradict → labels.csv, labels.png")
+    results = audit.add_mutually_exclusive_group(required=True)
+    results.add_argument("--crossval", type=Path, metavar="crossval.json")
+    results.add_argument("--loso", type=Path, metavar="loso.json")
     audit.add_argument("--out", type=Path, required=True, metavar="DIR")
     audit.set_defaults(run=studies.audit_labels)
 

@@ -71,7 +71,6 @@ class Augmentation:
         images = self._frame(batch.numpy())
         damage = self._world.damage
         changes: tuple[tuple[float, Callable[[Tensor], Tensor]], ...] = (
-            *((0.1 * self._world.occluders, partial(_with, self.random, occluder)) for occluder in OCCLUDERS),
             (1.0, self._light),
             (0.4, self._side_shadow),
             (0.08 * damage, self._glare),
@@ -86,12 +85,15 @@ class Augmentation:
             images = self._on_some(images, share, change)
         return images.clamp(0, 1) * 2 - 1, labels
 
-    def lamps(self, images: Tensor) -> Tensor:
-        """Another colour of light on some of float (n, 3, height, width), -1 to 1: warm as sodium lamps, or cold.
+    def hinder(self, images: Tensor) -> Tensor:
+        """What the network sees and its teachers do not: something before the face, coloured light; float (n, 3, height, width), -1 to 1.
 
-        Apart from the rest, because teachers had better not see it: what they say of yellow masks is wrong.
+        Teachers had better see neither: what they say of a patch on a bare face or of a yellow mask is wrong. Grey worlds have no colours.
         """
-        return self._on_some(images, 0.2, self._lamp)
+        seen = images / 2 + 0.5
+        for occluder in OCCLUDERS:
+            seen = self._on_some(seen, 0.1 * self._world.occluders, partial(_with, self.random, occluder))
+        return self._on_some(seen * 2 - 1, 0.2 if self._world.grey < 1 else 0, self._lamp)
 
     def _lamp(self, images: Tensor) -> Tensor:
         warm = self._uniform(images, 0, 1.1)

@@ -1,7 +1,7 @@
 """Doors: threshold, band and temperature from predictions for sources that a network has not seen."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,12 @@ def asked(trained: Trained, images: LabelledImages) -> dict[str, Any]:
 def runs_of(doors: Mapping[str, Any]) -> list[Predictions]:
     """The predictions of every seed at every door."""
     return [Predictions(**run) for door in doors.values() for run in door["runs"]]
+
+
+def mean_of_seeds(doors: Mapping[str, Any]) -> Predictions:
+    """One prediction for each picture of all doors: the mean of its seeds' probabilities."""
+    means = [{**door["runs"][0], "p_mask": np.mean([run["p_mask"] for run in door["runs"]], axis=0).tolist()} for door in doors.values()]
+    return Predictions(**{field.name: [value for one in means for value in one[field.name]] for field in fields(Predictions)})
 
 
 def choose_band(runs: Sequence[Predictions], target: float, coverage: float, threshold: float | None = None) -> Band:

@@ -126,11 +126,10 @@ class Training:
         batch = self.recipe.batch
         chosen = torch.from_numpy(self._order[self.step * batch : (self.step + 1) * batch][self.rank :: self.world])
         images, target = self.augmentation(self._pixels[chosen], self._labels[chosen], self._tight[chosen], self._cut[chosen])
-        images = images if self.recipe.channels > 1 else images[:, :1]
+        seen = shrink(self.augmentation.hinder(images)[:, : self.recipe.channels], self.recipe.side_px)
         self.network.train()
         with torch.autocast("cpu", torch.bfloat16, enabled=_bfloat16_is_fast()):
-            opinion = self.teachers.opinion(images)
-            seen = shrink(self.augmentation.lamps(images) if self.recipe.channels > 1 else images, self.recipe.side_px)
+            opinion = self.teachers.opinion(images[:, : self.recipe.channels])
             logits = self.network(seen.contiguous(memory_format=torch.channels_last)).float()
         loss = functional.cross_entropy(logits, target, label_smoothing=self.recipe.label_smoothing)
         if opinion is not None:

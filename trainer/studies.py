@@ -61,11 +61,15 @@ def loso(arguments: argparse.Namespace) -> None:
 
 def audit_labels(arguments: argparse.Namespace) -> None:
     """``audit-labels``: what an annotator should look at again."""
-    told = holdout.read_results(arguments.crossval)
-    if "predictions" not in told:
-        msg = f"results {arguments.crossval}: of no cross-validation"
-        raise ConfigurationError(msg)
-    doubtful = holdout.doubtful_labels(holdout.out_of_fold(told))
+    if arguments.loso is not None:
+        predictions = doors.mean_of_seeds(doors.read_doors(arguments.loso))
+    else:
+        told = holdout.read_results(arguments.crossval)
+        if "predictions" not in told:
+            msg = f"results {arguments.crossval}: of no cross-validation"
+            raise ConfigurationError(msg)
+        predictions = holdout.out_of_fold(told)
+    doubtful = holdout.doubtful_labels(predictions)
     arguments.out.mkdir(parents=True, exist_ok=True)
     with (arguments.out / "labels.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, ("path", "source", "label", "p_mask"))
@@ -73,7 +77,7 @@ def audit_labels(arguments: argparse.Namespace) -> None:
         writer.writerows(doubtful)
     captions = [f"{'mask' if row['label'] else 'bare'} p={row['p_mask']:.2f}" for row in doubtful]
     (arguments.out / "labels.png").write_bytes(png(contact_sheet([Path(row["path"]) for row in doubtful], captions)))
-    print(f"{len(doubtful)} of {len(told['predictions']['labels'])} labels in doubt: {arguments.out}/labels.csv, labels.png")
+    print(f"{len(doubtful)} of {len(predictions.labels)} labels in doubt: {arguments.out}/labels.csv, labels.png")
 
 
 def compare(arguments: argparse.Namespace) -> None:

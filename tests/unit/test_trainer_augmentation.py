@@ -46,12 +46,25 @@ def test_a_drawn_mask_comes_with_its_label() -> None:
 
 def test_lamps_take_blue_or_red_from_some_pictures_and_leave_the_others() -> None:
     images = torch.full((400, 3, 28, 28), 0.5)
-    lit = Augmentation(28, 0).lamps(images)
+    lit = Augmentation(28, 0, World(occluders=0)).hinder(images)
     changed = (lit != images).flatten(1).any(1)
     assert 0.1 < float(changed.float().mean()) < 0.3
     warm, cold = lit[:, 2] < lit[:, 0] - 1e-3, lit[:, 0] < lit[:, 2] - 1e-3
     assert warm.flatten(1).any(1).sum() > cold.flatten(1).any(1).sum() > 0
     assert float(lit.min()) >= -1
+
+
+def test_a_grey_world_has_no_coloured_lamps_and_without_occluders_nothing_hinders() -> None:
+    images = torch.linspace(-1, 1, 64 * 3 * 28 * 28).view(64, 3, 28, 28)
+    assert torch.allclose(Augmentation(28, 0, World(occluders=0, grey=1)).hinder(images), images, atol=1e-6)
+
+
+def test_occluders_stand_before_some_faces_and_teachers_never_see_them() -> None:
+    images, _ = augmented(0, World(occluders=1, grey=1))
+    assert torch.equal(images, augmented(0, World(occluders=0, grey=1))[0])
+    hindered = Augmentation(28, 0, World(occluders=1, grey=1)).hinder(images)
+    changed = ((hindered - images).abs() > 0.01).flatten(1).any(1)
+    assert 0.2 < float(changed.float().mean()) < 0.7
 
 
 def test_grey_pictures_have_equal_channels() -> None:

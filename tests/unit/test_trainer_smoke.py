@@ -131,6 +131,8 @@ def test_crossval_and_loso_give_a_band_figures_on_the_card_and_doubtful_labels(
     assert cv2.imread(str(tmp_path / "audit" / "labels.png")) is not None
     assert main(["audit-labels", "--crossval", str(tmp_path / "loso.json"), "--out", str(tmp_path / "audit")]) == 78
     assert "of no cross-validation" in capsys.readouterr().err
+    assert main(["audit-labels", "--loso", str(tmp_path / "loso.json"), "--out", str(tmp_path / "audit")]) == 0
+    assert "of 160 labels in doubt" in capsys.readouterr().out
 
 
 def test_cross_validation_can_begin_with_a_network_that_learned_elsewhere(
