@@ -90,7 +90,7 @@ fault-points: setup
 	MASKGATE_DEATHS=200 $(BIN)/pytest -s --timeout 1200 tests/faults/test_fault_points.py
 
 demo: $(VENV)/.demo
-	$(BIN)/python -m deploy.local $(if $(IMAGES),--images '$(IMAGES)')
+	$(BIN)/python -m demo $(if $(IMAGES),--images '$(IMAGES)')
 
 # The reference set shows whole heads and half bodies in grey, and the same photograph with and without a mask: a network that sees small
 # things, kept from learning who is in the picture by masks that others wear.

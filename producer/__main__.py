@@ -13,14 +13,15 @@ import structlog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from contract import card, logs
-from contract.broker import parameters
-from contract.clock import now_ms
-from contract.errors import ConfigurationError, ModelError
-from contract.exit_codes import ExitCode
-from contract.queue import CropOutlet, Tally
-from contract.settings import load
-from contract.stop import Stop
+from maskgate.inference import card
+from maskgate.protocol.errors import ConfigurationError, ModelError
+from maskgate.protocol.queue import CropOutlet, Tally
+from maskgate.runtime import logs
+from maskgate.runtime.broker import parameters
+from maskgate.runtime.clock import now_ms
+from maskgate.runtime.exit_codes import ExitCode
+from maskgate.runtime.settings import load
+from maskgate.runtime.stop import Stop
 from producer.camera import Plan, play
 from producer.images import FolderImages, Image, audit_files, drawn_images, image_files, repeated
 from producer.rabbit import RabbitOutlet
@@ -28,8 +29,13 @@ from producer.settings import FolderSettings, ProducerSettings, SyntheticSetting
 
 _CONNECT_TIMEOUT_S = 5.0
 _FLUSH_TIMEOUT_S = 30.0
-_KINDS: dict[str, type[ProducerSettings]] = {"folder": FolderSettings, "synthetic": SyntheticSettings}
-_USAGE = "usage: python -m producer {folder DIR | synthetic} [options]; --help after either lists them"
+_KINDS: dict[str, type[ProducerSettings]] = {
+    "folder": FolderSettings,
+    "synthetic": SyntheticSettings,
+}
+_USAGE = (
+    "usage: python -m producer {folder DIR | synthetic} [options]; --help after either lists them"
+)
 
 log = structlog.get_logger()
 
@@ -45,7 +51,7 @@ def main(argv: list[str]) -> int:
         logs.configure("producer", level=settings.log_level, as_json=settings.log_json)
         return _produce(settings)
     except (ConfigurationError, ModelError) as error:
-        log.error("producer.bad_configuration", error=str(error))  # noqa: TRY400  (the message says it all)
+        log.error("producer.bad_configuration", error=str(error))
         return ExitCode.BAD_CONFIGURATION
 
 
@@ -60,7 +66,9 @@ def _produce(settings: ProducerSettings) -> int:
         total = len(images)
     audit: Iterator[Image] | None = None
     if settings.audit_dir is not None:
-        audit = repeated(FolderImages(audit_files(settings.audit_dir), shape, as_is=settings.as_is), loop=True)
+        audit = repeated(
+            FolderImages(audit_files(settings.audit_dir), shape, as_is=settings.as_is), loop=True
+        )
     elif getattr(settings, "audit_drawn", False):
         # Other faces than the live ones: another seed.
         audit = repeated(drawn_images(settings.seed + 1, total, shape), loop=True)
@@ -69,11 +77,23 @@ def _produce(settings: ProducerSettings) -> int:
     # A folder can wait for a broker, a live camera can't: it drops what it can't hand over.
     broker = parameters(*settings.broker_login(), name=name, tls=settings.broker_tls())
     outlet = RabbitOutlet(broker, stop=stop, patient=settings.rate is None)
-    plan = Plan(settings.camera, settings.rate, settings.limit, settings.track_length, settings.audit_every)
+    plan = Plan(
+        settings.camera, settings.rate, settings.limit, settings.track_length, settings.audit_every
+    )
     outlet.wait_for_broker(_CONNECT_TIMEOUT_S)
     begun_s = time.monotonic()
-    with _progress(None if settings.loop and settings.limit is None else min(total, settings.limit or total)) as advance:
-        play(repeated(images, loop=settings.loop), audit, outlet, plan, stop=stop, clock=now_ms, progress=advance)
+    with _progress(
+        None if settings.loop and settings.limit is None else min(total, settings.limit or total)
+    ) as advance:
+        play(
+            repeated(images, loop=settings.loop),
+            audit,
+            outlet,
+            plan,
+            stop=stop,
+            clock=now_ms,
+            progress=advance,
+        )
         outlet.flush(_FLUSH_TIMEOUT_S)
     outlet.close()
     skipped = images.skipped if isinstance(images, FolderImages) else 0

@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from contract.clock import Clock
-from contract.crop import Crop, new_crop_id, to_message
-from contract.queue import CropOutlet
-from contract.stop import Stop
+from maskgate.protocol.crop import Crop, new_crop_id, to_message
+from maskgate.protocol.queue import CropOutlet
+from maskgate.runtime.clock import Clock
+from maskgate.runtime.stop import Stop
 from producer.images import Image
 
 #: A producer that may go as fast as it is accepted pauses so long after a refusal: the queue is full, hammering it helps nobody.
@@ -49,7 +49,11 @@ def play(
         refused_before = outlet.live.refused
         crop = Crop(crop_id, plan.camera_id, track_id, clock(), image.content_type, image.body)
         outlet.offer(to_message(crop))
-        if audit is not None and sent % plan.audit_every == plan.audit_every - 1 and (sample := next(audit, None)):
+        if (
+            audit is not None
+            and sent % plan.audit_every == plan.audit_every - 1
+            and (sample := next(audit, None))
+        ):
             sample_id = new_crop_id()
             outlet.offer(
                 to_message(

@@ -10,15 +10,32 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-import contract.image  # noqa: F401  (sets OpenCV's limits before the import below reads them)
-from contract.image import Pixels
+import maskgate.inference.image  # noqa: F401  (sets OpenCV's limits before the import below reads them)
+from maskgate.inference.image import Pixels
 
 _SIDE = 112
 # Shares of the faces that wear, have or do something.
 BEARDED, BESPECTACLED, CAPPED, LONG_HAIRED, DARK_FRAMED, SMILING = 0.2, 0.25, 0.12, 0.4, 0.7, 0.3
-_SKIN = ((255, 224, 196), (241, 194, 155), (224, 172, 125), (198, 134, 88), (160, 105, 70), (110, 70, 48), (80, 52, 38))
+_SKIN = (
+    (255, 224, 196),
+    (241, 194, 155),
+    (224, 172, 125),
+    (198, 134, 88),
+    (160, 105, 70),
+    (110, 70, 48),
+    (80, 52, 38),
+)
 _HAIR = ((25, 20, 18), (50, 35, 25), (90, 60, 35), (150, 110, 60), (120, 120, 120), (190, 185, 180))
-_MASKS = ((150, 195, 225), (120, 175, 215), (235, 240, 242), (225, 228, 230), (35, 35, 40), (60, 75, 110), (120, 120, 125), (150, 200, 185))
+_MASKS = (
+    (150, 195, 225),
+    (120, 175, 215),
+    (235, 240, 242),
+    (225, 228, 230),
+    (35, 35, 40),
+    (60, 75, 110),
+    (120, 120, 125),
+    (150, 200, 185),
+)
 
 FloatImage = npt.NDArray[np.float32]
 Colour = npt.NDArray[np.float64]
@@ -74,30 +91,53 @@ def draw_face(rng: np.random.Generator, *, masked: bool, side_px: int = _SIDE) -
     if rng.random() < CAPPED:
         _cap(canvas, face, rng)
         tags.append("cap")
-    if abs(face.turn) > 0.35:  # noqa: PLR2004  (where the far cheek is all but gone)
+    if abs(face.turn) > 0.35:
         tags.append("turned")
     light = rng.uniform(0.55, 1.1)
-    if light < 0.68:  # noqa: PLR2004  (the darkest quarter)
+    if light < 0.68:
         tags.append("dark")
     pixels = _photograph(canvas, face, light, rng)
     if side_px != _SIDE:
-        pixels = np.asarray(cv2.resize(pixels, (side_px, side_px), interpolation=cv2.INTER_AREA), np.uint8)
+        pixels = np.asarray(
+            cv2.resize(pixels, (side_px, side_px), interpolation=cv2.INTER_AREA), np.uint8
+        )
     return DrawnFace(pixels, masked, tags[-1] if tags else "plain")
 
 
 def _background(rng: np.random.Generator) -> FloatImage:
-    coarse = rng.uniform(30, 225) + rng.normal(0, 12, 3) + rng.normal(0, 22, (4, 4, 1)) + rng.normal(0, 8, (4, 4, 3))
-    return np.asarray(cv2.resize(coarse.astype(np.float32), (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC), np.float32)
+    coarse = (
+        rng.uniform(30, 225)
+        + rng.normal(0, 12, 3)
+        + rng.normal(0, 22, (4, 4, 1))
+        + rng.normal(0, 8, (4, 4, 3))
+    )
+    return np.asarray(
+        cv2.resize(coarse.astype(np.float32), (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC),
+        np.float32,
+    )
 
 
-def _blend(canvas: FloatImage, cover: FloatImage, colour: Colour | FloatImage, strength: float = 1.0) -> None:
+def _blend(
+    canvas: FloatImage, cover: FloatImage, colour: Colour | FloatImage, strength: float = 1.0
+) -> None:
     alpha = (cover * strength)[..., None]
     canvas += (np.asarray(colour, np.float32) - canvas) * alpha
 
 
-def _ellipse(x: float, y: float, half_width: float, half_height: float, *, soft: float = 0.0, angle: float = 0.0) -> FloatImage:
+def _ellipse(
+    x: float,
+    y: float,
+    half_width: float,
+    half_height: float,
+    *,
+    soft: float = 0.0,
+    angle: float = 0.0,
+) -> FloatImage:
     cover = np.zeros((_SIDE, _SIDE), np.uint8)
-    centre, axes = (round(x * 16), round(y * 16)), (max(1, round(half_width * 16)), max(1, round(half_height * 16)))
+    centre, axes = (
+        (round(x * 16), round(y * 16)),
+        (max(1, round(half_width * 16)), max(1, round(half_height * 16))),
+    )
     cv2.ellipse(cover, centre, axes, angle, 0, 360, 255, -1, cv2.LINE_AA, 4)
     return _softened(cover, soft)
 
@@ -110,7 +150,15 @@ def _polygon(points: npt.ArrayLike, *, soft: float = 0.0) -> FloatImage:
 
 def _line(points: npt.ArrayLike, width: int, *, soft: float = 0.0) -> FloatImage:
     cover = np.zeros((_SIDE, _SIDE), np.uint8)
-    cv2.polylines(cover, [np.round(np.asarray(points) * 16).astype(np.int32)], False, 255, width, cv2.LINE_AA, 4)  # noqa: FBT003  (cv2's)
+    cv2.polylines(
+        cover,
+        [np.round(np.asarray(points) * 16).astype(np.int32)],
+        False,
+        255,
+        width,
+        cv2.LINE_AA,
+        4,
+    )
     return _softened(cover, soft)
 
 
@@ -128,14 +176,26 @@ def _head(canvas: FloatImage, face: _Face, hair: Colour, rng: np.random.Generato
     _blend(
         canvas,
         _polygon(
-            [(x - w * 0.55, y + h * 0.4), (x + w * 0.55, y + h * 0.4), (x + w * 0.6, y + h * 1.3), (x - w * 0.6, y + h * 1.3)], soft=1
+            [
+                (x - w * 0.55, y + h * 0.4),
+                (x + w * 0.55, y + h * 0.4),
+                (x + w * 0.6, y + h * 1.3),
+                (x - w * 0.6, y + h * 1.3),
+            ],
+            soft=1,
         ),
         face.skin * 0.72,
     )
     long = rng.uniform(0.9, 1.5) if rng.random() < LONG_HAIRED else 0.75
     _blend(canvas, _ellipse(x, y - h * 0.18, w * 1.17, h * long, soft=1.2), hair)
     for side in (-1, 1):
-        _blend(canvas, _ellipse(x + side * w * (1.0 - 0.1 * side * face.turn), y + 1, w * 0.13, h * 0.18, soft=0.8), face.skin * 0.85)
+        _blend(
+            canvas,
+            _ellipse(
+                x + side * w * (1.0 - 0.1 * side * face.turn), y + 1, w * 0.13, h * 0.18, soft=0.8
+            ),
+            face.skin * 0.85,
+        )
     skull = _ellipse(x, y - h * 0.12, w, h * 0.86)
     jaw = _ellipse(x, y + h * 0.25, w * 0.84, h * 0.72)
     cover = np.asarray(cv2.GaussianBlur(np.maximum(skull, jaw), (0, 0), 0.8), np.float32)
@@ -143,7 +203,12 @@ def _head(canvas: FloatImage, face: _Face, hair: Colour, rng: np.random.Generato
     # Round, not flat: darker towards the edges and under the cheeks, lighter on forehead, nose and cheeks.
     inner = _ellipse(x + face.turn * w * 0.4, y, w * 0.72, h * 0.78, soft=9)
     _blend(canvas, cover * (1 - inner), face.skin * 0.66, 0.75)
-    _blend(canvas, _ellipse(x + face.turn * w * 0.5, y - h * 0.5, w * 0.5, h * 0.18, soft=6), np.minimum(face.skin * 1.15, 255), 0.6)
+    _blend(
+        canvas,
+        _ellipse(x + face.turn * w * 0.5, y - h * 0.5, w * 0.5, h * 0.18, soft=6),
+        np.minimum(face.skin * 1.15, 255),
+        0.6,
+    )
     fringe = y - h * rng.uniform(0.62, 0.78)
     top = _polygon(
         [
@@ -160,7 +225,11 @@ def _head(canvas: FloatImage, face: _Face, hair: Colour, rng: np.random.Generato
 
 def _features_x(face: _Face, offset: float) -> float:
     """Where a feature stands across the face: shifted with the turn, the far side foreshortened."""
-    return face.x + face.turn * face.half_width * 0.6 + offset * face.half_width * (1 - 0.35 * abs(face.turn))
+    return (
+        face.x
+        + face.turn * face.half_width * 0.6
+        + offset * face.half_width * (1 - 0.35 * abs(face.turn))
+    )
 
 
 def _eyes(canvas: FloatImage, face: _Face, hair: Colour, rng: np.random.Generator) -> None:
@@ -169,39 +238,92 @@ def _eyes(canvas: FloatImage, face: _Face, hair: Colour, rng: np.random.Generato
     for side in (-1, 1):
         x = _features_x(face, side * 0.4)
         _blend(canvas, _ellipse(x, y - h * 0.02, w * 0.26, h * 0.12, soft=3), face.skin * 0.55, 0.7)
-        _blend(canvas, _ellipse(x, y, w * 0.18, h * openness, soft=0.6), np.asarray((228.0, 222.0, 216.0)))
-        _blend(canvas, _ellipse(x, y, w * 0.085, h * openness, soft=0.5), np.asarray((45.0, 32.0, 25.0)))
-        lid = [(x - w * 0.2, y), (x - w * 0.08, y - h * openness), (x + w * 0.08, y - h * openness), (x + w * 0.2, y)]
+        _blend(
+            canvas,
+            _ellipse(x, y, w * 0.18, h * openness, soft=0.6),
+            np.asarray((228.0, 222.0, 216.0)),
+        )
+        _blend(
+            canvas,
+            _ellipse(x, y, w * 0.085, h * openness, soft=0.5),
+            np.asarray((45.0, 32.0, 25.0)),
+        )
+        lid = [
+            (x - w * 0.2, y),
+            (x - w * 0.08, y - h * openness),
+            (x + w * 0.08, y - h * openness),
+            (x + w * 0.2, y),
+        ]
         _blend(canvas, _line(lid, 2, soft=0.6), face.skin * 0.25, 0.8)
         brow = y - h * rng.uniform(0.16, 0.2)
-        _blend(canvas, _line([(x - w * 0.25, brow + 1), (x, brow - 1.5), (x + w * 0.25, brow + 1)], 3, soft=0.9), hair * 0.8, 0.8)
+        _blend(
+            canvas,
+            _line(
+                [(x - w * 0.25, brow + 1), (x, brow - 1.5), (x + w * 0.25, brow + 1)], 3, soft=0.9
+            ),
+            hair * 0.8,
+            0.8,
+        )
 
 
 def _nose(canvas: FloatImage, face: _Face) -> None:
     x, w, h = _features_x(face, face.turn * 0.2), face.half_width, face.half_height
     tip = face.y + h * 0.2
     shadow = 1.0 if face.turn <= 0 else -1.0
-    _blend(canvas, _line([(x + shadow * w * 0.1, face.y - h * 0.12), (x + shadow * w * 0.13, tip - 3)], 3, soft=2), face.skin * 0.6, 0.7)
-    _blend(canvas, _line([(x, face.y - h * 0.1), (x, tip - 4)], 3, soft=1.8), np.minimum(face.skin * 1.2, 255), 0.7)
+    _blend(
+        canvas,
+        _line(
+            [(x + shadow * w * 0.1, face.y - h * 0.12), (x + shadow * w * 0.13, tip - 3)], 3, soft=2
+        ),
+        face.skin * 0.6,
+        0.7,
+    )
+    _blend(
+        canvas,
+        _line([(x, face.y - h * 0.1), (x, tip - 4)], 3, soft=1.8),
+        np.minimum(face.skin * 1.2, 255),
+        0.7,
+    )
     _blend(canvas, _ellipse(x, tip + 1, w * 0.24, h * 0.055, soft=1.6), face.skin * 0.5, 0.7)
     for side in (-1, 1):
-        _blend(canvas, _ellipse(x + side * w * 0.1, tip, w * 0.055, h * 0.025, soft=0.6), face.skin * 0.22, 0.9)
+        _blend(
+            canvas,
+            _ellipse(x + side * w * 0.1, tip, w * 0.055, h * 0.025, soft=0.6),
+            face.skin * 0.22,
+            0.9,
+        )
 
 
 def _mouth(canvas: FloatImage, face: _Face, rng: np.random.Generator) -> None:
-    x, y, w, h = _features_x(face, 0), face.y + face.half_height * 0.5, face.half_width, face.half_height
+    x, y, w, h = (
+        _features_x(face, 0),
+        face.y + face.half_height * 0.5,
+        face.half_width,
+        face.half_height,
+    )
     wide, lips = rng.uniform(0.3, 0.42), face.skin * np.asarray((0.82, 0.5, 0.5))
     _blend(canvas, _ellipse(x, y + h * 0.13, w * 0.25, h * 0.05, soft=2.5), face.skin * 0.6, 0.6)
     _blend(canvas, _ellipse(x, y, w * wide, h * 0.062, soft=0.9), lips, 0.9)
     if rng.random() < SMILING:
-        _blend(canvas, _ellipse(x, y, w * wide * 0.8, h * 0.035, soft=0.6), np.asarray((235.0, 228.0, 220.0)))
+        _blend(
+            canvas,
+            _ellipse(x, y, w * wide * 0.8, h * 0.035, soft=0.6),
+            np.asarray((235.0, 228.0, 220.0)),
+        )
     else:
-        _blend(canvas, _line([(x - w * wide, y), (x, y + 0.8), (x + w * wide, y)], 2, soft=0.7), lips * 0.4, 0.9)
+        _blend(
+            canvas,
+            _line([(x - w * wide, y), (x, y + 0.8), (x + w * wide, y)], 2, soft=0.7),
+            lips * 0.4,
+            0.9,
+        )
 
 
 def _beard(canvas: FloatImage, face: _Face, hair: Colour, rng: np.random.Generator) -> None:
     x, y, w, h = _features_x(face, 0), face.y, face.half_width, face.half_height
-    chin = _ellipse(x, y + h * 0.5, w * 0.75, h * 0.46, soft=2.5) * (1 - _ellipse(x, y + h * 0.15, w * 0.62, h * 0.3, soft=2.5))
+    chin = _ellipse(x, y + h * 0.5, w * 0.75, h * 0.46, soft=2.5) * (
+        1 - _ellipse(x, y + h * 0.15, w * 0.62, h * 0.3, soft=2.5)
+    )
     chin = chin * (1 - _ellipse(x, y + h * 0.5, w * 0.36, h * 0.07, soft=1))
     texture = 1 + rng.normal(0, 0.18, (_SIDE, _SIDE)).astype(np.float32)
     _blend(canvas, np.clip(chin * texture, 0, 1).astype(np.float32), hair, rng.uniform(0.35, 0.8))
@@ -210,7 +332,11 @@ def _beard(canvas: FloatImage, face: _Face, hair: Colour, rng: np.random.Generat
 def _mask(canvas: FloatImage, face: _Face, rng: np.random.Generator) -> None:
     x, y, w, h = _features_x(face, 0), face.y, face.half_width, face.half_height
     colour = np.clip(np.asarray(_MASKS[rng.integers(len(_MASKS))]) + rng.normal(0, 8, 3), 0, 255)
-    bridge, edge, chin = y - h * rng.uniform(0.0, 0.08), y + h * rng.uniform(0.08, 0.16), y + h * rng.uniform(0.88, 0.97)
+    bridge, edge, chin = (
+        y - h * rng.uniform(0.0, 0.08),
+        y + h * rng.uniform(0.08, 0.16),
+        y + h * rng.uniform(0.88, 0.97),
+    )
     left, right = face.x - w * 0.9, face.x + w * 0.9
     outline = [
         (x - w * 0.18, bridge), (x + w * 0.18, bridge), (right, edge), (right - w * 0.08, y + h * 0.5),
@@ -218,19 +344,34 @@ def _mask(canvas: FloatImage, face: _Face, rng: np.random.Generator) -> None:
     ]  # fmt: skip
     for side, at in ((-1, left), (1, right)):
         for height in (edge, y + h * 0.5):
-            _blend(canvas, _line([(at, height), (face.x + side * w * 1.02, y - h * 0.02)], 1, soft=0.5), colour * 0.95, 0.8)
+            _blend(
+                canvas,
+                _line([(at, height), (face.x + side * w * 1.02, y - h * 0.02)], 1, soft=0.5),
+                colour * 0.95,
+                0.8,
+            )
     _blend(canvas, _polygon(outline, soft=2.5), face.skin * 0.4, 0.5)
     cover = _polygon(outline, soft=0.8)
     _blend(canvas, cover, colour)
     middle = _ellipse(x, y + h * 0.38, w * 0.55, h * 0.42, soft=8)
     _blend(canvas, cover * (1 - middle), colour * 0.68, 0.8)
-    _blend(canvas, cover * _line([(x, bridge + 2), (x, y + h * 0.35)], 4, soft=3), np.minimum(colour * 1.15, 255), 0.6)
+    _blend(
+        canvas,
+        cover * _line([(x, bridge + 2), (x, y + h * 0.35)], 4, soft=3),
+        np.minimum(colour * 1.15, 255),
+        0.6,
+    )
     style = rng.random()
-    if style < 0.6:  # noqa: PLR2004  (surgical pleats on most)
+    if style < 0.6:
         for part in (0.25, 0.42, 0.59):
             fold = y + h * (part + rng.normal(0, 0.015))
-            _blend(canvas, cover * _line([(left, fold - 2), (x, fold + 2), (right, fold - 2)], 1, soft=0.8), colour * 0.75, 0.7)
-    elif style < 0.75:  # noqa: PLR2004  (printed cloth on some)
+            _blend(
+                canvas,
+                cover * _line([(left, fold - 2), (x, fold + 2), (right, fold - 2)], 1, soft=0.8),
+                colour * 0.75,
+                0.7,
+            )
+    elif style < 0.75:
         print_colour = rng.uniform(0, 255, 3)
         for _ in range(14):
             spot = _ellipse(rng.uniform(left, right), rng.uniform(edge, chin), 2.5, 2.5, soft=0.6)
@@ -241,12 +382,21 @@ def _mask(canvas: FloatImage, face: _Face, rng: np.random.Generator) -> None:
 
 def _glasses(canvas: FloatImage, face: _Face, rng: np.random.Generator) -> None:
     y, w, h = face.y - face.half_height * 0.1, face.half_width, face.half_height
-    frame = np.asarray((30.0, 28.0, 28.0)) if rng.random() < DARK_FRAMED else np.asarray((140.0, 110.0, 60.0))
+    frame = (
+        np.asarray((30.0, 28.0, 28.0))
+        if rng.random() < DARK_FRAMED
+        else np.asarray((140.0, 110.0, 60.0))
+    )
     for side in (-1, 1):
         x = _features_x(face, side * 0.42)
         ring = _ellipse(x, y, w * 0.32, h * 0.16) - _ellipse(x, y, w * 0.32 - 1.6, h * 0.16 - 1.6)
         _blend(canvas, np.clip(ring, 0, 1).astype(np.float32), frame, 0.9)
-    _blend(canvas, _line([(_features_x(face, -0.1), y - 1), (_features_x(face, 0.1), y - 1)], 2), frame, 0.9)
+    _blend(
+        canvas,
+        _line([(_features_x(face, -0.1), y - 1), (_features_x(face, 0.1), y - 1)], 2),
+        frame,
+        0.9,
+    )
 
 
 def _cap(canvas: FloatImage, face: _Face, rng: np.random.Generator) -> None:
@@ -265,9 +415,15 @@ def _photograph(canvas: FloatImage, face: _Face, light: float, rng: np.random.Ge
     across, down = rng.uniform(-0.3, 0.3, 2)
     image = canvas * light * (1 + across * ramp[None, :, None] + down * ramp[:, None, None])
     image = image * np.exp(rng.normal(0, 0.06, 3)).astype(np.float32)
-    turn = cv2.getRotationMatrix2D((face.x, face.y), float(rng.normal(0, 7)), float(rng.uniform(1.0, 1.45)))
-    turn[:, 2] += np.asarray((_SIDE / 2 - face.x + rng.normal(0, 2), _SIDE / 2 - face.y + rng.normal(0, 2)))
-    image = np.asarray(cv2.warpAffine(image, turn, (_SIDE, _SIDE), borderMode=cv2.BORDER_REFLECT), np.float32)
+    turn = cv2.getRotationMatrix2D(
+        (face.x, face.y), float(rng.normal(0, 7)), float(rng.uniform(1.0, 1.45))
+    )
+    turn[:, 2] += np.asarray(
+        (_SIDE / 2 - face.x + rng.normal(0, 2), _SIDE / 2 - face.y + rng.normal(0, 2))
+    )
+    image = np.asarray(
+        cv2.warpAffine(image, turn, (_SIDE, _SIDE), borderMode=cv2.BORDER_REFLECT), np.float32
+    )
     image = np.asarray(cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.5, 2.0))), np.float32)
     image += rng.normal(0, rng.uniform(1, 6), image.shape).astype(np.float32)
     return np.asarray(np.clip(image, 0, 255), np.uint8)

@@ -7,15 +7,29 @@ from pathlib import Path
 import numpy as np
 import structlog
 
-from contract.card import InputShape
-from contract.crop import Label
-from contract.errors import ConfigurationError, UnreadableCropError
-from contract.image import FILE_LIMITS, JPEG, MESSAGE_LIMITS, PNG, Pixels, decode, encode_pnm, sniff
-from contract.preprocess import reduce
+from maskgate.inference.card import InputShape
+from maskgate.inference.image import (
+    FILE_LIMITS,
+    JPEG,
+    MESSAGE_LIMITS,
+    PNG,
+    Pixels,
+    decode,
+    encode_pnm,
+    sniff,
+)
+from maskgate.inference.preprocess import reduce
+from maskgate.protocol.crop import Label
+from maskgate.protocol.errors import ConfigurationError, UnreadableCropError
 from producer.drawing import draw_face
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".pgm"})
-_CLASS_FOLDERS = {"withmask": Label.MASK, "mask": Label.MASK, "withoutmask": Label.NO_MASK, "nomask": Label.NO_MASK}
+_CLASS_FOLDERS = {
+    "withmask": Label.MASK,
+    "mask": Label.MASK,
+    "withoutmask": Label.NO_MASK,
+    "nomask": Label.NO_MASK,
+}
 
 log = structlog.get_logger()
 
@@ -32,7 +46,7 @@ class Image:
 
 def encode(pixels: Pixels, shape: InputShape) -> tuple[bytes, str]:
     """Reduce a decoded image to the model's input and encode it: PPM, or PGM where picture or model are grey."""
-    if pixels.ndim == 2:  # noqa: PLR2004  (grey travels as one channel; the worker repeats it)
+    if pixels.ndim == 2:
         shape = InputShape(shape.height, shape.width, 1)
     reduced = reduce(pixels, shape)
     return encode_pnm(reduced[:, :, 0] if shape.channels == 1 else reduced)
@@ -44,7 +58,9 @@ def image_files(directory: Path) -> list[Path]:
     Raises:
         ConfigurationError: there are none.
     """
-    files = sorted(p for p in directory.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    files = sorted(
+        p for p in directory.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()
+    )
     if not files:
         msg = f"no images ({' '.join(sorted(IMAGE_SUFFIXES))}) below {directory}"
         raise ConfigurationError(msg)
@@ -98,7 +114,10 @@ def drawn_images(seed: int, count: int, shape: InputShape) -> list[Image]:
     """Drawn faces, every other one masked, labelled with what was drawn."""
     rng = np.random.default_rng(seed)
     faces = (draw_face(rng, masked=bool(i % 2)) for i in range(count))
-    return [Image(*encode(face.pixels, shape), Label.MASK if face.masked else Label.NO_MASK, face.slice) for face in faces]
+    return [
+        Image(*encode(face.pixels, shape), Label.MASK if face.masked else Label.NO_MASK, face.slice)
+        for face in faces
+    ]
 
 
 def repeated(images: "FolderImages | Sequence[Image]", *, loop: bool) -> Iterator[Image]:

@@ -15,12 +15,12 @@ import pika
 import structlog
 from pika.adapters.select_connection import IOLoop
 
-from contract.backoff import Backoff
-from contract.broker import trouble
-from contract.crop import Message
-from contract.queue import Refusal, Tally
-from contract.stop import Stop
-from contract.topology import AUDIT_EXCHANGE, AUDIT_KEY, LIVE_EXCHANGE, LIVE_KEY
+from maskgate.protocol.crop import Message
+from maskgate.protocol.queue import Refusal, Tally
+from maskgate.protocol.topology import AUDIT_EXCHANGE, AUDIT_KEY, LIVE_EXCHANGE, LIVE_KEY
+from maskgate.runtime.backoff import Backoff
+from maskgate.runtime.broker import trouble
+from maskgate.runtime.stop import Stop
 
 #: Confirmations in flight: enough to hide the broker's fsync, few enough to resend after a lost connection.
 WINDOW = 256
@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 
 class RabbitOutlet:
-    """See :class:`contract.queue.CropOutlet`.
+    """See :class:`maskgate.protocol.queue.CropOutlet`.
 
     While there is no broker a crop is refused, unless ``patient``: then the offer waits for the broker (a folder can wait, a live
     camera can't). What was in flight when a connection was lost is sent again: its fate is unknown, and twice is harmless.
@@ -71,13 +71,15 @@ class RabbitOutlet:
         self._trouble = ""
 
     def offer(self, message: Message, *, audit: bool = False) -> None:
-        """See :class:`contract.queue.CropOutlet`."""
+        """See :class:`maskgate.protocol.queue.CropOutlet`."""
         tally = self.audit if audit else self.live
         tally.offered += 1
         if self._patient:
             self._run_until(lambda: self._ready and len(self._in_flight) < self._window, None)
         else:
-            self._run_until(lambda: not self._ready or len(self._in_flight) < self._window, _SETTLE_TIMEOUT_S)
+            self._run_until(
+                lambda: not self._ready or len(self._in_flight) < self._window, _SETTLE_TIMEOUT_S
+            )
             if not self._ready:
                 self._connect_if_due()
                 self._run_until(lambda: self._ready, 0)
@@ -93,19 +95,23 @@ class RabbitOutlet:
         self._run_until(lambda: self._ready, timeout_s)
 
     def rest(self, duration_s: float) -> None:
-        """See :class:`contract.queue.CropOutlet`."""
+        """See :class:`maskgate.protocol.queue.CropOutlet`."""
         self._run_until(lambda: False, duration_s)
 
     def flush(self, timeout_s: float) -> None:
-        """See :class:`contract.queue.CropOutlet`."""
-        self._run_until(lambda: not self._in_flight and not self._resend, timeout_s, even_if_stopping=True)
+        """See :class:`maskgate.protocol.queue.CropOutlet`."""
+        self._run_until(
+            lambda: not self._in_flight and not self._resend, timeout_s, even_if_stopping=True
+        )
 
     def close(self) -> None:
-        """See :class:`contract.queue.CropOutlet`."""
+        """See :class:`maskgate.protocol.queue.CropOutlet`."""
         self._stop.request()  # no reconnecting from here on
         if self._connection is not None and self._connection.is_open:
             self._connection.close()
-            self._run_until(lambda: self._connection is None, _CLOSE_TIMEOUT_S, even_if_stopping=True)
+            self._run_until(
+                lambda: self._connection is None, _CLOSE_TIMEOUT_S, even_if_stopping=True
+            )
         self._loop.close()
 
     @property
@@ -125,7 +131,9 @@ class RabbitOutlet:
         self._in_flight[self._next_tag] = message, audit
         self._next_tag += 1
 
-    def _run_until(self, done: Callable[[], bool], timeout_s: float | None, *, even_if_stopping: bool = False) -> None:
+    def _run_until(
+        self, done: Callable[[], bool], timeout_s: float | None, *, even_if_stopping: bool = False
+    ) -> None:
         """Run the connection's loop until the condition holds, the time is up or a stop is requested."""
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
         while not done():
@@ -141,16 +149,22 @@ class RabbitOutlet:
         try:
             self._loop.start()
             self._loop.remove_timeout(timer)
-        except Exception as error:  # noqa: BLE001  (a socket that is reset at the wrong moment raises inside pika's loop)
+        except Exception as error:  # noqa: BLE001  (a socket reset at the wrong moment raises inside pika's loop)
             self._begin_anew(error)
         self._turned_s = time.monotonic()
 
     def _connect_if_due(self) -> None:
-        if self._connection is not None or self._stop.requested or time.monotonic() < self._retry_at_s:
+        if (
+            self._connection is not None
+            or self._stop.requested
+            or time.monotonic() < self._retry_at_s
+        ):
             return
         self._connection = pika.SelectConnection(
             self._parameters,
-            on_open_callback=lambda connection: connection.channel(on_open_callback=self._on_channel),
+            on_open_callback=lambda connection: connection.channel(
+                on_open_callback=self._on_channel
+            ),
             on_open_error_callback=self._on_lost,
             on_close_callback=self._on_lost,
             custom_ioloop=self._loop,
@@ -164,12 +178,16 @@ class RabbitOutlet:
         self._on_lost(None, error)
         gc.collect()  # its sockets hang in cycles, and the broker would go on waiting for us
 
-    def _on_channel(self, channel: Any) -> None:  # noqa: ANN401  (pika has no types)
+    def _on_channel(self, channel: Any) -> None:
         channel.add_on_close_callback(self._on_channel_closed)
-        channel.add_on_return_callback(lambda _channel, _method, properties, _body: self._returned.add(properties.message_id))
-        channel.confirm_delivery(self._on_confirmation, callback=lambda _frame: self._on_confirming(channel))
+        channel.add_on_return_callback(
+            lambda _channel, _method, properties, _body: self._returned.add(properties.message_id)
+        )
+        channel.confirm_delivery(
+            self._on_confirmation, callback=lambda _frame: self._on_confirming(channel)
+        )
 
-    def _on_confirming(self, channel: Any) -> None:  # noqa: ANN401  (pika has no types)
+    def _on_confirming(self, channel: Any) -> None:
         self._channel = channel
         self._next_tag = 1
         self._backoff.reset()
@@ -180,7 +198,7 @@ class RabbitOutlet:
             self._publish(message, audit=audit)
         self._loop.stop()
 
-    def _on_confirmation(self, frame: Any) -> None:  # noqa: ANN401  (pika has no types)
+    def _on_confirmation(self, frame: Any) -> None:
         method = frame.method
         tags = [method.delivery_tag]
         if method.multiple:

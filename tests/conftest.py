@@ -58,7 +58,9 @@ def rabbit_certificate(authority: Authority) -> Certificate:
 @pytest.fixture(scope="session")
 def mutual_rabbit(authority: Authority, rabbit_certificate: Certificate) -> Iterator[RabbitServer]:
     """A broker whose TLS port demands a client certificate."""
-    with rabbit_server(ServerTls(authority.ca, rabbit_certificate, demands_client_certificate=True)) as server:
+    with rabbit_server(
+        ServerTls(authority.ca, rabbit_certificate, demands_client_certificate=True)
+    ) as server:
         yield server
 
 

@@ -13,15 +13,15 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import structlog
 
-from contract import logs
-from contract.broker import parameters
-from contract.clock import now_ms
-from contract.errors import BrokerError, ConfigurationError, ModelError
-from contract.exit_codes import ExitCode
-from contract.model import Model
-from contract.settings import BrokerSettings, load
-from contract.stop import Stop
-from contract.store import connect
+from maskgate.inference.model import Model
+from maskgate.protocol.errors import BrokerError, ConfigurationError, ModelError
+from maskgate.runtime import logs
+from maskgate.runtime.broker import parameters
+from maskgate.runtime.clock import now_ms
+from maskgate.runtime.exit_codes import ExitCode
+from maskgate.runtime.settings import BrokerSettings, load
+from maskgate.runtime.stop import Stop
+from maskgate.runtime.store import connect
 from worker import deadletters
 from worker.health import Health, ask, serving
 from worker.loop import Worker
@@ -46,10 +46,10 @@ def main(argv: list[str]) -> int:
         logs.configure("worker", level=settings.log_level, as_json=settings.log_json)
         return _work(settings)
     except ConfigurationError as error:
-        log.error("worker.bad_configuration", error=str(error))  # noqa: TRY400  (the message says it all)
+        log.error("worker.bad_configuration", error=str(error))
         return ExitCode.BAD_CONFIGURATION
     except ModelError as error:
-        log.error("worker.bad_model", error=str(error))  # noqa: TRY400
+        log.error("worker.bad_model", error=str(error))
         return ExitCode.BAD_MODEL
 
 
@@ -57,9 +57,12 @@ def _deadletters(argv: list[str]) -> int:
     arguments = deadletters.arguments_of(argv)
     settings = load(BrokerSettings, [], "python -m worker deadletters")
     try:
-        return deadletters.run(arguments, parameters(*settings.broker_login(), name="deadletters", tls=settings.broker_tls()))
+        return deadletters.run(
+            arguments,
+            parameters(*settings.broker_login(), name="deadletters", tls=settings.broker_tls()),
+        )
     except BrokerError as error:
-        log.error("deadletters.no_broker", error=str(error))  # noqa: TRY400  (the message says it all)
+        log.error("deadletters.no_broker", error=str(error))
         return ExitCode.UNAVAILABLE
 
 
@@ -82,7 +85,12 @@ def _work(settings: WorkerSettings) -> int:
         parameters(*settings.broker_login(), name=name, tls=settings.broker_tls()),
         prefetch=settings.prefetch,
     )
-    client = connect(*settings.redis_login(), name=name, timeout_s=settings.redis_timeout_s, tls=settings.redis_tls())
+    client = connect(
+        *settings.redis_login(),
+        name=name,
+        timeout_s=settings.redis_timeout_s,
+        tls=settings.redis_tls(),
+    )
     model = Model.load(settings.model_path, settings.model_sha256)
     log.info("worker.started", model=model.card.name, model_sha256=model.sha256)
     store = RedisVerdictStore(
@@ -105,11 +113,15 @@ def _work(settings: WorkerSettings) -> int:
         max_batch=settings.max_batch,
         report_interval_s=settings.report_interval_s,
     )
-    with serving(settings.metrics_host, settings.metrics_port, health, stats.registry) if settings.metrics_port else nullcontext():
+    with (
+        serving(settings.metrics_host, settings.metrics_port, health, stats.registry)
+        if settings.metrics_port
+        else nullcontext()
+    ):
         try:
             worker.run()
         except ModelError as error:
-            log.error("worker.bad_model", error=str(error))  # noqa: TRY400  (the message says it all)
+            log.error("worker.bad_model", error=str(error))
             return ExitCode.SOFTWARE
     client.close()
     log.info("worker.stopped")

@@ -51,8 +51,16 @@ class AuditReport:
 
     def fields(self) -> dict[str, object]:
         """As a log line says it."""
-        line: dict[str, object] = {"n": self.n, "uncertain": self.uncertain, "unreadable": self.unreadable}
-        for name, share in (("accuracy", self.accuracy), ("precision", self.precision), ("recall", self.recall)):
+        line: dict[str, object] = {
+            "n": self.n,
+            "uncertain": self.uncertain,
+            "unreadable": self.unreadable,
+        }
+        for name, share in (
+            ("accuracy", self.accuracy),
+            ("precision", self.precision),
+            ("recall", self.recall),
+        ):
             low, high = share.interval()
             line[name] = None if share.value is None else round(share.value, 4)
             line[f"{name}_n"] = share.n

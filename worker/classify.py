@@ -9,17 +9,17 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from contract.card import ModelCard
-from contract.crop import Crop, Label, known_ids, parse
-from contract.errors import Reason, UnreadableCropError
-from contract.image import Pixels, decode
-from contract.preprocess import reduce
-from contract.queue import Delivery
-from contract.verdict import Outcome
+from maskgate.inference.card import ModelCard
+from maskgate.inference.image import Pixels, decode
+from maskgate.inference.preprocess import reduce
+from maskgate.protocol.crop import Crop, Label, known_ids, parse
+from maskgate.protocol.errors import Reason, UnreadableCropError
+from maskgate.protocol.queue import Delivery
+from maskgate.protocol.verdict import Outcome
 
 
 class MaskModel(Protocol):
-    """What classifies: ``contract.model.Model``, or something slower that a test puts in its place."""
+    """What classifies: ``maskgate.inference.model.Model``, or something slower that a test puts in its place."""
 
     card: ModelCard
 
@@ -52,7 +52,9 @@ class Classified:
     infer_s: float
 
 
-def classify(batch: Sequence[Delivery], model: MaskModel, *, now_ms: int, max_age_ms: int, max_skew_ms: int) -> Classified:
+def classify(
+    batch: Sequence[Delivery], model: MaskModel, *, now_ms: int, max_age_ms: int, max_skew_ms: int
+) -> Classified:
     """Classify a batch.
 
     Crops older than ``max_age_ms`` are ``expired`` and not even decoded: under overload the time goes to those whose verdict a door can
@@ -79,8 +81,12 @@ def classify(batch: Sequence[Delivery], model: MaskModel, *, now_ms: int, max_ag
         except UnreadableCropError as error:
             ends.append(_unreadable(delivery, error.reason))
     decoded_s = time.perf_counter()
-    for (position, delivery, crop), p_mask in zip(crops, model.p_mask(reduced).tolist(), strict=True):
-        ends[position] = _of_crop(delivery, crop, Outcome(model.card.outcome(p_mask)), p_mask=p_mask)
+    for (position, delivery, crop), p_mask in zip(
+        crops, model.p_mask(reduced).tolist(), strict=True
+    ):
+        ends[position] = _of_crop(
+            delivery, crop, Outcome(model.card.outcome(p_mask)), p_mask=p_mask
+        )
     return Classified(
         ends=[end for end in ends if end is not None],
         decode_s=decoded_s - started_s,
@@ -88,7 +94,14 @@ def classify(batch: Sequence[Delivery], model: MaskModel, *, now_ms: int, max_ag
     )
 
 
-def _of_crop(delivery: Delivery, crop: Crop, outcome: Outcome, *, reason: Reason | None = None, p_mask: float | None = None) -> End:
+def _of_crop(
+    delivery: Delivery,
+    crop: Crop,
+    outcome: Outcome,
+    *,
+    reason: Reason | None = None,
+    p_mask: float | None = None,
+) -> End:
     return End(
         tag=delivery.tag,
         audit=delivery.audit,
@@ -106,4 +119,12 @@ def _of_crop(delivery: Delivery, crop: Crop, outcome: Outcome, *, reason: Reason
 
 def _unreadable(delivery: Delivery, reason: Reason) -> End:
     camera_id, crop_id, track_id = known_ids(delivery.message)
-    return End(delivery.tag, delivery.audit, camera_id, crop_id, track_id, Outcome.UNREADABLE, reason=reason)
+    return End(
+        delivery.tag,
+        delivery.audit,
+        camera_id,
+        crop_id,
+        track_id,
+        Outcome.UNREADABLE,
+        reason=reason,
+    )

@@ -2,7 +2,8 @@
 
 pika makes six objects of a delivery, looks for callbacks at four places and copies what is left of its buffer once a frame: a third of
 a worker's time on thumbnails. Here a delivery's three frames (AMQP 0-9-1, sections 2.3.5 and 4.2.6) become one
-:class:`contract.crop.Message`, in the order of arrival. Properties and headers of any other make than a producer's go through pika's own
+:class:`maskgate.protocol.crop.Message`, in the order of arrival. Properties and headers of
+any other make than a producer's go through pika's own
 decoder, so nothing is dropped. This hangs on names of pika's that are not public: where one is missing, :func:`attach` changes nothing and
 pika delivers by its callbacks, slower.
 """
@@ -14,7 +15,7 @@ from typing import Any, TypeAlias
 import pika.data
 import pika.spec
 
-from contract.crop import Message
+from maskgate.protocol.crop import Message
 
 #: Who takes a delivery: its tag, whether it was held before, the message.
 Taker: TypeAlias = Callable[[int, bool, Message], None]
@@ -42,7 +43,13 @@ class DeliveryFrames:
     ``consumers`` maps a consumer tag to whoever takes its deliveries; a tag must be there before its first delivery can come.
     """
 
-    def __init__(self, channel: int, poll_bytes: int, to_pika: Callable[[bytes], None], woken: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        channel: int,
+        poll_bytes: int,
+        to_pika: Callable[[bytes], None],
+        woken: Callable[[], None],
+    ) -> None:
         self.consumers: dict[bytes, Taker] = {}
         self.waiting = False  # whether whoever drives the connection waits for a delivery
         self.own_bytes = 0  # of the frames that pika does not get to see
@@ -79,7 +86,11 @@ class DeliveryFrames:
             if after > end:
                 break
             payload = at + _PAYLOAD
-            if channel != self._channel or buffer[after - 1] != _FRAME_END or not self._is_ours(kind, buffer, payload):
+            if (
+                channel != self._channel
+                or buffer[after - 1] != _FRAME_END
+                or not self._is_ours(kind, buffer, payload)
+            ):
                 self._to_pika(buffer[at:after])
             else:
                 self.own_bytes += after - at
@@ -98,7 +109,9 @@ class DeliveryFrames:
     def _is_ours(self, kind: int, buffer: bytes, at: int) -> bool:
         """Whether a frame belongs to a delivery of ours; a delivery's first frame is read here."""
         if kind != _METHOD:
-            return self._taker is not None and (kind == _BODY if self._wanted >= 0 else kind == _HEADER)
+            return self._taker is not None and (
+                kind == _BODY if self._wanted >= 0 else kind == _HEADER
+            )
         if buffer[at : at + 4] != _DELIVER or self._taker is not None:
             return False
         tag_end = at + 5 + buffer[at + 4]
@@ -110,7 +123,9 @@ class DeliveryFrames:
 
     def _read_header(self, buffer: bytes, at: int, end: int) -> None:
         _, _, self._wanted, flags = _CONTENT.unpack_from(buffer, at)
-        properties = _crop_properties(buffer, at + _CONTENT.size, end) if flags == _CROP_FLAGS else None
+        properties = (
+            _crop_properties(buffer, at + _CONTENT.size, end) if flags == _CROP_FLAGS else None
+        )
         if properties is None:
             other = pika.spec.BasicProperties().decode(buffer[at + _CONTENT.size - 2 : end])
             properties = (other.content_type, other.type, other.message_id, other.headers or {})
@@ -123,11 +138,17 @@ class DeliveryFrames:
         content_type, kind, message_id, headers = self._properties
         body = parts[0] if len(parts) == 1 else b"".join(parts)
         self._taker, self._wanted, self._body = None, -1, []
-        taker(self._tag, bool(self._redelivered), Message(body, content_type, kind, message_id, headers))
+        taker(
+            self._tag,
+            bool(self._redelivered),
+            Message(body, content_type, kind, message_id, headers),
+        )
         return True
 
 
-def _crop_properties(buffer: bytes, at: int, end: int) -> tuple[object, object, object, dict[str, object]] | None:
+def _crop_properties(
+    buffer: bytes, at: int, end: int
+) -> tuple[object, object, object, dict[str, object]] | None:
     """Content type, type, message id and headers, from behind the flags; None where pika's decoder has to look."""
     try:
         start = at + 1
@@ -162,13 +183,17 @@ def _crop_properties(buffer: bytes, at: int, end: int) -> tuple[object, object, 
         return None
 
 
-def attach(connection: Any, channel: int) -> DeliveryFrames | None:  # noqa: ANN401  (pika has no types)
+def attach(connection: Any, channel: int) -> DeliveryFrames | None:
     """Put :class:`DeliveryFrames` before the reader of an open ``pika.BlockingConnection``; None if this pika can't be hung on to."""
     try:
-        inner = connection._impl  # noqa: SLF001  (see above)
-        to_pika, buffered, transport = inner._on_data_available, inner._frame_buffer, inner._transport  # noqa: SLF001
-        dispatch, poll_bytes = connection._request_channel_dispatch, transport._MAX_CONSUME_BYTES  # noqa: SLF001
-        numbers = (transport._MAX_RECV_BYTES, poll_bytes, inner.bytes_received)  # noqa: SLF001
+        inner = connection._impl
+        to_pika, buffered, transport = (
+            inner._on_data_available,
+            inner._frame_buffer,
+            inner._transport,
+        )
+        dispatch, poll_bytes = connection._request_channel_dispatch, transport._MAX_CONSUME_BYTES
+        numbers = (transport._MAX_RECV_BYTES, poll_bytes, inner.bytes_received)
     except AttributeError:
         return None
     if buffered or not all(isinstance(number, int) for number in numbers):
@@ -181,6 +206,6 @@ def attach(connection: Any, channel: int) -> DeliveryFrames | None:  # noqa: ANN
         frames.received(data)
         inner.bytes_received += frames.own_bytes - before  # what pika's heartbeats go by
 
-    inner._on_data_available = received  # noqa: SLF001
-    transport._MAX_RECV_BYTES = _READ_BYTES  # noqa: SLF001
+    inner._on_data_available = received
+    transport._MAX_RECV_BYTES = _READ_BYTES
     return frames

@@ -10,7 +10,7 @@ from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from contract.errors import ConfigurationError
+from maskgate.protocol.errors import ConfigurationError
 
 _ASK_TIMEOUT_S = 2.0
 
@@ -56,8 +56,16 @@ def serving(host: str, port: int, health: Health, registry: CollectorRegistry) -
             if self.path == "/metrics":
                 self._answer(200, generate_latest(registry), CONTENT_TYPE_LATEST)
             elif self.path in ("/healthz", "/readyz"):
-                wrong = health.complaints() if self.path == "/readyz" else ["the loop stands still"] * health.stalled()
-                self._answer(503 if wrong else 200, ("\n".join(wrong) or "ok").encode() + b"\n", "text/plain; charset=utf-8")
+                wrong = (
+                    health.complaints()
+                    if self.path == "/readyz"
+                    else ["the loop stands still"] * health.stalled()
+                )
+                self._answer(
+                    503 if wrong else 200,
+                    ("\n".join(wrong) or "ok").encode() + b"\n",
+                    "text/plain; charset=utf-8",
+                )
             else:
                 self._answer(404, b"/metrics /healthz /readyz\n", "text/plain; charset=utf-8")
 
@@ -68,7 +76,7 @@ def serving(host: str, port: int, health: Health, registry: CollectorRegistry) -
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: Any) -> None:  # noqa: ANN401  (the base class's signature)
+        def log_message(self, *_: Any) -> None:
             """A probe every few seconds is no news."""
 
     try:

@@ -6,12 +6,12 @@ from itertools import groupby
 
 import structlog
 
-from contract.backoff import Backoff
-from contract.clock import Clock
-from contract.errors import BrokerError, StoreError
-from contract.queue import CropIntake, Delivery
-from contract.stop import Stop
-from contract.verdict import Outcome
+from maskgate.protocol.errors import BrokerError, StoreError
+from maskgate.protocol.queue import CropIntake, Delivery
+from maskgate.protocol.verdict import Outcome
+from maskgate.runtime.backoff import Backoff
+from maskgate.runtime.clock import Clock
+from maskgate.runtime.stop import Stop
 from worker.audit import report, slices
 from worker.classify import MaskModel, classify
 from worker.health import Health
@@ -95,9 +95,14 @@ class Worker:
     def _work(self, batch: Sequence[Delivery]) -> bool:
         """Classify, write and settle; False if a stop was requested while it could not be written."""
         # Ages are judged by Redis's clock, the one that the verdicts' expiry goes by.
-        now_ms, skew_ms = self._redis_clock.now_ms(), self._max_skew_ms + self._redis_clock.uncertain_ms
+        now_ms, skew_ms = (
+            self._redis_clock.now_ms(),
+            self._max_skew_ms + self._redis_clock.uncertain_ms,
+        )
         with self._muted:
-            classified = classify(batch, self._model, now_ms=now_ms, max_age_ms=self._max_age_ms, max_skew_ms=skew_ms)
+            classified = classify(
+                batch, self._model, now_ms=now_ms, max_age_ms=self._max_age_ms, max_skew_ms=skew_ms
+            )
         started_s = time.perf_counter()
         backoff = Backoff()
         while not self._try_store(lambda: self._store.write(classified.ends, self._intake.read)):
@@ -107,11 +112,20 @@ class Worker:
             if time.monotonic() >= self._next_report_s:
                 self._report()
             self._intake.keep_alive(backoff.next_s())
-        self._stats.batch(classified, write_s=time.perf_counter() - started_s, now_ms=self._redis_clock.now_ms())
-        self._intake.settle(batch, {end.tag for end in classified.ends if end.outcome is Outcome.UNREADABLE})
+        self._stats.batch(
+            classified, write_s=time.perf_counter() - started_s, now_ms=self._redis_clock.now_ms()
+        )
+        self._intake.settle(
+            batch, {end.tag for end in classified.ends if end.outcome is Outcome.UNREADABLE}
+        )
         for end in classified.ends:
             if end.outcome is Outcome.UNREADABLE:
-                log.debug("crop.unreadable", crop_id=end.crop_id, camera_id=end.camera_id, reason=end.reason)
+                log.debug(
+                    "crop.unreadable",
+                    crop_id=end.crop_id,
+                    camera_id=end.camera_id,
+                    reason=end.reason,
+                )
         return True
 
     def _beat(self) -> None:
@@ -158,7 +172,9 @@ class Worker:
 
     def _report(self, **extra: object) -> None:
         self._next_report_s = time.monotonic() + self._report_interval_s
-        log.info("worker.interval", **self._stats.line(), ready=not self._health.complaints(), **extra)
+        log.info(
+            "worker.interval", **self._stats.line(), ready=not self._health.complaints(), **extra
+        )
         try:
             counts = self._store.audit_counts()
         except StoreError:
@@ -170,7 +186,12 @@ class Worker:
         by_slice = {name: report(counts, name).fields() for name in slices(counts)}
         log.info("audit.report", model=self._model.card.name, **audit.fields(), slices=by_slice)
         if audit.below_target:
-            log.warning("audit.below_target", model=self._model.card.name, measures=audit.below_target, **audit.fields())
+            log.warning(
+                "audit.below_target",
+                model=self._model.card.name,
+                measures=audit.below_target,
+                **audit.fields(),
+            )
 
 
 def _parts(batch: Sequence[Delivery]) -> Iterator[list[Delivery]]:

@@ -21,6 +21,11 @@ class MutedStderr:
         if self._real >= 0:
             os.dup2(self._nowhere, _STDERR)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self._real >= 0:
             os.dup2(self._real, _STDERR)

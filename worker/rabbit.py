@@ -8,12 +8,12 @@ from typing import Any
 
 import pika
 
-from contract.broker import trouble
-from contract.crop import Message
-from contract.errors import BrokerError
-from contract.queue import Delivery
-from contract.slow_start import SlowStart
-from contract.topology import AUDIT_QUEUE, LIVE_QUEUE
+from maskgate.protocol.crop import Message
+from maskgate.protocol.errors import BrokerError
+from maskgate.protocol.queue import Delivery
+from maskgate.protocol.topology import AUDIT_QUEUE, LIVE_QUEUE
+from maskgate.runtime.broker import trouble
+from maskgate.runtime.slow_start import SlowStart
 from worker.delivery_frames import DeliveryFrames, attach
 
 
@@ -29,7 +29,7 @@ class _Consumer:
 
 
 class RabbitIntake:
-    """See :class:`contract.queue.CropIntake`."""
+    """See :class:`maskgate.protocol.queue.CropIntake`."""
 
     def __init__(self, parameters: pika.connection.Parameters, *, prefetch: int) -> None:
         self._parameters = parameters
@@ -48,20 +48,23 @@ class RabbitIntake:
         return self._consumers[False].slow_start.window if self._consumers else 0
 
     def connect(self) -> None:
-        """See :class:`contract.queue.CropIntake`."""
+        """See :class:`maskgate.protocol.queue.CropIntake`."""
         self.close()
         with _broker_errors():
             self._connection = pika.BlockingConnection(self._parameters)
             self._channel = self._connection.channel()
             self._channel.add_on_cancel_callback(self._on_cancel)
             self._frames = attach(self._connection, self._channel.channel_number)
-            self._consumers = {audit: _Consumer(queue, SlowStart(self._prefetch)) for audit, queue in _QUEUES.items()}
+            self._consumers = {
+                audit: _Consumer(queue, SlowStart(self._prefetch))
+                for audit, queue in _QUEUES.items()
+            }
             for audit, consumer in self._consumers.items():
                 self._channel.queue_declare(consumer.queue, passive=True)
                 self._consume(consumer, audit=audit)
 
     def receive(self, limit: int, timeout_s: float) -> list[Delivery]:
-        """See :class:`contract.queue.CropIntake`."""
+        """See :class:`maskgate.protocol.queue.CropIntake`."""
         before = -1
         # One poll reads at most 100 KiB: poll until the batch is full or nothing more is there.
         while before < len(self._arrived) < limit:
@@ -72,13 +75,17 @@ class RabbitIntake:
         return [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]
 
     def read(self) -> None:
-        """See :class:`contract.queue.CropIntake`."""
+        """See :class:`maskgate.protocol.queue.CropIntake`."""
         self._poll(0)
 
     def settle(self, batch: Sequence[Delivery], rejected: Collection[int]) -> None:
-        """See :class:`contract.queue.CropIntake`."""
+        """See :class:`maskgate.protocol.queue.CropIntake`."""
         with _broker_errors():
-            grown = [audit for audit, own in self._consumers.items() if own.slow_start.grow(own.held, own.redelivered)]
+            grown = [
+                audit
+                for audit, own in self._consumers.items()
+                if own.slow_start.grow(own.held, own.redelivered)
+            ]
             for audit in grown:
                 # Its window is full of what we have not settled, so no delivery can cross the cancellation.
                 self._channel.basic_cancel(self._consumers[audit].tag)
@@ -94,12 +101,12 @@ class RabbitIntake:
                 self._consume(self._consumers[audit], audit=audit)
 
     def keep_alive(self, duration_s: float) -> None:
-        """See :class:`contract.queue.CropIntake`."""
+        """See :class:`maskgate.protocol.queue.CropIntake`."""
         # Deliveries that still arrive wait here; the windows bound them.
         self._poll(duration_s)
 
     def close(self) -> None:
-        """See :class:`contract.queue.CropIntake`."""
+        """See :class:`maskgate.protocol.queue.CropIntake`."""
         connection, self._connection = self._connection, None
         self._cancelled = None
         if connection is not None and connection.is_open:
@@ -120,8 +127,14 @@ class RabbitIntake:
             consumer.redelivered += redelivered
             self._arrived.append(Delivery(tag, message, audit, redelivered))
 
-        def by_pika(_channel: object, method: Any, properties: Any, body: bytes) -> None:  # noqa: ANN401  (pika has no types)
-            message = Message(body, properties.content_type, properties.type, properties.message_id, properties.headers or {})
+        def by_pika(_channel: object, method: Any, properties: Any, body: bytes) -> None:
+            message = Message(
+                body,
+                properties.content_type,
+                properties.type,
+                properties.message_id,
+                properties.headers or {},
+            )
             arrived(method.delivery_tag, method.redelivered, message)
 
         self._consumed += 1
@@ -150,7 +163,7 @@ class RabbitIntake:
                 msg = "the broker closed the channel"
                 raise BrokerError(msg)
 
-    def _on_cancel(self, method_frame: Any) -> None:  # noqa: ANN401  (pika has no types)
+    def _on_cancel(self, method_frame: Any) -> None:
         tag = method_frame.method.consumer_tag
         self._cancelled = next((c.queue for c in self._consumers.values() if c.tag == tag), "?")
 
@@ -164,5 +177,5 @@ def _broker_errors() -> Iterator[None]:
         yield
     except BrokerError:
         raise
-    except Exception as error:  # noqa: BLE001  (a header out of range raises whatever Python does, inside pika's decoder)
+    except Exception as error:  # noqa: BLE001  (a bad header raises whatever Python does, inside pika's decoder)
         raise BrokerError(trouble(error)) from None

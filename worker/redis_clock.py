@@ -4,7 +4,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
-from contract.clock import Clock
+from maskgate.runtime.clock import Clock
 
 _REMEMBERED = 8
 #: Two readings that contradict each other by more than this: a clock was set.
@@ -50,7 +50,11 @@ class RedisClock:
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch by Redis's clock; before its first answer by this machine's."""
-        return round(time.monotonic() * 1000 + self._best.offset_ms) if self._readings else self._fallback()
+        return (
+            round(time.monotonic() * 1000 + self._best.offset_ms)
+            if self._readings
+            else self._fallback()
+        )
 
     @property
     def uncertain_ms(self) -> int:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from contract.settings import BrokerSettings, RedisSettings
+from maskgate.runtime.settings import BrokerSettings, RedisSettings
 
 SHIPPED_MODEL = Path(__file__).parent.parent / "deploy" / "model" / "mask.onnx"
 
@@ -13,18 +13,41 @@ class WorkerSettings(BrokerSettings, RedisSettings):
     """One worker process. All workers of a site are told the same."""
 
     model_path: Path = Field(SHIPPED_MODEL, description="the ONNX file to serve")
-    model_sha256: str | None = Field(None, pattern=r"^[0-9a-fA-F]{64}$", description="refuse any other file than this")
-    verdict_ttl_ms: int = Field(3000, ge=100, le=600_000, description="how long a verdict stands after its crop was captured")
-    max_age_ms: int | None = Field(None, ge=1, description="crops older than this are expired undecoded (default: half of VERDICT_TTL_MS)")
-    max_skew_ms: int = Field(250, ge=0, le=60_000, description="how far ahead of Redis's clock a crop may be stamped")
+    model_sha256: str | None = Field(
+        None, pattern=r"^[0-9a-fA-F]{64}$", description="refuse any other file than this"
+    )
+    verdict_ttl_ms: int = Field(
+        3000,
+        ge=100,
+        le=600_000,
+        description="how long a verdict stands after its crop was captured",
+    )
+    max_age_ms: int | None = Field(
+        None,
+        ge=1,
+        description="crops older than this are expired undecoded (default: half of VERDICT_TTL_MS)",
+    )
+    max_skew_ms: int = Field(
+        250, ge=0, le=60_000, description="how far ahead of Redis's clock a crop may be stamped"
+    )
     max_batch: int = Field(64, ge=1, le=1024, description="crops classified at once, at most")
     prefetch: int = Field(256, ge=1, le=65_535, description="crops held at once, at most")
-    history_length: int = Field(10_000, ge=1, description="entries kept of a camera's history, about")
-    redis_timeout_s: float = Field(1.0, gt=0, le=60, description="how long Redis may take to answer")
-    metrics_port: int = Field(0, ge=0, le=65_535, description="serve /metrics, /healthz and /readyz there; 0: don't")
+    history_length: int = Field(
+        10_000, ge=1, description="entries kept of a camera's history, about"
+    )
+    redis_timeout_s: float = Field(
+        1.0, gt=0, le=60, description="how long Redis may take to answer"
+    )
+    metrics_port: int = Field(
+        0, ge=0, le=65_535, description="serve /metrics, /healthz and /readyz there; 0: don't"
+    )
     metrics_host: str = Field("127.0.0.1", description="the address to serve them on")
-    stalled_after_s: float = Field(30.0, gt=0, description="a loop that has not turned for so long is not ready")
-    report_interval_s: float = Field(10.0, gt=0, description="time between two log lines of what was done")
+    stalled_after_s: float = Field(
+        30.0, gt=0, description="a loop that has not turned for so long is not ready"
+    )
+    report_interval_s: float = Field(
+        10.0, gt=0, description="time between two log lines of what was done"
+    )
 
     @property
     def crop_max_age_ms(self) -> int:

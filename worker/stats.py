@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from contract.verdict import Outcome
+from maskgate.protocol.verdict import Outcome
 from worker.classify import Classified
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0)
@@ -23,15 +23,32 @@ class Stats:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._crops = Counter("maskgate_crops", "Crops by how they ended", ["queue", "outcome", "reason"], registry=self.registry)
-        self._batch = Histogram("maskgate_batch_size", "Crops a batch", buckets=_SIZES, registry=self.registry)
-        self._stage = Histogram(
-            "maskgate_stage_seconds", "Time a batch spent in a stage", ["stage"], buckets=_SECONDS, registry=self.registry
+        self._crops = Counter(
+            "maskgate_crops",
+            "Crops by how they ended",
+            ["queue", "outcome", "reason"],
+            registry=self.registry,
         )
-        self._latency = ManyAtOnce("maskgate_latency_seconds", "From capture to verdict written", _SECONDS)
+        self._batch = Histogram(
+            "maskgate_batch_size", "Crops a batch", buckets=_SIZES, registry=self.registry
+        )
+        self._stage = Histogram(
+            "maskgate_stage_seconds",
+            "Time a batch spent in a stage",
+            ["stage"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._latency = ManyAtOnce(
+            "maskgate_latency_seconds", "From capture to verdict written", _SECONDS
+        )
         self.registry.register(self._latency)
-        self.connected = Gauge("maskgate_connected", "1 while connected", ["to"], registry=self.registry)
-        self.retries = Counter("maskgate_retries", "Attempts that failed", ["to"], registry=self.registry)
+        self.connected = Gauge(
+            "maskgate_connected", "1 while connected", ["to"], registry=self.registry
+        )
+        self.retries = Counter(
+            "maskgate_retries", "Attempts that failed", ["to"], registry=self.registry
+        )
         for to in ("broker", "redis"):
             self.connected.labels(to).set(0)
             self.retries.labels(to)
@@ -42,14 +59,20 @@ class Stats:
         ends = classified.ends
         self._sizes.append(len(ends))
         self._batch.observe(len(ends))
-        for stage, seconds in zip(STAGES, (classified.decode_s, classified.infer_s, write_s), strict=True):
+        for stage, seconds in zip(
+            STAGES, (classified.decode_s, classified.infer_s, write_s), strict=True
+        ):
             self._stages[stage].append(seconds * 1000)
             self._stage.labels(stage).observe(seconds)
         counts = Tally((end.audit, end.outcome, end.reason) for end in ends)
         for (audit, outcome, reason), n in counts.items():
-            self._crops.labels("audit" if audit else "live", outcome.value, reason.value if reason else "").inc(n)
+            self._crops.labels(
+                "audit" if audit else "live", outcome.value, reason.value if reason else ""
+            ).inc(n)
             self._outcomes[outcome] += n
-        captured_ms = [end.captured_at_ms or 0 for end in ends if end.p_mask is not None and not end.audit]
+        captured_ms = [
+            end.captured_at_ms or 0 for end in ends if end.p_mask is not None and not end.audit
+        ]
         if captured_ms:
             latencies_ms = np.maximum(now_ms - np.asarray(captured_ms, np.float64), 0)
             self._latencies_ms.append(latencies_ms)
@@ -67,7 +90,9 @@ class Stats:
             "batch_mean": round(crops / len(self._sizes), 1) if self._sizes else 0.0,
             "batch_max": max(self._sizes, default=0),
             **{outcome.value: self._outcomes[outcome] for outcome in Outcome},
-            **_percentiles("latency_ms", np.concatenate(self._latencies_ms) if self._latencies_ms else ()),
+            **_percentiles(
+                "latency_ms", np.concatenate(self._latencies_ms) if self._latencies_ms else ()
+            ),
         }
         for stage in STAGES:
             fields |= _percentiles(f"{stage}_ms", self._stages[stage])
@@ -93,7 +118,9 @@ class ManyAtOnce(Collector):
 
     def observe(self, values: npt.NDArray[np.float64]) -> None:
         """Count values, of shape (n,)."""
-        self._counts += np.bincount(np.searchsorted(self._up_to, values), minlength=len(self._counts))
+        self._counts += np.bincount(
+            np.searchsorted(self._up_to, values), minlength=len(self._counts)
+        )
         self._sum += float(values.sum())
 
     def collect(self) -> Iterator[HistogramMetricFamily]:

@@ -13,9 +13,18 @@ from redis import Redis
 from redis.connection import ConnectionInterface
 from redis.exceptions import DataError, NoScriptError, RedisError, ResponseError
 
-from contract.errors import StoreError
-from contract.tls_trouble import told
-from contract.verdict import ALIVE_KEY, NO_CAMERA, Outcome, audit_key, audit_seen_key, history_key, track_key, verdict_key
+from maskgate.protocol.errors import StoreError
+from maskgate.protocol.verdict import (
+    ALIVE_KEY,
+    NO_CAMERA,
+    Outcome,
+    audit_key,
+    audit_seen_key,
+    history_key,
+    track_key,
+    verdict_key,
+)
+from maskgate.runtime.tls_trouble import told
 from worker.classify import End
 from worker.redis_clock import ClockReading
 
@@ -57,15 +66,22 @@ class VerdictStore(Protocol):
 class RedisVerdictStore:
     """Verdicts in Redis or Valkey."""
 
-    def __init__(self, client: Redis, *, model: str, ttl_ms: int, max_skew_ms: int, history_length: int) -> None:
+    def __init__(
+        self, client: Redis, *, model: str, ttl_ms: int, max_skew_ms: int, history_length: int
+    ) -> None:
         self._client = client
         self._model = model
         self._fixed = (ttl_ms, max_skew_ms, history_length, HISTORY_TTL_MS, model)
         here = Path(__file__).parent
         ours = (here / "ours.lua").read_bytes()
-        self._scripts = {name: ours + (here / f"{name}.lua").read_bytes() for name in ("verdicts", "audit")}
+        self._scripts = {
+            name: ours + (here / f"{name}.lua").read_bytes() for name in ("verdicts", "audit")
+        }
         # Redis names a script by its SHA-1.
-        self._names = {name: hashlib.sha1(script, usedforsecurity=False).hexdigest() for name, script in self._scripts.items()}
+        self._names = {
+            name: hashlib.sha1(script, usedforsecurity=False).hexdigest()
+            for name, script in self._scripts.items()
+        }
 
     def write(self, ends: Sequence[End], meanwhile: Callable[[], None] = lambda: None) -> None:
         """See :class:`VerdictStore`."""
@@ -91,14 +107,20 @@ class RedisVerdictStore:
     def audit_counts(self) -> dict[str, int]:
         """See :class:`VerdictStore`."""
         with _store_errors():
-            return {str(cell): int(count) for cell, count in self._client.hgetall(audit_key(self._model)).items()}
+            return {
+                str(cell): int(count)
+                for cell, count in self._client.hgetall(audit_key(self._model)).items()
+            }
 
     def _run(self, calls: Sequence[_Call], meanwhile: Callable[[], None]) -> None:
         """All calls in one round trip: a pipeline that can do something else while Redis works."""
         pool = self._client.connection_pool
         connection = pool.get_connection()
         try:
-            commands = [("EVALSHA", self._names[name], len(keys), *keys, *arguments) for name, keys, arguments in calls]
+            commands = [
+                ("EVALSHA", self._names[name], len(keys), *keys, *arguments)
+                for name, keys, arguments in calls
+            ]
             connection.send_packed_command(connection.pack_commands(commands))  # type: ignore[no-untyped-call]
             try:
                 meanwhile()
@@ -143,7 +165,12 @@ class RedisVerdictStore:
         if samples:
             arguments: list[object] = [AUDIT_IDS_REMEMBERED]
             for end in samples:
-                arguments += [end.crop_id or "", end.label.value if end.label else "", end.outcome.value, end.slice or ""]
+                arguments += [
+                    end.crop_id or "",
+                    end.label.value if end.label else "",
+                    end.outcome.value,
+                    end.slice or "",
+                ]
             yield "audit", [audit_key(self._model), audit_seen_key(self._model)], arguments
 
 

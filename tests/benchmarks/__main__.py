@@ -12,7 +12,16 @@ from pathlib import Path
 
 import structlog
 
-from tests.benchmarks import capacity, doors, latency, networks, producing, scale, shipped, throughput
+from tests.benchmarks import (
+    capacity,
+    doors,
+    latency,
+    networks,
+    producing,
+    scale,
+    shipped,
+    throughput,
+)
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import Results
 from tests.benchmarks.guard import guard
@@ -39,21 +48,38 @@ _QUICK = ("everybody", "producer", "latency")
 
 def main(argv: list[str]) -> int:
     """The command line; returns an exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.split("\n")[0])
-    parser.add_argument("--quick", action="store_true", help=f"under three minutes: {', '.join(_QUICK)}")
-    parser.add_argument("--guard", action="store_true", help="what CI runs: exit 1 if something became much slower")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help=f"under three minutes: {', '.join(_QUICK)}"
+    )
+    parser.add_argument(
+        "--guard", action="store_true", help="what CI runs: exit 1 if something became much slower"
+    )
     parser.add_argument("--only", nargs="+", choices=list(_ALL), help="just these")
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
-    parser.add_argument("--worker-python", default=sys.executable, help="the interpreter that maskgate's worker runs in")
+    parser.add_argument(
+        "--worker-python",
+        default=sys.executable,
+        help="the interpreter that maskgate's worker runs in",
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="default: %(default)s")
     arguments = parser.parse_args(argv)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     begun_s = time.monotonic()
     with stand() as place:
-        results, quick = Results(arguments.rounds, machine(place)), arguments.quick or arguments.guard
+        results, quick = (
+            Results(arguments.rounds, machine(place)),
+            arguments.quick or arguments.guard,
+        )
         bench = Bench(place, results, quick, arguments.worker_python)
-        wanted = ("guard",) if arguments.guard else arguments.only or (_QUICK if arguments.quick else tuple(_ALL))
+        wanted = (
+            ("guard",)
+            if arguments.guard
+            else arguments.only or (_QUICK if arguments.quick else tuple(_ALL))
+        )
         for name in wanted:
             (guard if name == "guard" else _ALL[name])(bench)
             write(bench.results, arguments.out)  # what there is so far

@@ -12,11 +12,13 @@ _PREFETCH, _ACK_EVERY = 256, 64
 
 def main(queue: str, count: int) -> float:
     """Messages a second of so many that are waiting."""
-    channel = pika.BlockingConnection(pika.URLParameters(os.environ["MASKGATE_BROKER_URL"])).channel()
+    channel = pika.BlockingConnection(
+        pika.URLParameters(os.environ["MASKGATE_BROKER_URL"])
+    ).channel()
     channel.basic_qos(prefetch_count=_PREFETCH)
     got, begun_s = 0, time.perf_counter()
 
-    def callback(channel: Any, method: Any, _properties: object, _body: bytes) -> None:  # noqa: ANN401  (pika has no types)
+    def callback(channel: Any, method: Any, _properties: object, _body: bytes) -> None:
         nonlocal got
         got += 1
         if got % _ACK_EVERY == 0 or got == count:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from contract.crop import Message
+from maskgate.protocol.crop import Message
 from tests.benchmarks.drain import Drained, drain, processor_s
 from tests.benchmarks.figures import Results
 from tests.benchmarks.stand import THUMBNAIL_MODEL, Stand
@@ -17,7 +17,17 @@ from tests.servers.processes import ROOT
 #: The peers' commands, as their documentation starts one worker: arguments of Python.
 PEERS: Mapping[str, Sequence[str]] = {
     "naive_pika": ("-m", "tests.benchmarks.peers.naive_pika"),
-    "celery": ("-m", "celery", "-A", "tests.benchmarks.peers.celery_app", "worker", "--concurrency", "1", "--loglevel", "warning"),
+    "celery": (
+        "-m",
+        "celery",
+        "-A",
+        "tests.benchmarks.peers.celery_app",
+        "worker",
+        "--concurrency",
+        "1",
+        "--loglevel",
+        "warning",
+    ),
     "dramatiq": ("-m", "dramatiq", "tests.benchmarks.peers.dramatiq_app", "--processes", "1"),
     "faststream": ("-m", "faststream", "run", "tests.benchmarks.peers.faststream_app:app"),
 }
@@ -58,7 +68,13 @@ class Bench:
         """What ``python …`` printed."""
         command = [sys.executable, *arguments]
         return subprocess.run(
-            command, cwd=ROOT, env={**os.environ, **self.environment}, stdout=subprocess.PIPE, text=True, check=True, timeout=600
+            command,
+            cwd=ROOT,
+            env={**os.environ, **self.environment},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            timeout=600,
         ).stdout
 
     def worker(self, *options: str) -> list[str]:

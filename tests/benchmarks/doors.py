@@ -8,11 +8,11 @@ from typing import Any
 
 from redis import Redis
 
-from contract.clock import now_ms
-from contract.crop import new_crop_id
-from contract.store import connect
-from contract.verdict import Outcome, history_key, verdict_key
-from gate.client import Gate
+from maskgate.gate.client import Gate
+from maskgate.protocol.crop import new_crop_id
+from maskgate.protocol.verdict import Outcome, history_key, verdict_key
+from maskgate.runtime.clock import now_ms
+from maskgate.runtime.store import connect
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import alternately
 from worker.classify import End
@@ -29,7 +29,9 @@ def gates(bench: Bench) -> None:
     bench.stand.clear()
     url = bench.stand.redis.url
     with connect(url, None, name="bench", timeout_s=5) as client, Gate(url, timeout_s=5) as gate:
-        store = RedisVerdictStore(client, model="m", ttl_ms=_TTL_MS, max_skew_ms=250, history_length=1000)
+        store = RedisVerdictStore(
+            client, model="m", ttl_ms=_TTL_MS, max_skew_ms=250, history_length=1000
+        )
         _write(store)
         reads = alternately(
             bench.rounds,
@@ -40,7 +42,9 @@ def gates(bench: Bench) -> None:
             },
             bench.tell,
         )
-        bench.results.table("Gate: one door reading", "reads/s", reads, reference="redis-py's hgetall")
+        bench.results.table(
+            "Gate: one door reading", "reads/s", reads, reference="redis-py's hgetall"
+        )
         wakes = alternately(
             bench.rounds,
             {
@@ -50,17 +54,19 @@ def gates(bench: Bench) -> None:
             bench.tell,
         )
         note = "from before the verdict is written until the waiting thread has it; median of 200 a round"
-        bench.results.table("Gate: wake-up", "ms", wakes, reference="redis-py's subscription", note=note)
+        bench.results.table(
+            "Gate: wake-up", "ms", wakes, reference="redis-py's subscription", note=note
+        )
 
 
 def _write(store: RedisVerdictStore) -> str:
     crop_id = new_crop_id()
-    end = End(1, False, _CAMERA, crop_id, crop_id, Outcome.MASK, None, 0.9, now_ms())  # noqa: FBT003  (a live crop)
+    end = End(1, False, _CAMERA, crop_id, crop_id, Outcome.MASK, None, 0.9, now_ms())
     store.write([end])
     return crop_id
 
 
-def _per_s(read: Any) -> float:  # noqa: ANN401  (whatever it returns)
+def _per_s(read: Any) -> float:
     begun_s = time.perf_counter()
     for _ in range(_READS):
         read()
@@ -75,10 +81,12 @@ def _subscribed_ms(store: RedisVerdictStore, client: Redis) -> float:
 
 
 def _waiting_ms(store: RedisVerdictStore, gate: Gate) -> float:
-    return _woken_ms(store, lambda newest_ms: gate.wait(_CAMERA, timeout_s=5, newer_than_ms=newest_ms))
+    return _woken_ms(
+        store, lambda newest_ms: gate.wait(_CAMERA, timeout_s=5, newer_than_ms=newest_ms)
+    )
 
 
-def _woken_ms(store: RedisVerdictStore, wait: Any) -> float:  # noqa: ANN401  (returns once it is woken)
+def _woken_ms(store: RedisVerdictStore, wait: Any) -> float:
     took_ms: list[float] = []
     for _ in itertools.repeat(None, _WAKES):
         newest_ms, woken_s = now_ms(), [0.0]

@@ -39,7 +39,12 @@ class Drained:
 
 
 def drain(
-    stand: Stand, commands: Sequence[Sequence[str]], environment: Mapping[str, str], count: int, *, timeout_s: float = 300
+    stand: Stand,
+    commands: Sequence[Sequence[str]],
+    environment: Mapping[str, str],
+    count: int,
+    *,
+    timeout_s: float = 300,
 ) -> Drained:
     """Start consumers of a filled queue, wait for ``count`` ends in the history, and end them.
 
@@ -48,9 +53,16 @@ def drain(
     """
     with tempfile.TemporaryFile() as said, stand.redis.client() as client:
         processes = [
-            subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stdout=said, stderr=said) for command in commands
+            subprocess.Popen(
+                command, cwd=ROOT, env={**os.environ, **environment}, stdout=said, stderr=said
+            )
+            for command in commands
         ]
-        families = [[process.pid for process in processes], _pid(stand.rabbit.process), _pid(stand.redis.process)]
+        families = [
+            [process.pid for process in processes],
+            _pid(stand.rabbit.process),
+            _pid(stand.redis.process),
+        ]
         looks: list[tuple[float, ...]] = []
         deadline_s = time.monotonic() + timeout_s
         try:
@@ -59,14 +71,21 @@ def drain(
                 looks.append((time.time() * 1000, *(cpu_s for cpu_s, _ in usage), usage[0][1]))
                 if sum(int(client.xlen(key)) for key in _histories(client)) >= count:
                     break
-                if any(process.poll() is not None for process in processes) or time.monotonic() > deadline_s:
+                if (
+                    any(process.poll() is not None for process in processes)
+                    or time.monotonic() > deadline_s
+                ):
                     said.seek(0)
                     msg = f"{commands} did not get through {count} crops; said:\n{said.read()[-3000:].decode(errors='replace')}"
                     raise RuntimeError(msg)
                 time.sleep(_LOOK_EVERY_S)
         finally:
             end(processes)
-        ended = [int(name.partition("-")[0]) for key in _histories(client) for name, _ in client.xrange(key)]
+        ended = [
+            int(name.partition("-")[0])
+            for key in _histories(client)
+            for name, _ in client.xrange(key)
+        ]
     return _drained(np.sort(np.asarray(ended, np.float64)), np.asarray(looks))
 
 
@@ -93,7 +112,10 @@ def _histories(client: Redis) -> list[str]:
 def _drained(ended_ms: npt.NDArray[np.float64], looks: npt.NDArray[np.float64]) -> Drained:
     first, last = int(len(ended_ms) * _FROM), int(len(ended_ms) * _TO)
     window_ms, crops = (ended_ms[first], ended_ms[last]), last - first
-    consumer_us, broker_us, redis_us = (float(np.diff(np.interp(window_ms, looks[:, 0], looks[:, i]))[0] / crops * 1e6) for i in (1, 2, 3))
+    consumer_us, broker_us, redis_us = (
+        float(np.diff(np.interp(window_ms, looks[:, 0], looks[:, i]))[0] / crops * 1e6)
+        for i in (1, 2, 3)
+    )
     per_s = float(crops / (window_ms[1] - window_ms[0]) * 1000)
     return Drained(per_s, consumer_us, broker_us, redis_us, float(looks[:, 4].max()))
 

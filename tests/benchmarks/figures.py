@@ -37,7 +37,9 @@ def ratios(values: Sequence[float], to: Sequence[float]) -> Spread:
     return Spread.of([value / other for value, other in zip(values, to, strict=True)])
 
 
-def alternately(rounds: int, subjects: Mapping[str, Callable[[], T]], tell: Callable[[str], None]) -> dict[str, list[T]]:
+def alternately(
+    rounds: int, subjects: Mapping[str, Callable[[], T]], tell: Callable[[str], None]
+) -> dict[str, list[T]]:
     """One after the other, and all of them again, so many rounds."""
     found: dict[str, list[T]] = {name: [] for name in subjects}
     for turn in range(rounds):
@@ -80,7 +82,9 @@ class Claim:
     @property
     def holds(self) -> bool:
         """Whether the median is on the right side."""
-        return self.figure.median >= self.limit if self.at_least else self.figure.median <= self.limit
+        return (
+            self.figure.median >= self.limit if self.at_least else self.figure.median <= self.limit
+        )
 
 
 @dataclass(slots=True)
@@ -92,15 +96,36 @@ class Results:
     sections: list[Section] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
 
-    def table(self, title: str, unit: str, values: Mapping[str, Sequence[float]], *, reference: str | None = None, note: str = "") -> None:
+    def table(
+        self,
+        title: str,
+        unit: str,
+        values: Mapping[str, Sequence[float]],
+        *,
+        reference: str | None = None,
+        note: str = "",
+    ) -> None:
         """A table of what was measured alternately; with a reference, also how many times that each is."""
         rows = [
-            Row(name, Spread.of(own), ratios(own, values[reference]) if reference is not None and name != reference else None)
+            Row(
+                name,
+                Spread.of(own),
+                ratios(own, values[reference])
+                if reference is not None and name != reference
+                else None,
+            )
             for name, own in values.items()
         ]
         self.sections.append(Section(title, unit, note, rows, reference))
 
-    def claim(self, wanted: str, figure: Spread, *, at_least: float | None = None, at_most: float | None = None) -> None:
+    def claim(
+        self,
+        wanted: str,
+        figure: Spread,
+        *,
+        at_least: float | None = None,
+        at_most: float | None = None,
+    ) -> None:
         """Something that is wanted: at least or at most so much."""
         limit = at_least if at_least is not None else at_most
         if limit is None:

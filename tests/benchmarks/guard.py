@@ -5,7 +5,7 @@ The floors stand well under what was measured (docs/benchmarks), and above what 
 
 from functools import partial
 
-from contract.image import JPEG, PPM
+from maskgate.inference.image import JPEG, PPM
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import alternately, ratios
 from tests.benchmarks.producing import producers
@@ -20,7 +20,10 @@ def guard(bench: Bench) -> None:
     """Worker beside the in-process loop, producer beside one confirmation at a time."""
     for content_type, (count, floor) in _FLOORS.items():
         bench.tell(f"guard: {content_type}")
-        subjects = {"loop": partial(bench.loop, content_type, _LOOP_S), "worker": partial(_worker, bench, content_type, count)}
+        subjects = {
+            "loop": partial(bench.loop, content_type, _LOOP_S),
+            "worker": partial(_worker, bench, content_type, count),
+        }
         rates = alternately(bench.rounds, subjects, bench.tell)
         wanted = f"{content_type}: worker's rate to the in-process loop's"
         bench.results.claim(wanted, ratios(rates["worker"], rates["loop"]), at_least=floor)

@@ -9,11 +9,11 @@ from functools import partial
 
 import numpy as np
 
-from contract.broker import parameters
-from contract.crop import to_message
-from contract.image import JPEG
-from contract.stop import Stop
-from contract.topology import LIVE_EXCHANGE, LIVE_KEY, LIVE_QUEUE
+from maskgate.inference.image import JPEG
+from maskgate.protocol.crop import to_message
+from maskgate.protocol.topology import LIVE_EXCHANGE, LIVE_KEY, LIVE_QUEUE
+from maskgate.runtime.broker import parameters
+from maskgate.runtime.stop import Stop
 from producer.rabbit import RabbitOutlet
 from tests.benchmarks.bench import PEERS, Bench
 from tests.benchmarks.drain import busy_ticks, end
@@ -39,24 +39,45 @@ def latencies(bench: Bench) -> None:
     if bench.quick:  # too few for a tail
         _at(bench, "20 crops/s", {SHIPPED: 20, NAIVE: 20}, 2, {"p50": 1.25})
         return
-    _at(bench, "20 crops/s", {SHIPPED: 20, NAIVE: 20, NAIVE_QUORUM: 20}, 30, {"p50": 1.25, "p99": 1.25})
+    _at(
+        bench,
+        "20 crops/s",
+        {SHIPPED: 20, NAIVE: 20, NAIVE_QUORUM: 20},
+        30,
+        {"p50": 1.25, "p99": 1.25},
+    )
     _at(bench, "500 crops/s", {SHIPPED: 500, NAIVE: 500}, 8, {"p99": 1.0})
-    capacities = {SHIPPED: bench.shipped(JPEG, 8000).per_s, NAIVE: bench.peer(NAIVE, JPEG, 1500).per_s}
+    capacities = {
+        SHIPPED: bench.shipped(JPEG, 8000).per_s,
+        NAIVE: bench.peer(NAIVE, JPEG, 1500).per_s,
+    }
     half = {name: rate / 2 for name, rate in capacities.items()}
     told = ", ".join(f"{name} {rate:.0f}/s" for name, rate in half.items())
     found = _at(bench, f"half of what each can do ({told})", half, 8, {})
-    bench.results.claim("half of its capacity: worker's p99, ms", Spread.of([one["p99"] for one in found[SHIPPED]]), at_most=25)
+    bench.results.claim(
+        "half of its capacity: worker's p99, ms",
+        Spread.of([one["p99"] for one in found[SHIPPED]]),
+        at_most=25,
+    )
 
 
-def _at(bench: Bench, what: str, rates: dict[str, float], seconds: float, at_most: dict[str, float]) -> dict[str, list[dict[str, float]]]:
+def _at(
+    bench: Bench, what: str, rates: dict[str, float], seconds: float, at_most: dict[str, float]
+) -> dict[str, list[dict[str, float]]]:
     bench.tell(f"latency at {what}")
-    found = alternately(bench.rounds, {name: partial(_round, bench, name, rate, seconds) for name, rate in rates.items()}, bench.tell)
+    found = alternately(
+        bench.rounds,
+        {name: partial(_round, bench, name, rate, seconds) for name, rate in rates.items()},
+        bench.tell,
+    )
     for percentile in _PERCENTILES:
         values = {name: [one[percentile] for one in own] for name, own in found.items()}
         bench.results.table(f"Latency at {what}: {percentile}", "ms", values, reference=NAIVE)
         if percentile in at_most:
             wanted = f"{what}: worker's {percentile} to naive pika's"
-            bench.results.claim(wanted, ratios(values[SHIPPED], values[NAIVE]), at_most=at_most[percentile])
+            bench.results.claim(
+                wanted, ratios(values[SHIPPED], values[NAIVE]), at_most=at_most[percentile]
+            )
     shares = {name: [one[_BUSY] for one in own] for name, own in found.items()}
     note = "publisher, broker, consumer, Redis and reader together"
     bench.results.table(f"Latency at {what}: how busy all cores were", "%", shares, note=note)
@@ -74,7 +95,10 @@ def _round(bench: Bench, who: str, per_s: float, seconds: float) -> dict[str, fl
     }[who]
     _route(bench, _QUEUES[who])
     reading = subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.reader", str(_CAMERAS)], cwd=ROOT, env=environment, stdout=subprocess.PIPE
+        [sys.executable, "-m", "tests.benchmarks.reader", str(_CAMERAS)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
     )
     with (bench.stand.rabbit.folder / "latency.log").open("wb") as log:
         working = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
@@ -85,7 +109,13 @@ def _round(bench: Bench, who: str, per_s: float, seconds: float) -> dict[str, fl
         published_ns, busy_percent = _publish(bench, per_s, seconds)
         with bench.stand.redis.client() as client:
             wanted = len(published_ns)
-            eventually(lambda: sum(client.xlen(f"verdicts:{{door-{i}}}") for i in range(_CAMERAS)) >= wanted, 30, f"{wanted} ends")
+            eventually(
+                lambda: (
+                    sum(client.xlen(f"verdicts:{{door-{i}}}") for i in range(_CAMERAS)) >= wanted
+                ),
+                30,
+                f"{wanted} ends",
+            )
         time.sleep(0.3)  # the reader's own block
         reading.terminate()
         seen_ns: dict[str, int] = json.loads(reading.communicate(timeout=30)[0])
@@ -93,8 +123,12 @@ def _round(bench: Bench, who: str, per_s: float, seconds: float) -> dict[str, fl
         end([working, reading])
         _route(bench, LIVE_QUEUE)
     # The first one waited until the consumer was there.
-    took_ms = [(seen_ns[crop_id] - at_ns) / 1e6 for crop_id, at_ns in list(published_ns.items())[1:]]
-    return {_BUSY: busy_percent} | {name: float(np.percentile(took_ms, q)) for name, q in _PERCENTILES.items()}
+    took_ms = [
+        (seen_ns[crop_id] - at_ns) / 1e6 for crop_id, at_ns in list(published_ns.items())[1:]
+    ]
+    return {_BUSY: busy_percent} | {
+        name: float(np.percentile(took_ms, q)) for name, q in _PERCENTILES.items()
+    }
 
 
 def _route(bench: Bench, queue: str) -> None:
@@ -102,14 +136,18 @@ def _route(bench: Bench, queue: str) -> None:
     with bench.stand.rabbit.channel() as channel:
         naive = [naive_pika.declared(channel, quorum=quorum) for quorum in (False, True)]
         for name in _QUEUES.values():
-            (channel.queue_bind if name == queue else channel.queue_unbind)(name, LIVE_EXCHANGE, LIVE_KEY)
+            (channel.queue_bind if name == queue else channel.queue_unbind)(
+                name, LIVE_EXCHANGE, LIVE_KEY
+            )
         for name in naive:
             channel.queue_purge(name)
 
 
 def _publish(bench: Bench, per_s: float, seconds: float) -> tuple[dict[str, int], float]:
     """When each crop was offered, by the monotonic clock in nanoseconds; how busy all cores were at that rate, in per cent."""
-    outlet = RabbitOutlet(parameters(bench.stand.rabbit.url, None, name="latency"), stop=Stop(), patient=True)
+    outlet = RabbitOutlet(
+        parameters(bench.stand.rabbit.url, None, name="latency"), stop=Stop(), patient=True
+    )
     outlet.wait_for_broker(10)
     source, published_ns = crops(JPEG, cameras=_CAMERAS), {}
 

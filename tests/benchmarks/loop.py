@@ -10,9 +10,9 @@ import time
 # As the worker has it.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from contract.image import decode
-from contract.model import Model
-from contract.preprocess import reduce
+from maskgate.inference.image import decode
+from maskgate.inference.model import Model
+from maskgate.inference.preprocess import reduce
 from tests.benchmarks.stand import THUMBNAIL_MODEL, bodies
 
 _BATCH = 64
@@ -23,7 +23,11 @@ def main(content_type: str, seconds: float) -> float:
     model, crops = Model.load(THUMBNAIL_MODEL), bodies(content_type)[:_BATCH]
     done, begun_s = 0, 0.0
     for warm in (False, True):
-        begun_s, until_s, done = time.perf_counter(), time.perf_counter() + (seconds if warm else 0.2), 0
+        begun_s, until_s, done = (
+            time.perf_counter(),
+            time.perf_counter() + (seconds if warm else 0.2),
+            0,
+        )
         while time.perf_counter() < until_s:
             model.p_mask([reduce(decode(body, content_type), model.card.input) for body in crops])
             done += len(crops)

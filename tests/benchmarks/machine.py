@@ -12,7 +12,18 @@ from redis import Redis
 from tests.benchmarks.stand import Stand
 from tests.servers.processes import ROOT
 
-_PACKAGES = ("pika", "onnxruntime", "opencv-python-headless", "numpy", "redis", "hiredis", "msgspec", "celery", "dramatiq", "faststream")
+_PACKAGES = (
+    "pika",
+    "onnxruntime",
+    "opencv-python-headless",
+    "numpy",
+    "redis",
+    "hiredis",
+    "msgspec",
+    "celery",
+    "dramatiq",
+    "faststream",
+)
 
 
 def machine(stand: Stand) -> dict[str, str]:
@@ -45,7 +56,13 @@ def _first(pattern: str, path: str) -> str | None:
 
 
 def _commit() -> str:
-    done = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return done.stdout.strip() or "unknown"
 
 

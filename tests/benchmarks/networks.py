@@ -2,13 +2,13 @@
 
 from torch import nn
 
-from contract.card import InputShape
+from maskgate.inference.card import InputShape
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.stand import THUMBNAIL_MODEL
-from trainer.budget import baseline
-from trainer.latency import latencies
-from trainer.lite import InvertedResidual
-from trainer.onnx_graph import float_graph
+from trainer.evaluation.budget import baseline
+from trainer.evaluation.latency import latencies
+from trainer.export.onnx_graph import float_graph
+from trainer.networks.lite import InvertedResidual
 from worker.settings import SHIPPED_MODEL
 
 _BATCH = 16
@@ -17,7 +17,11 @@ NOTEBOOK = "the notebook's CNN, 28 px grey"
 
 def mobilenet_v2() -> nn.Module:
     """MobileNetV2 (table 2 of the paper) with two classes; its weights don't matter for its cost."""
-    layers: list[nn.Module] = [nn.Conv2d(3, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU6()]
+    layers: list[nn.Module] = [
+        nn.Conv2d(3, 32, 3, 2, 1, bias=False),
+        nn.BatchNorm2d(32),
+        nn.ReLU6(),
+    ]
     before = 32
     for expansion, after, count, stride in (
         (1, 16, 1, 1),
@@ -31,7 +35,13 @@ def mobilenet_v2() -> nn.Module:
         for i in range(count):
             layers.append(InvertedResidual(before, after, 3, stride if i == 0 else 1, expansion))
             before = after
-    layers += [nn.Conv2d(before, 1280, 1, bias=False), nn.BatchNorm2d(1280), nn.ReLU6(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    layers += [
+        nn.Conv2d(before, 1280, 1, bias=False),
+        nn.BatchNorm2d(1280),
+        nn.ReLU6(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+    ]
     return nn.Sequential(*layers, nn.Linear(1280, 2)).eval()
 
 
@@ -42,8 +52,12 @@ def networks(bench: Bench) -> None:
         "mask.onnx as shipped": SHIPPED_MODEL.read_bytes(),
         "the benchmarks' thumbnail network, 28 px colour": THUMBNAIL_MODEL.read_bytes(),
         NOTEBOOK: baseline(),
-        "MobileNetV2, 224 px colour": float_graph(mobilenet_v2(), InputShape(224, 224, 3)).SerializeToString(),
+        "MobileNetV2, 224 px colour": float_graph(
+            mobilenet_v2(), InputShape(224, 224, 3)
+        ).SerializeToString(),
     }
     rounds = [latencies(models, batch=_BATCH, rounds=1) for _ in range(bench.rounds)]
     found = {name: [one[name].median_us for one in rounds] for name in models}
-    bench.results.table("Network alone", "µs a crop", found, reference=NOTEBOOK, note=f"batches of {_BATCH}")
+    bench.results.table(
+        "Network alone", "µs a crop", found, reference=NOTEBOOK, note=f"batches of {_BATCH}"
+    )

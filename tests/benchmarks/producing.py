@@ -5,20 +5,26 @@ import time
 
 import pika
 
-from contract.crop import Message, to_message
-from contract.image import PPM
-from contract.topology import LIVE_EXCHANGE, LIVE_KEY
+from maskgate.inference.image import PPM
+from maskgate.protocol.crop import Message, to_message
+from maskgate.protocol.topology import LIVE_EXCHANGE, LIVE_KEY
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import alternately, ratios
 from tests.benchmarks.stand import crops
 
-WINDOW, ONE, NONE = "maskgate producer, confirmed in a window", "confirmed one at a time", "not confirmed"
+WINDOW, ONE, NONE = (
+    "maskgate producer, confirmed in a window",
+    "confirmed one at a time",
+    "not confirmed",
+)
 
 
 def producers(bench: Bench, *, at_least: float = 6) -> None:
     """Show 6."""
     bench.tell("producer")
-    window = [to_message(crop) for crop in itertools.islice(crops(PPM), 5000 if bench.quick else 15_000)]
+    window = [
+        to_message(crop) for crop in itertools.islice(crops(PPM), 5000 if bench.quick else 15_000)
+    ]
     broker_us: list[float] = []
 
     def confirmed_in_a_window() -> float:
@@ -32,9 +38,24 @@ def producers(bench: Bench, *, at_least: float = 6) -> None:
         NONE: lambda: _by_pika(bench, window, confirm=False),
     }
     rates = alternately(bench.rounds, subjects, bench.tell)
-    bench.results.table("Producer", "crops/s", rates, reference=ONE, note="28 × 28 PPM to a quorum queue, persistent and mandatory")
-    bench.results.table("Broker, taking a crop", "µs a crop", {"RabbitMQ": broker_us}, note="processor time, confirmed in a window")
-    bench.results.claim("producer's rate to confirming one at a time", ratios(rates[WINDOW], rates[ONE]), at_least=at_least)
+    bench.results.table(
+        "Producer",
+        "crops/s",
+        rates,
+        reference=ONE,
+        note="28 × 28 PPM to a quorum queue, persistent and mandatory",
+    )
+    bench.results.table(
+        "Broker, taking a crop",
+        "µs a crop",
+        {"RabbitMQ": broker_us},
+        note="processor time, confirmed in a window",
+    )
+    bench.results.claim(
+        "producer's rate to confirming one at a time",
+        ratios(rates[WINDOW], rates[ONE]),
+        at_least=at_least,
+    )
 
 
 def _by_pika(bench: Bench, messages: list[Message], *, confirm: bool) -> float:

@@ -11,8 +11,8 @@ from typing import Any
 
 from redis import Redis
 
-from contract.stop import Stop
-from contract.verdict import history_key
+from maskgate.protocol.verdict import history_key
+from maskgate.runtime.stop import Stop
 
 _BLOCK_MS = 200
 

@@ -12,10 +12,17 @@ from tests.benchmarks.figures import Claim, Results, Section, short
 def write(results: Results, folder: Path) -> None:
     """``results.json``, ``results.md`` and ``throughput.svg``."""
     folder.mkdir(parents=True, exist_ok=True)
-    told = {**asdict(results), "claims": [{**asdict(claim), "holds": claim.holds} for claim in results.claims]}
+    told = {
+        **asdict(results),
+        "claims": [{**asdict(claim), "holds": claim.holds} for claim in results.claims],
+    }
     (folder / "results.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
     (folder / "results.md").write_text(markdown(results))
-    sections = [section for section in results.sections if section.title.endswith(": throughput") and section.title[0].isdigit()]
+    sections = [
+        section
+        for section in results.sections
+        if section.title.endswith(": throughput") and section.title[0].isdigit()
+    ]
     if sections:
         _plot(sections, folder / "throughput.svg")
 
@@ -23,9 +30,19 @@ def write(results: Results, folder: Path) -> None:
 def markdown(results: Results) -> str:
     """Everything, for people."""
     lines = ["# Benchmark results", ""]
-    lines += [f"Medians over {results.rounds} rounds, lowest and highest beside. What is compared was measured alternately in one run,"]
-    lines += ["and ratios are taken within a round. Absolute figures hold for this machine and this hour.", ""]
-    lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in results.machine.items()), ""]
+    lines += [
+        f"Medians over {results.rounds} rounds, lowest and highest beside. What is compared was measured alternately in one run,"
+    ]
+    lines += [
+        "and ratios are taken within a round. Absolute figures hold for this machine and this hour.",
+        "",
+    ]
+    lines += [
+        "| | |",
+        "|---|---|",
+        *(f"| {name} | {value} |" for name, value in results.machine.items()),
+        "",
+    ]
     if results.claims:
         lines += ["## What is wanted", "", *claims(results.claims), ""]
     for section in results.sections:
@@ -38,7 +55,9 @@ def claims(found: list[Claim]) -> list[str]:
     lines = ["| | wanted | measured | |", "|---|---|---|---|"]
     for claim in found:
         limit = f"{'≥' if claim.at_least else '≤'} {short(claim.limit)}"
-        lines.append(f"| {claim.wanted} | {limit} | {claim.figure} | {'yes' if claim.holds else '**no**'} |")
+        lines.append(
+            f"| {claim.wanted} | {limit} | {claim.figure} | {'yes' if claim.holds else '**no**'} |"
+        )
     return lines
 
 
@@ -57,8 +76,13 @@ def _plot(sections: list[Section], path: Path) -> None:
     for axis, section in zip(axes[0], sections, strict=True):
         rows = [row for row in reversed(section.rows) if row.name != "ack-only consumer"]
         medians = [row.figure.median for row in rows]
-        errors = [[row.figure.median - row.figure.low for row in rows], [row.figure.high - row.figure.median for row in rows]]
-        bars = axis.barh([row.name for row in rows], medians, xerr=errors, color="#4878a8", ecolor="#333333")
+        errors = [
+            [row.figure.median - row.figure.low for row in rows],
+            [row.figure.high - row.figure.median for row in rows],
+        ]
+        bars = axis.barh(
+            [row.name for row in rows], medians, xerr=errors, color="#4878a8", ecolor="#333333"
+        )
         axis.bar_label(bars, [f" {short(median)}" for median in medians], padding=12, fontsize=8)
         axis.set_title(section.title, fontsize=10)
         axis.set_xlabel(section.unit)

@@ -10,11 +10,11 @@ from functools import partial
 
 import numpy as np
 
-from contract.broker import parameters
-from contract.crop import to_message
-from contract.image import PPM
-from contract.stop import Stop
-from contract.topology import LIVE_QUEUE
+from maskgate.inference.image import PPM
+from maskgate.protocol.crop import to_message
+from maskgate.protocol.topology import LIVE_QUEUE
+from maskgate.runtime.broker import parameters
+from maskgate.runtime.stop import Stop
 from producer.rabbit import RabbitOutlet
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.drain import Drained, end, resident_mb
@@ -37,14 +37,24 @@ def growth(bench: Bench) -> None:
         runs = {name: partial(_shipped, bench, **own) for name, own in subjects.items()}
         _tabulate(bench, title, alternately(bench.rounds, runs, bench.tell))
     bench.tell("scale: batch limit")
-    limits = {n: {"MASKGATE_MAX_BATCH": str(n), "MASKGATE_PREFETCH": str(max(256, 4 * n))} for n in (1, 4, 16, 64, 256)}
-    batches = {str(n): partial(bench.shipped, PPM, 4000 if n == 1 else _COUNT, settings=own) for n, own in limits.items()}
+    limits = {
+        n: {"MASKGATE_MAX_BATCH": str(n), "MASKGATE_PREFETCH": str(max(256, 4 * n))}
+        for n in (1, 4, 16, 64, 256)
+    }
+    batches = {
+        str(n): partial(bench.shipped, PPM, 4000 if n == 1 else _COUNT, settings=own)
+        for n, own in limits.items()
+    }
     _tabulate(bench, "batch limit", alternately(bench.rounds, batches, bench.tell))
     bench.tell("scale: depth of the queue")
     deeper = '{"max-length":200000,"delivery-limit":5}'
-    bench.stand.rabbit.ctl("set_policy", "deep", f"^{LIVE_QUEUE}$", deeper, "--apply-to", "queues", "--priority", "9")
+    bench.stand.rabbit.ctl(
+        "set_policy", "deep", f"^{LIVE_QUEUE}$", deeper, "--apply-to", "queues", "--priority", "9"
+    )
     depths = {f"{n:,}": partial(bench.shipped, PPM, n) for n in (2000, 19_000, 100_000)}
-    _tabulate(bench, "depth of the queue at the start", alternately(bench.rounds, depths, bench.tell))
+    _tabulate(
+        bench, "depth of the queue at the start", alternately(bench.rounds, depths, bench.tell)
+    )
     bench.stand.rabbit.ctl("clear_policy", "deep")
 
 
@@ -55,20 +65,33 @@ def _shipped(bench: Bench, cameras: int = 4, track_length: int = 20) -> Drained:
 def _tabulate(bench: Bench, title: str, found: Mapping[str, list[Drained]]) -> None:
     first = next(iter(found))
     rates = {name: [d.per_s for d in own] for name, own in found.items()}
-    bench.results.table(f"Scale, {title}: throughput", "crops/s", rates, reference=first, note="28 × 28 PPM")
+    bench.results.table(
+        f"Scale, {title}: throughput", "crops/s", rates, reference=first, note="28 × 28 PPM"
+    )
     for who, us in (("worker", "cpu_us"), ("RabbitMQ", "broker_us"), ("Redis", "redis_us")):
         spent = {name: [getattr(d, us) for d in own] for name, own in found.items()}
-        bench.results.table(f"Scale, {title}: {who}'s processor time", "µs a crop", spent, reference=first)
+        bench.results.table(
+            f"Scale, {title}: {who}'s processor time", "µs a crop", spent, reference=first
+        )
 
 
 def endurance(bench: Bench) -> None:
     """Show 3: a million crops through one worker, published meanwhile; its memory on the way."""
     bench.tell("a million crops")
     bench.stand.clear()
-    environment = {**os.environ, **bench.environment, "MASKGATE_HISTORY_LENGTH": "10000", "MASKGATE_METRICS_PORT": "0"}
+    environment = {
+        **os.environ,
+        **bench.environment,
+        "MASKGATE_HISTORY_LENGTH": "10000",
+        "MASKGATE_METRICS_PORT": "0",
+    }
     with (bench.stand.rabbit.folder / "endurance.log").open("w+") as log:
-        working = subprocess.Popen(bench.worker(), cwd=ROOT, env=environment, stdout=log, stderr=log)
-        outlet = RabbitOutlet(parameters(bench.stand.rabbit.url, None, name="endurance"), stop=Stop(), patient=True)
+        working = subprocess.Popen(
+            bench.worker(), cwd=ROOT, env=environment, stdout=log, stderr=log
+        )
+        outlet = RabbitOutlet(
+            parameters(bench.stand.rabbit.url, None, name="endurance"), stop=Stop(), patient=True
+        )
         memory_mb: list[float] = []
         begun_s = time.monotonic()
         for i, crop in enumerate(itertools.islice(crops(PPM), _MILLION)):
@@ -92,7 +115,13 @@ def endurance(bench: Bench) -> None:
     early, late = memory_mb[tenth : 2 * tenth], memory_mb[-tenth:]
     note = f"published meanwhile at {_MILLION / elapsed_s:,.0f}/s; the spread is over the readings, not over rounds"
     memory = {"second tenth": early, "last tenth": late}
-    bench.results.table("A million crops through one worker: resident memory", "MiB", memory, note=note)
+    bench.results.table(
+        "A million crops through one worker: resident memory", "MiB", memory, note=note
+    )
     bench.results.claim("resident memory under load, MiB", Spread.of(late), at_most=115)
     grown = float(np.median(late) / np.median(early))
-    bench.results.claim("resident memory after a million crops to that after 150,000", Spread(grown, grown, grown), at_most=1.02)
+    bench.results.claim(
+        "resident memory after a million crops to that after 150,000",
+        Spread(grown, grown, grown),
+        at_most=1.02,
+    )

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from functools import partial
 
-from contract.image import JPEG
+from maskgate.inference.image import JPEG
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.drain import Drained, end
 from tests.benchmarks.figures import Spread, alternately
@@ -30,7 +30,13 @@ def shipped_model(bench: Bench) -> None:
     found: dict[str, list[Drained]] = alternately(bench.rounds, subjects, bench.tell)
     rates = {name: [d.per_s for d in own] for name, own in found.items()}
     note = "one worker, 112 × 112 colour JPEG"
-    bench.results.table("The shipped model: throughput", "crops/s", rates, reference="the thumbnail network", note=note)
+    bench.results.table(
+        "The shipped model: throughput",
+        "crops/s",
+        rates,
+        reference="the thumbnail network",
+        note=note,
+    )
     resident = Spread.of([d.resident_mb for d in found["the shipped model"]])
     bench.results.claim("shipped model: resident memory, MiB", resident, at_most=_MIB_AT_MOST)
     ready = Spread.of([_ready_s(bench) for _ in range(bench.rounds)])
@@ -42,7 +48,11 @@ def _ready_s(bench: Bench) -> float:
     begun_s = time.perf_counter()
     command = bench.worker("--metrics-port", str(port))
     process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, **bench.environment, **_MODEL}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        cwd=ROOT,
+        env={**os.environ, **bench.environment, **_MODEL},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         eventually(lambda: _is_ready(port), 30, "ready")

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from typing import Any
 
 import worker.loop
-from contract.model import Model
+from maskgate.inference.model import Model
 from worker.__main__ import main
 from worker.rabbit import RabbitIntake
 from worker.stats import Stats
@@ -23,10 +23,10 @@ spent_s: defaultdict[str, float] = defaultdict(float)
 counts: Counter[str] = Counter()
 
 
-def _time(owner: Any, name: str, stage: str) -> None:  # noqa: ANN401  (a class or a module)
+def _time(owner: Any, name: str, stage: str) -> None:
     original = getattr(owner, name)
 
-    def timed(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401  (whatever is wrapped)
+    def timed(*arguments: Any, **named: Any) -> Any:
         begun_s = time.thread_time()
         try:
             return original(*arguments, **named)
@@ -39,7 +39,7 @@ def _time(owner: Any, name: str, stage: str) -> None:  # noqa: ANN401  (a class 
 def _count_crops() -> None:
     original = RabbitIntake.receive
 
-    def counted(self: RabbitIntake, limit: int, timeout_s: float) -> Any:  # noqa: ANN401
+    def counted(self: RabbitIntake, limit: int, timeout_s: float) -> Any:
         batch = original(self, limit, timeout_s)
         if not counts:
             spent_s.clear()  # what the start took
@@ -69,5 +69,10 @@ if __name__ == "__main__":
     for inner, outer in _WITHIN.items():
         spent_s[outer] -= spent_s[inner]
     spent_s["rest"] = total_s - sum(spent_s.values())
-    print(json.dumps({"crops": counts["crops"], "batches": counts["batches"], "spent_s": dict(spent_s)}), flush=True)
+    print(
+        json.dumps(
+            {"crops": counts["crops"], "batches": counts["batches"], "spent_s": dict(spent_s)}
+        ),
+        flush=True,
+    )
     sys.exit(code)

@@ -10,14 +10,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from contract.broker import parameters
-from contract.clock import now_ms
-from contract.crop import Crop, Label, Message, new_crop_id, to_message
-from contract.image import JPEG, PPM, encode_pnm
-from contract.model import Model
-from contract.preprocess import reduce
-from contract.stop import Stop
-from contract.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_EXCHANGE, LIVE_KEY, LIVE_QUEUE
+from maskgate.inference.image import JPEG, PPM, encode_pnm
+from maskgate.inference.model import Model
+from maskgate.inference.preprocess import reduce
+from maskgate.protocol.crop import Crop, Label, Message, new_crop_id, to_message
+from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_EXCHANGE, LIVE_KEY, LIVE_QUEUE
+from maskgate.runtime.broker import parameters
+from maskgate.runtime.clock import now_ms
+from maskgate.runtime.stop import Stop
 from producer.drawing import draw_face
 from producer.rabbit import RabbitOutlet
 from tests.servers.rabbit_server import RabbitServer, rabbit_server
@@ -37,13 +37,18 @@ def bodies(content_type: str) -> list[bytes]:
     """Drawn faces: 112 × 112 colour JPEG as a camera's detector cuts them out, or what our own producer makes of them."""
     rng, shape = np.random.default_rng(1), Model.load(THUMBNAIL_MODEL).card.input
     faces = [draw_face(rng, masked=bool(i % 2)).pixels for i in range(_FACES)]
-    faces = [np.asarray(cv2.resize(face, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA), np.uint8) for face in faces]
+    faces = [
+        np.asarray(cv2.resize(face, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA), np.uint8)
+        for face in faces
+    ]
     if content_type == PPM:
         return [encode_pnm(reduce(face, shape))[0] for face in faces]
     return [cv2.imencode(".jpg", face[:, :, ::-1])[1].tobytes() for face in faces]
 
 
-def crops(content_type: str, *, cameras: int = 4, track_length: int = _TRACK_LENGTH) -> Iterator[Crop]:
+def crops(
+    content_type: str, *, cameras: int = 4, track_length: int = _TRACK_LENGTH
+) -> Iterator[Crop]:
     """Crops without end, from so many cameras in turn, stamped when they are taken from here."""
     tracks = [""] * cameras
     for i, body in enumerate(itertools.cycle(bodies(content_type))):
@@ -68,24 +73,44 @@ class Stand:
 
     def fill(self, live: Sequence[Message], audit: Sequence[Message] = ()) -> None:
         """Put messages on the queues; on return the broker has confirmed all of them."""
-        outlet = RabbitOutlet(parameters(self.rabbit.url, None, name="benchmark"), stop=Stop(), patient=True)
+        outlet = RabbitOutlet(
+            parameters(self.rabbit.url, None, name="benchmark"), stop=Stop(), patient=True
+        )
         for message in live:
             outlet.offer(message)
         for message in audit:
             outlet.offer(message, audit=True)
         outlet.flush(60)
-        wrong = outlet.live.offered - outlet.live.accepted + outlet.audit.offered - outlet.audit.accepted
+        wrong = (
+            outlet.live.offered
+            - outlet.live.accepted
+            + outlet.audit.offered
+            - outlet.audit.accepted
+        )
         outlet.close()
         if wrong:
             msg = f"{wrong} crops were not accepted: {outlet.live.refusals} {outlet.audit.refusals}"
             raise RuntimeError(msg)
 
-    def fill_with_crops(self, count: int, content_type: str, *, cameras: int = 4, track_length: int = _TRACK_LENGTH) -> None:
+    def fill_with_crops(
+        self, count: int, content_type: str, *, cameras: int = 4, track_length: int = _TRACK_LENGTH
+    ) -> None:
         """So many live crops and the audit samples that go with them."""
         source = crops(content_type, cameras=cameras, track_length=track_length)
         live = [to_message(next(source)) for _ in range(count)]
         labelled = (next(source) for _ in range(count // AUDIT_EVERY))
-        audit = [Crop(c.crop_id, c.camera_id, c.crop_id, c.captured_at_ms, c.content_type, c.body, label=Label.MASK) for c in labelled]
+        audit = [
+            Crop(
+                c.crop_id,
+                c.camera_id,
+                c.crop_id,
+                c.captured_at_ms,
+                c.content_type,
+                c.body,
+                label=Label.MASK,
+            )
+            for c in labelled
+        ]
         self.fill(live, [to_message(crop) for crop in audit])
 
     def use_queue(self, kind: str) -> None:
@@ -103,4 +128,14 @@ def stand() -> Iterator[Stand]:
         yield Stand(rabbit, redis)
 
 
-__all__ = ["AUDIT_EVERY", "AUDIT_QUEUE", "DEAD_QUEUE", "JPEG", "PPM", "Stand", "bodies", "crops", "stand"]
+__all__ = [
+    "AUDIT_EVERY",
+    "AUDIT_QUEUE",
+    "DEAD_QUEUE",
+    "JPEG",
+    "PPM",
+    "Stand",
+    "bodies",
+    "crops",
+    "stand",
+]

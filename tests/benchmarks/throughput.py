@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from contract.image import JPEG, PPM
+from maskgate.inference.image import JPEG, PPM
 from tests.benchmarks.bench import PEERS, Bench
 from tests.benchmarks.drain import Drained
 from tests.benchmarks.figures import alternately, ratios
@@ -22,8 +22,18 @@ LOOP, ACK, SHIPPED = "in-process loop", "ack-only consumer", "maskgate worker"
 
 def against_everybody(bench: Bench) -> None:
     """Shows 1 to 3: ceilings, worker and peers, alternately."""
-    _against(bench, JPEG, count=4000 if bench.quick else 12_000, peers=["celery"] if bench.quick else list(PEERS))
-    _against(bench, PPM, count=9000 if bench.quick else 19_000, peers=[] if bench.quick else ["naive_pika", "celery"])
+    _against(
+        bench,
+        JPEG,
+        count=4000 if bench.quick else 12_000,
+        peers=["celery"] if bench.quick else list(PEERS),
+    )
+    _against(
+        bench,
+        PPM,
+        count=9000 if bench.quick else 19_000,
+        peers=[] if bench.quick else ["naive_pika", "celery"],
+    )
 
 
 def _against(bench: Bench, content_type: str, *, count: int, peers: Sequence[str]) -> None:
@@ -53,16 +63,38 @@ def _against(bench: Bench, content_type: str, *, count: int, peers: Sequence[str
     results = bench.results
     results.table(f"{name}: throughput", "crops/s", rates, reference=LOOP)
     results.table(
-        f"{name}: processor time", "µs a crop", {what: [d.cpu_us for d in own] for what, own in drained.items()}, reference=SHIPPED
+        f"{name}: processor time",
+        "µs a crop",
+        {what: [d.cpu_us for d in own] for what, own in drained.items()},
+        reference=SHIPPED,
     )
-    results.table(f"{name}: resident memory", "MiB", {what: [d.resident_mb for d in own] for what, own in drained.items()})
+    results.table(
+        f"{name}: resident memory",
+        "MiB",
+        {what: [d.resident_mb for d in own] for what, own in drained.items()},
+    )
     own = drained[SHIPPED]
-    servers = {"RabbitMQ, delivering": [d.broker_us for d in own], "Redis": [d.redis_us for d in own]}
-    results.table(f"{name}: processor time of the servers", "µs a crop", servers, note="while the maskgate worker empties the queue")
-    wanted = {JPEG: {LOOP: 0.75, "celery": 8, "dramatiq": 5, "faststream": 5, "naive_pika": 3.5}, PPM: {LOOP: 0.80, "celery": 12}}
+    servers = {
+        "RabbitMQ, delivering": [d.broker_us for d in own],
+        "Redis": [d.redis_us for d in own],
+    }
+    results.table(
+        f"{name}: processor time of the servers",
+        "µs a crop",
+        servers,
+        note="while the maskgate worker empties the queue",
+    )
+    wanted = {
+        JPEG: {LOOP: 0.75, "celery": 8, "dramatiq": 5, "faststream": 5, "naive_pika": 3.5},
+        PPM: {LOOP: 0.80, "celery": 12},
+    }
     for other, at_least in wanted[content_type].items():
         if other in rates:
-            results.claim(f"{name}: worker's rate to {other}'s", ratios(rates[SHIPPED], rates[other]), at_least=at_least)
+            results.claim(
+                f"{name}: worker's rate to {other}'s",
+                ratios(rates[SHIPPED], rates[other]),
+                at_least=at_least,
+            )
     if content_type == JPEG and "celery" in drained:
         cpu = ratios([d.cpu_us for d in own], [d.cpu_us for d in drained["celery"]])
         results.claim(f"{name}: worker's processor time to celery's", cpu, at_most=0.1)
@@ -72,10 +104,14 @@ def by_stage(bench: Bench) -> None:
     """Where a worker's processor time goes."""
     for content_type, count in ((JPEG, 8000), (PPM, 16_000)):
         bench.tell(f"{_NAMES[content_type]}: by stage")
-        spent = alternately(bench.rounds, {"worker": partial(_staged, bench, content_type, count)}, bench.tell)["worker"]
+        spent = alternately(
+            bench.rounds, {"worker": partial(_staged, bench, content_type, count)}, bench.tell
+        )["worker"]
         stages = {stage: [one[stage] for one in spent] for stage in spent[0]}
         note = "receive, read and settle are the broker's side; classify is validation and decoding; count is logs and metrics"
-        bench.results.table(f"{_NAMES[content_type]}: the worker by stage", "µs a crop", stages, note=note)
+        bench.results.table(
+            f"{_NAMES[content_type]}: the worker by stage", "µs a crop", stages, note=note
+        )
 
 
 def _staged(bench: Bench, content_type: str, count: int) -> dict[str, float]:
@@ -83,11 +119,20 @@ def _staged(bench: Bench, content_type: str, count: int) -> dict[str, float]:
     bench.stand.fill_with_crops(count, content_type)
     command = [sys.executable, "-m", "tests.benchmarks.staged_worker"]
     process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, **bench.environment}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command,
+        cwd=ROOT,
+        env={**os.environ, **bench.environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
     begun_s = time.monotonic()
     with bench.stand.redis.client() as client:
-        eventually(lambda: sum(client.xlen(f"verdicts:{{door-{i}}}") for i in range(4)) >= count, 60, f"{count} ends")
+        eventually(
+            lambda: sum(client.xlen(f"verdicts:{{door-{i}}}") for i in range(4)) >= count,
+            60,
+            f"{count} ends",
+        )
     bench.tell(f"    {time.monotonic() - begun_s:.1f} s")
     process.send_signal(signal.SIGTERM)
     told = json.loads(process.communicate(timeout=30)[0].splitlines()[-1])
@@ -96,16 +141,29 @@ def _staged(bench: Bench, content_type: str, count: int) -> dict[str, float]:
 
 def variations(bench: Bench) -> None:
     """Queue types, replicas, batch limits: each beside the worker as it is by default."""
-    one, two, classic = "quorum queue, 1 worker", "quorum queue, 2 workers", "classic queue, 1 worker"
+    one, two, classic = (
+        "quorum queue, 1 worker",
+        "quorum queue, 2 workers",
+        "classic queue, 1 worker",
+    )
     for content_type, count in ((JPEG, 10_000), (PPM, 19_000)):
         bench.tell(f"{_NAMES[content_type]}: replicas and queue types")
         kinds = {one: ("quorum", 1), two: ("quorum", 2), classic: ("classic", 1)}
-        subjects = {name: partial(_on_queue, bench, kind, content_type, count, replicas) for name, (kind, replicas) in kinds.items()}
+        subjects = {
+            name: partial(_on_queue, bench, kind, content_type, count, replicas)
+            for name, (kind, replicas) in kinds.items()
+        }
         found = alternately(bench.rounds, subjects, bench.tell)
         bench.stand.use_queue("quorum")
         rates = {name: [d.per_s for d in own] for name, own in found.items()}
-        bench.results.table(f"{_NAMES[content_type]}: queue types and replicas", "crops/s", rates, reference=one)
-        bench.results.claim(f"{_NAMES[content_type]}: two workers to one", ratios(rates[two], rates[one]), at_least=1.5)
+        bench.results.table(
+            f"{_NAMES[content_type]}: queue types and replicas", "crops/s", rates, reference=one
+        )
+        bench.results.claim(
+            f"{_NAMES[content_type]}: two workers to one",
+            ratios(rates[two], rates[one]),
+            at_least=1.5,
+        )
 
 
 def _on_queue(bench: Bench, kind: str, content_type: str, count: int, replicas: int) -> Drained:
@@ -116,6 +174,12 @@ def _on_queue(bench: Bench, kind: str, content_type: str, count: int, replicas: 
 def ppm_to_jpeg(bench: Bench) -> None:
     """Show 2: thumbnails beside whole crops, alternately."""
     counts = {JPEG: 5000, PPM: 10_000} if bench.quick else {JPEG: 10_000, PPM: 19_000}
-    found = alternately(bench.rounds, {kind: partial(bench.shipped, kind, n) for kind, n in counts.items()}, bench.tell)
+    found = alternately(
+        bench.rounds,
+        {kind: partial(bench.shipped, kind, n) for kind, n in counts.items()},
+        bench.tell,
+    )
     rates = {kind: [d.per_s for d in own] for kind, own in found.items()}
-    bench.results.claim("28 × 28 PPM's rate to JPEG's", ratios(rates[PPM], rates[JPEG]), at_least=1.4)
+    bench.results.claim(
+        "28 × 28 PPM's rate to JPEG's", ratios(rates[PPM], rates[JPEG]), at_least=1.4
+    )

@@ -28,7 +28,9 @@ class Compose:
     def __init__(self, environment: dict[str, str]) -> None:
         self.environment = {**os.environ, **environment}
 
-    def __call__(self, *arguments: str, timeout_s: float = 600) -> "subprocess.CompletedProcess[str]":
+    def __call__(
+        self, *arguments: str, timeout_s: float = 600
+    ) -> "subprocess.CompletedProcess[str]":
         command = ["docker", "compose", "-p", PROJECT, *arguments]
         return subprocess.run(
             command,
@@ -47,13 +49,18 @@ class Compose:
         return ended.stdout + ended.stderr
 
     def ends(self, camera: str) -> set[str]:
-        program = f"print(*(fields['crop_id'] for _, fields in gate.xrange('verdicts:{{{camera}}}')))"
+        program = (
+            f"print(*(fields['crop_id'] for _, fields in gate.xrange('verdicts:{{{camera}}}')))"
+        )
         return set(self.as_gate(program).split())
 
 
 def docker_environment() -> dict[str, str]:
     asked = (["docker", "compose", "version"], ["docker", "info"])
-    if shutil.which("docker") and all(subprocess.run(command, capture_output=True, check=False).returncode == 0 for command in asked):
+    if shutil.which("docker") and all(
+        subprocess.run(command, capture_output=True, check=False).returncode == 0
+        for command in asked
+    ):
         return {}
     if not STANDINS.exists():
         pytest.skip("no Docker engine here")
@@ -77,9 +84,22 @@ def compose() -> Iterator[Compose]:
 def test_all_services_are_healthy_and_the_gate_reads_verdicts(compose: Compose) -> None:
     states = [json.loads(line) for line in compose("ps", "--format", "json").stdout.splitlines()]
     assert len([s for s in states if s["Service"] == "worker"]) == 4
-    assert {s["Service"] for s in states if s["Health"] == "healthy"} == {"rabbitmq", "redis", "worker", "gate"}
+    assert {s["Service"] for s in states if s["Health"] == "healthy"} == {
+        "rabbitmq",
+        "redis",
+        "worker",
+        "gate",
+    }
     decided = eventually(
-        lambda: (told := compose("exec", "-T", "gate", "/venv/bin/python", "-m", "gate", "wait", "lobby")).returncode in (0, 1) and told,
+        lambda: (
+            (
+                told := compose(
+                    "exec", "-T", "gate", "/venv/bin/python", "-m", "maskgate", "wait", "lobby"
+                )
+            ).returncode
+            in (0, 1)
+            and told
+        ),
         30,
         "a decision at the drawn door",
     )
@@ -88,7 +108,13 @@ def test_all_services_are_healthy_and_the_gate_reads_verdicts(compose: Compose) 
 
 
 @pytest.mark.parametrize(
-    "command", ["gate.set('verdict:{lobby}', 'x')", "gate.publish('verdicts:{lobby}', 'x')", "gate.keys('*')", "gate.get('audit:{m}')"]
+    "command",
+    [
+        "gate.set('verdict:{lobby}', 'x')",
+        "gate.publish('verdicts:{lobby}', 'x')",
+        "gate.keys('*')",
+        "gate.get('audit:{m}')",
+    ],
 )
 def test_the_gate_may_only_read_verdicts(compose: Compose, command: str) -> None:
     assert "NoPermissionError" in compose.as_gate(command)
@@ -122,7 +148,12 @@ def test_a_killed_replica_under_load_loses_no_crop(compose: Compose) -> None:
     ) as producer:
         eventually(lambda: len(compose.ends("kill")) > 400, 60, "load")
         victim = compose("ps", "-q", "worker").stdout.split()[0]
-        subprocess.run(["docker", "kill", "-s", "KILL", victim], env=compose.environment, check=True, capture_output=True)
+        subprocess.run(
+            ["docker", "kill", "-s", "KILL", victim],
+            env=compose.environment,
+            check=True,
+            capture_output=True,
+        )
         out, _ = producer.communicate(timeout=120)
     accepted = json.loads(out.splitlines()[-1])["live"]["accepted"]
     assert accepted > 3000
@@ -133,5 +164,8 @@ def test_stopped_workers_exit_0(compose: Compose) -> None:
     before_s = time.monotonic()
     compose("stop", "worker")
     assert time.monotonic() - before_s < 30
-    states = [json.loads(line) for line in compose("ps", "-a", "--format", "json", "worker").stdout.splitlines()]
+    states = [
+        json.loads(line)
+        for line in compose("ps", "-a", "--format", "json", "worker").stdout.splitlines()
+    ]
     assert sorted(state["ExitCode"] for state in states) == [0, 0, 0, 137]

@@ -2,8 +2,8 @@ import signal
 import time
 from pathlib import Path
 
-from contract.store import connect
-from contract.verdict import Outcome
+from maskgate.protocol.verdict import Outcome
+from maskgate.runtime.store import connect
 from tests.servers.ports import eventually
 from tests.servers.processes import running
 from tests.servers.redis_server import RedisServer, redis_server
@@ -13,28 +13,45 @@ from worker.verdict_store import RedisVerdictStore
 
 def write(server: RedisServer, outcome: Outcome, p_mask: float) -> None:
     with connect(server.url, None, name="test", timeout_s=2) as client:
-        store = RedisVerdictStore(client, model="m", ttl_ms=3000, max_skew_ms=250, history_length=10)
+        store = RedisVerdictStore(
+            client, model="m", ttl_ms=3000, max_skew_ms=250, history_length=10
+        )
         store.heartbeat()
         now_ms = time.time_ns() // 1_000_000
-        store.write([End(1, False, "lobby", f"{now_ms:032x}", "t", outcome, None, p_mask, now_ms)])  # noqa: FBT003  (a live crop)
+        store.write([End(1, False, "lobby", f"{now_ms:032x}", "t", outcome, None, p_mask, now_ms)])
 
 
 def test_watching_survives_a_restart_of_redis_and_ends_cleanly(tmp_path: Path) -> None:
     log = tmp_path / "watch.log"
     with (
         redis_server() as server,
-        running("gate", "watch", "--interval-s", "0.2", environment={"MASKGATE_REDIS_URL": server.url}, log=log) as gate,
+        running(
+            "maskgate",
+            "watch",
+            "--interval-s",
+            "0.2",
+            environment={"MASKGATE_REDIS_URL": server.url},
+            log=log,
+        ) as gate,
     ):
 
         def shows(text: str, outcome: Outcome, p_mask: float) -> bool:
             write(server, outcome, p_mask)
             return text in log.read_text()
 
-        eventually(lambda: shows("lobby remove_mask (mask)", Outcome.MASK, 0.97), what="a masked face shown")
+        eventually(
+            lambda: shows("lobby remove_mask (mask)", Outcome.MASK, 0.97),
+            what="a masked face shown",
+        )
         server.stop()
-        eventually(lambda: "every door is manual meanwhile" in log.read_text(), what="the loss told")
+        eventually(
+            lambda: "every door is manual meanwhile" in log.read_text(), what="the loss told"
+        )
         server.start()
-        eventually(lambda: shows("lobby recognise (no mask)", Outcome.NO_MASK, 0.02), what="a bare face shown after the restart")
+        eventually(
+            lambda: shows("lobby recognise (no mask)", Outcome.NO_MASK, 0.02),
+            what="a bare face shown after the restart",
+        )
         assert log.read_text().count("redis lost") == 1
         gate.send_signal(signal.SIGTERM)
         assert gate.wait(5) == 0

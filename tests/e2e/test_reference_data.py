@@ -23,11 +23,24 @@ MODELS = ROOT / "deploy" / "model"
         ("mask.onnx", {"accuracy": 0.97, "precision": 0.97, "recall": 0.97}),
     ],
 )
-def test_the_models_reach_on_the_test_set_what_their_cards_say(model: str, least: dict[str, float]) -> None:
+def test_the_models_reach_on_the_test_set_what_their_cards_say(
+    model: str, least: dict[str, float]
+) -> None:
     pytest.importorskip("sklearn", reason="the trainer extra is not installed")
     if not (DATA / "Test").is_dir():
-        pytest.skip(f"no reference data set at {DATA}: set MASKGATE_REFERENCE_DATA to the folder that holds Train/ and Test/")
-    told = done("trainer", "evaluate", "--model", str(MODELS / model), "--data", str(DATA / "Test"), "--json", environment={})
+        pytest.skip(
+            f"no reference data set at {DATA}: set MASKGATE_REFERENCE_DATA to the folder that holds Train/ and Test/"
+        )
+    told = done(
+        "trainer",
+        "evaluate",
+        "--model",
+        str(MODELS / model),
+        "--data",
+        str(DATA / "Test"),
+        "--json",
+        environment={},
+    )
     rates = json.loads(told.stdout)
     assert all(rates[name] >= wanted for name, wanted in least.items()), rates
 
@@ -38,10 +51,13 @@ def test_the_photographs_that_the_data_set_shows_twice_are_found() -> None:
     if not leaks.is_file():
         pytest.skip(f"no list of known leaks at {leaks}")
     with leaks.open() as file:
-        pairs = [(DATA.parent / row["test_file"], DATA.parent / row["other_file"]) for row in csv.DictReader(file)]
-    from contract.card import InputShape  # noqa: PLC0415  (after the skips)
-    from trainer.data import find, load  # noqa: PLC0415
-    from trainer.groups import group  # noqa: PLC0415
+        pairs = [
+            (DATA.parent / row["test_file"], DATA.parent / row["other_file"])
+            for row in csv.DictReader(file)
+        ]
+    from maskgate.inference.card import InputShape
+    from trainer.data.groups import group
+    from trainer.data.images import find, load
 
     images = load(find([DATA]), InputShape(28, 28, 1))
     groups = dict(zip(images.paths, group(images.fingerprints, images.labels), strict=True))

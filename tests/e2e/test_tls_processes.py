@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from contract.verdict import history_key
+from maskgate.protocol.verdict import history_key
 from producer.drawing import draw_face
 from tests.servers.certificates import Authority, Certificate, ServerTls
 from tests.servers.ports import eventually, free_port
@@ -21,19 +21,27 @@ from tests.servers.redis_server import RedisServer, redis_server
 
 @pytest.fixture
 def mutual_redis(authority: Authority) -> Iterator[RedisServer]:
-    with redis_server(tls=ServerTls(authority.ca, authority.issue("localhost"), demands_client_certificate=True)) as server:
+    with redis_server(
+        tls=ServerTls(authority.ca, authority.issue("localhost"), demands_client_certificate=True)
+    ) as server:
         yield server
 
 
 @pytest.fixture
-def environment(mutual_rabbit: RabbitServer, mutual_redis: RedisServer, authority: Authority) -> dict[str, str]:
+def environment(
+    mutual_rabbit: RabbitServer, mutual_redis: RedisServer, authority: Authority
+) -> dict[str, str]:
     mutual_rabbit.purge()
     ours = authority.issue("worker")
     files = {"CA": authority.ca, "CERT": ours.cert, "KEY": ours.key}
     return {
         "MASKGATE_BROKER_URL": mutual_rabbit.tls_url,
         "MASKGATE_REDIS_URL": mutual_redis.tls_url,
-        **{f"MASKGATE_{server}_{kind}_FILE": str(path) for server in ("BROKER", "REDIS") for kind, path in files.items()},
+        **{
+            f"MASKGATE_{server}_{kind}_FILE": str(path)
+            for server in ("BROKER", "REDIS")
+            for kind, path in files.items()
+        },
         "MASKGATE_REDIS_TIMEOUT_S": "2",
         "MASKGATE_LOG_JSON": "true",
         "MASKGATE_VERDICT_TTL_MS": "600000",
@@ -58,7 +66,11 @@ def retries(environment: dict[str, str], to: str) -> float:
             lines = answer.read().decode().splitlines()
     except OSError:
         return 0  # not there yet
-    return next(float(line.split()[-1]) for line in lines if line.startswith(f'maskgate_retries_total{{to="{to}"}}'))
+    return next(
+        float(line.split()[-1])
+        for line in lines
+        if line.startswith(f'maskgate_retries_total{{to="{to}"}}')
+    )
 
 
 def test_a_folder_becomes_verdicts_that_the_gate_reads_all_over_mutual_tls(
@@ -67,20 +79,26 @@ def test_a_folder_becomes_verdicts_that_the_gate_reads_all_over_mutual_tls(
     log = tmp_path / "worker.log"
     with running("worker", environment=environment, log=log) as worker:
         said(log, "broker.connected")
-        produced = done("producer", "folder", str(faces), "--camera", "lobby", environment=environment)
+        produced = done(
+            "producer", "folder", str(faces), "--camera", "lobby", environment=environment
+        )
         assert produced.returncode == 0, produced.stderr
         assert json.loads(produced.stdout)["live"]["accepted"] == 20
         with mutual_redis.client() as client:
             eventually(lambda: client.xlen(history_key("lobby")) == 20, what="20 ends")
-        told = json.loads(done("gate", "wait", "lobby", environment=environment).stdout)
+        told = json.loads(done("maskgate", "wait", "lobby", environment=environment).stdout)
         assert told["verdict"]["track_id"], told
-        assert done("gate", "alive", environment=environment).stdout == "a worker is at work\n"
+        assert done("maskgate", "alive", environment=environment).stdout == "a worker is at work\n"
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(20) == 0
 
 
 def test_a_worker_waits_for_a_broker_whose_certificate_ran_out_and_connects_when_it_is_renewed(
-    environment: dict[str, str], mutual_rabbit: RabbitServer, rabbit_certificate: Certificate, authority: Authority, tmp_path: Path
+    environment: dict[str, str],
+    mutual_rabbit: RabbitServer,
+    rabbit_certificate: Certificate,
+    authority: Authority,
+    tmp_path: Path,
 ) -> None:
     log = tmp_path / "worker.log"
     authority.issue("localhost", expired=True).copy_over(rabbit_certificate)
@@ -103,27 +121,34 @@ def test_a_worker_waits_for_a_broker_whose_certificate_ran_out_and_connects_when
         mutual_rabbit.forget_certificates()
 
 
-def test_a_worker_that_redis_does_not_trust_waits_and_says_so_once(environment: dict[str, str], tmp_path: Path) -> None:
+def test_a_worker_that_redis_does_not_trust_waits_and_says_so_once(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
     log = tmp_path / "worker.log"
     stranger = Authority(tmp_path / "stranger").issue("worker")
-    theirs = {"MASKGATE_REDIS_CERT_FILE": str(stranger.cert), "MASKGATE_REDIS_KEY_FILE": str(stranger.key)}
+    theirs = {
+        "MASKGATE_REDIS_CERT_FILE": str(stranger.cert),
+        "MASKGATE_REDIS_KEY_FILE": str(stranger.key),
+    }
     with running("worker", environment={**environment, **theirs}, log=log) as worker:
         eventually(lambda: retries(environment, "redis") >= 4, 30, "four attempts")
         assert worker.poll() is None
-        assert done("worker", "health", environment=environment).stdout == "not connected to Redis\n"
+        assert (
+            done("worker", "health", environment=environment).stdout == "not connected to Redis\n"
+        )
     assert log.read_text().count('"redis.lost"') == 1
     assert "MASKGATE_REDIS_CERT_FILE" in log.read_text()
 
 
 @pytest.mark.parametrize(
     "command",
-    [("worker",), ("producer", "synthetic", "--limit", "1"), ("gate", "watch")],
+    [("worker",), ("producer", "synthetic", "--limit", "1"), ("maskgate", "watch")],
     ids=["worker", "producer", "gate"],
 )
 def test_a_key_of_another_certificate_ends_each_process_with_78(
     command: tuple[str, ...], environment: dict[str, str], authority: Authority
 ) -> None:
-    server = "REDIS" if command[0] == "gate" else "BROKER"
+    server = "REDIS" if command[0] == "maskgate" else "BROKER"
     key = authority.issue("other").key
     ended = done(*command, environment={**environment, f"MASKGATE_{server}_KEY_FILE": str(key)})
     assert ended.returncode == 78, ended.stderr

@@ -11,8 +11,8 @@ import numpy as np
 import pika
 import pytest
 
-from contract.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_QUEUE
-from contract.verdict import audit_key, history_key
+from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_QUEUE
+from maskgate.protocol.verdict import audit_key, history_key
 from producer.drawing import draw_face
 from tests.servers.ports import eventually, free_port
 from tests.servers.processes import done, running, said
@@ -22,11 +22,15 @@ from tests.servers.redis_server import RedisServer
 
 def ends(redis: RedisServer, camera: str) -> dict[str, str]:
     with redis.client() as client:
-        return {fields["crop_id"]: fields["outcome"] for _, fields in client.xrange(history_key(camera))}
+        return {
+            fields["crop_id"]: fields["outcome"] for _, fields in client.xrange(history_key(camera))
+        }
 
 
 def lines(log: Path, event: str) -> list[dict[str, object]]:
-    return [told for told in map(json.loads, log.read_text().splitlines()) if told["event"] == event]
+    return [
+        told for told in map(json.loads, log.read_text().splitlines()) if told["event"] == event
+    ]
 
 
 @pytest.fixture
@@ -43,23 +47,50 @@ def test_a_folder_becomes_verdicts_that_the_gate_reads(
     environment: dict[str, str], redis: RedisServer, faces: Path, tmp_path: Path
 ) -> None:
     log = tmp_path / "worker.log"
-    with running("worker", environment=environment, log=log), running("worker", environment=environment, log=log):
+    with (
+        running("worker", environment=environment, log=log),
+        running("worker", environment=environment, log=log),
+    ):
         said(log, "broker.connected", 2)
-        produced = done("producer", "folder", str(faces), "--camera", "lobby", environment=environment)
+        produced = done(
+            "producer", "folder", str(faces), "--camera", "lobby", environment=environment
+        )
         assert produced.returncode == 0, produced.stderr
         assert json.loads(produced.stdout)["live"]["accepted"] == 40
         eventually(lambda: len(ends(redis, "lobby")) == 40, what="40 ends")
-        decided = done("gate", "wait", "lobby", environment=environment)
+        decided = done("maskgate", "wait", "lobby", environment=environment)
         assert list(ends(redis, "lobby").values()).count("mask") >= 36
         told = json.loads(decided.stdout)
         assert told["verdict"]["crop_id"] in ends(redis, "lobby")
-    assert done("gate", "wait", "nowhere", "--timeout-s", "0.2", environment=environment).returncode == 2
+    assert (
+        done(
+            "maskgate", "wait", "nowhere", "--timeout-s", "0.2", environment=environment
+        ).returncode
+        == 2
+    )
 
 
-def test_a_killed_worker_under_load_loses_nothing(environment: dict[str, str], redis: RedisServer, tmp_path: Path) -> None:
+def test_a_killed_worker_under_load_loses_nothing(
+    environment: dict[str, str], redis: RedisServer, tmp_path: Path
+) -> None:
     log = tmp_path / "worker.log"
-    load = ["producer", "synthetic", "--camera", "kill", "--loop", "--limit", "6000", "--faces", "32", "--rate", "2000"]
-    with running("worker", environment=environment, log=log) as first, running("worker", environment=environment, log=log):
+    load = [
+        "producer",
+        "synthetic",
+        "--camera",
+        "kill",
+        "--loop",
+        "--limit",
+        "6000",
+        "--faces",
+        "32",
+        "--rate",
+        "2000",
+    ]
+    with (
+        running("worker", environment=environment, log=log) as first,
+        running("worker", environment=environment, log=log),
+    ):
         said(log, "broker.connected", 2)
         out = tmp_path / "producer.log"
         with running(*load, environment=environment, log=out) as producer:
@@ -67,16 +98,37 @@ def test_a_killed_worker_under_load_loses_nothing(environment: dict[str, str], r
             first.kill()
             assert producer.wait(60) == 0
         summary = json.loads(out.read_text().splitlines()[-1])["live"]
-        assert summary["offered"] == summary["accepted"] + summary["refused"] + summary["in_doubt"] == 6000
-        eventually(lambda: len(ends(redis, "kill")) >= summary["accepted"], 30, "every accepted crop's end")
+        assert (
+            summary["offered"]
+            == summary["accepted"] + summary["refused"] + summary["in_doubt"]
+            == 6000
+        )
+        eventually(
+            lambda: len(ends(redis, "kill")) >= summary["accepted"], 30, "every accepted crop's end"
+        )
 
 
 def test_sigterm_under_load_drains_and_exits_0_within_5_s(
     environment: dict[str, str], rabbit: RabbitServer, redis: RedisServer, tmp_path: Path
 ) -> None:
     log, out = tmp_path / "worker.log", tmp_path / "producer.log"
-    load = ["producer", "synthetic", "--camera", "term", "--loop", "--limit", "6000", "--faces", "32", "--rate", "2000"]
-    with running("worker", environment=environment, log=log) as worker, running(*load, environment=environment, log=out) as producer:
+    load = [
+        "producer",
+        "synthetic",
+        "--camera",
+        "term",
+        "--loop",
+        "--limit",
+        "6000",
+        "--faces",
+        "32",
+        "--rate",
+        "2000",
+    ]
+    with (
+        running("worker", environment=environment, log=log) as worker,
+        running(*load, environment=environment, log=out) as producer,
+    ):
         eventually(lambda: len(ends(redis, "term")) > 1000, 30, "load")
         worker.send_signal(signal.SIGTERM)
         begun_s = time.monotonic()
@@ -86,10 +138,15 @@ def test_sigterm_under_load_drains_and_exits_0_within_5_s(
     written = ends(redis, "term")
     waiting = {properties.message_id for properties, _ in rabbit.get(LIVE_QUEUE)}
     assert not waiting & written.keys(), "written and yet given back"
-    assert len(waiting) + len(written) == json.loads(out.read_text().splitlines()[-1])["live"]["accepted"]
+    assert (
+        len(waiting) + len(written)
+        == json.loads(out.read_text().splitlines()[-1])["live"]["accepted"]
+    )
 
 
-def test_the_audit_report_in_the_log_is_what_stands_in_redis(environment: dict[str, str], redis: RedisServer, tmp_path: Path) -> None:
+def test_the_audit_report_in_the_log_is_what_stands_in_redis(
+    environment: dict[str, str], redis: RedisServer, tmp_path: Path
+) -> None:
     log = tmp_path / "worker.log"
     with running("worker", environment=environment, log=log):
         load = [
@@ -108,8 +165,14 @@ def test_the_audit_report_in_the_log_is_what_stands_in_redis(environment: dict[s
         ]
         produced = json.loads(done(*load, environment=environment).stdout)
         assert produced["audit"]["accepted"] == 100
-        eventually(lambda: [r for r in lines(log, "audit.report") if r["n"] == 100], 20, "a report of 100")
-        eventually(lambda: sum(int(str(line["crops"])) for line in lines(log, "worker.interval")) >= 500, 20, "500 crops")
+        eventually(
+            lambda: [r for r in lines(log, "audit.report") if r["n"] == 100], 20, "a report of 100"
+        )
+        eventually(
+            lambda: sum(int(str(line["crops"])) for line in lines(log, "worker.interval")) >= 500,
+            20,
+            "500 crops",
+        )
     with redis.client() as client:
         (key,) = client.keys("audit:{*}")
         counts = {cell: int(n) for cell, n in client.hgetall(key).items() if ":" not in cell}
@@ -119,29 +182,58 @@ def test_the_audit_report_in_the_log_is_what_stands_in_redis(environment: dict[s
     hits, alarms = counts.get("mask.mask", 0), counts.get("no_mask.mask", 0)
     assert told["precision"] == pytest.approx(hits / (hits + alarms), abs=1e-4)
     work = lines(log, "worker.interval")
-    assert {"crops_per_s", "batch_mean", "latency_ms_p50", "infer_ms_p99", "write_ms_p99", "mask", "no_mask"} <= work[0].keys()
+    assert {
+        "crops_per_s",
+        "batch_mean",
+        "latency_ms_p50",
+        "infer_ms_p99",
+        "write_ms_p99",
+        "mask",
+        "no_mask",
+    } <= work[0].keys()
 
 
 def test_bad_messages_are_dead_letters_and_good_ones_go_on(
-    environment: dict[str, str], rabbit: RabbitServer, redis: RedisServer, faces: Path, tmp_path: Path
+    environment: dict[str, str],
+    rabbit: RabbitServer,
+    redis: RedisServer,
+    faces: Path,
+    tmp_path: Path,
 ) -> None:
     good = {"camera_id": "door", "captured_at": time.time_ns() // 1_000_000}
-    bad = [{}, {**good, "camera_id": "a:b"}, {**good, "captured_at": "x"}, {**good, "label": "mask"}, {**good, "captured_at": 1 << 52}]
+    bad = [
+        {},
+        {**good, "camera_id": "a:b"},
+        {**good, "captured_at": "x"},
+        {**good, "label": "mask"},
+        {**good, "captured_at": 1 << 52},
+    ]
     body = next(faces.iterdir()).read_bytes()
     with rabbit.channel() as channel:
         for i, headers in enumerate([*bad, good]):
-            properties = pika.BasicProperties(content_type="image/jpeg", type="face-crop.v1", message_id=f"{i:032x}", headers=headers)
+            properties = pika.BasicProperties(
+                content_type="image/jpeg",
+                type="face-crop.v1",
+                message_id=f"{i:032x}",
+                headers=headers,
+            )
             channel.basic_publish("crops", "live", body, properties)
-        sample = pika.BasicProperties(content_type="image/jpeg", type="face-crop.v1", message_id="f" * 32, headers=good)
+        sample = pika.BasicProperties(
+            content_type="image/jpeg", type="face-crop.v1", message_id="f" * 32, headers=good
+        )
         channel.basic_publish("audit", "audit", body, sample)
     with running("worker", environment=environment, log=tmp_path / "worker.log"):
         eventually(lambda: rabbit.depth(DEAD_QUEUE) == len(bad) + 1, what="the dead letters")
-        eventually(lambda: f"{len(bad):032x}" in ends(redis, "door"), what="the good crop's verdict")
+        eventually(
+            lambda: f"{len(bad):032x}" in ends(redis, "door"), what="the good crop's verdict"
+        )
     assert set(ends(redis, "door").values()) == {"unreadable", "mask"}
     assert rabbit.depth(LIVE_QUEUE) == rabbit.depth(AUDIT_QUEUE) == 0
 
 
-def test_a_crop_too_old_for_its_door_expires_undecoded(environment: dict[str, str], redis: RedisServer, tmp_path: Path) -> None:
+def test_a_crop_too_old_for_its_door_expires_undecoded(
+    environment: dict[str, str], redis: RedisServer, tmp_path: Path
+) -> None:
     done("producer", "synthetic", "--camera", "late", "--faces", "4", environment=environment)
     impatient = {**environment, "MASKGATE_VERDICT_TTL_MS": "100"}
     with running("worker", environment=impatient, log=tmp_path / "worker.log"):
@@ -153,9 +245,15 @@ def test_a_crop_too_old_for_its_door_expires_undecoded(environment: dict[str, st
 
 def test_health_and_metrics_tell_of_progress(environment: dict[str, str], tmp_path: Path) -> None:
     port = free_port()
-    with running("worker", environment={**environment, "MASKGATE_METRICS_PORT": str(port)}, log=tmp_path / "worker.log"):
+    with running(
+        "worker",
+        environment={**environment, "MASKGATE_METRICS_PORT": str(port)},
+        log=tmp_path / "worker.log",
+    ):
         asked = {**environment, "MASKGATE_METRICS_PORT": str(port)}
-        eventually(lambda: done("worker", "health", environment=asked).returncode == 0, what="readiness")
+        eventually(
+            lambda: done("worker", "health", environment=asked).returncode == 0, what="readiness"
+        )
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
             metrics = answer.read().decode()
         assert 'maskgate_connected{to="broker"} 1.0' in metrics
@@ -174,7 +272,9 @@ def test_health_and_metrics_tell_of_progress(environment: dict[str, str], tmp_pa
         ({"MASKGATE_MODEL_SHA256": "0" * 64}, 66, "pinned"),
     ],
 )
-def test_a_wrong_setting_is_named_and_has_its_exit_code(change: dict[str, str], code: int, complaint: str) -> None:
+def test_a_wrong_setting_is_named_and_has_its_exit_code(
+    change: dict[str, str], code: int, complaint: str
+) -> None:
     ended = done("worker", environment=change)
     assert ended.returncode == code
     assert complaint in ended.stderr

@@ -12,7 +12,7 @@ from typing import Any
 from pika.adapters.blocking_connection import BlockingChannel
 from redis.connection import Connection
 
-from contract.model import Model
+from maskgate.inference.model import Model
 from worker.__main__ import main
 from worker.rabbit import RabbitIntake
 from worker.verdict_store import RedisVerdictStore
@@ -22,11 +22,13 @@ POINTS = ("received", "decoded", "inferred", "writing", "written", "acknowledgin
 _SENDS_VERDICTS = b"EVALSHA"
 
 
-def _wrap(owner: Any, name: str, point: str, *, before: bool, when: Callable[..., bool] = lambda *_: True) -> None:  # noqa: ANN401
+def _wrap(
+    owner: Any, name: str, point: str, *, before: bool, when: Callable[..., bool] = lambda *_: True
+) -> None:
     """Die at the NTH call of ``owner.name`` that ``when`` holds for, before it or after."""
     original, left = getattr(owner, name), [int(sys.argv[2])]
 
-    def wrapped(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401  (whatever is wrapped)
+    def wrapped(*arguments: Any, **named: Any) -> Any:
         result = None if before else original(*arguments, **named)
         if when(result, *arguments):
             left[0] -= 1
@@ -40,15 +42,23 @@ def _wrap(owner: Any, name: str, point: str, *, before: bool, when: Callable[...
 
 def _sends_verdicts(_result: object, _connection: object, command: object, *_: object) -> bool:
     parts = command if isinstance(command, list | tuple) else [command]
-    return any(_SENDS_VERDICTS in part for part in parts if isinstance(part, bytes | bytearray | memoryview))
+    return any(
+        _SENDS_VERDICTS in part
+        for part in parts
+        if isinstance(part, bytes | bytearray | memoryview)
+    )
 
 
 _ARM: dict[str, Callable[[], None]] = {
-    "received": lambda: _wrap(RabbitIntake, "receive", "received", before=False, when=lambda batch, *_: bool(batch)),
+    "received": lambda: _wrap(
+        RabbitIntake, "receive", "received", before=False, when=lambda batch, *_: bool(batch)
+    ),
     "decoded": lambda: _wrap(Model, "p_mask", "decoded", before=True),
     "inferred": lambda: _wrap(Model, "p_mask", "inferred", before=False),
     # Sent to Redis, the answer not read: it may or may not have been carried out.
-    "writing": lambda: _wrap(Connection, "send_packed_command", "writing", before=False, when=_sends_verdicts),
+    "writing": lambda: _wrap(
+        Connection, "send_packed_command", "writing", before=False, when=_sends_verdicts
+    ),
     "written": lambda: _wrap(RedisVerdictStore, "write", "written", before=False),
     "acknowledging": lambda: _wrap(BlockingChannel, "basic_ack", "acknowledging", before=True),
     "acknowledged": lambda: _wrap(RabbitIntake, "settle", "acknowledged", before=False),

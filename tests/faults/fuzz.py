@@ -11,10 +11,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from contract.crop import CROP_TYPE, Message
-from contract.image import JPEG, PGM, PNG, PPM
-from contract.model import Model
-from contract.queue import Delivery
+from maskgate.inference.image import JPEG, PGM, PNG, PPM
+from maskgate.inference.model import Model
+from maskgate.protocol.crop import CROP_TYPE, Message
+from maskgate.protocol.queue import Delivery
 from tests.faults.hostile import IMAGES
 from worker.classify import classify
 from worker.native_stderr import MutedStderr
@@ -28,9 +28,38 @@ _NOW_MS = 1_790_000_000_000
 _MAGIC_BYTES, _SPARED = 8, 0.9
 _TYPES = (JPEG, PNG, PPM, PGM)
 #: What numbers in headers go wrong at.
-_EDGES = tuple(bytes.fromhex(text) for text in ("00", "ff", "7fff", "ffff", "00000000", "7fffffff", "80000000", "ffffffff"))
-_NUMBERS: tuple[object, ...] = (None, True, -1, 0, 1 << 52, 1 << 62, 1 << 70, 1.5, float("nan"), float("inf"))
-_HEADERS = (*_NUMBERS, "", "door", "a:b", "}", "\n", "\x00", "x" * 65, "ü", b"\xff", [1], {"a": None}, "mask", "no_mask")
+_EDGES = tuple(
+    bytes.fromhex(text)
+    for text in ("00", "ff", "7fff", "ffff", "00000000", "7fffffff", "80000000", "ffffffff")
+)
+_NUMBERS: tuple[object, ...] = (
+    None,
+    True,
+    -1,
+    0,
+    1 << 52,
+    1 << 62,
+    1 << 70,
+    1.5,
+    float("nan"),
+    float("inf"),
+)
+_HEADERS = (
+    *_NUMBERS,
+    "",
+    "door",
+    "a:b",
+    "}",
+    "\n",
+    "\x00",
+    "x" * 65,
+    "ü",
+    b"\xff",
+    [1],
+    {"a": None},
+    "mask",
+    "no_mask",
+)
 
 
 def main(argv: list[str]) -> int:
@@ -39,22 +68,28 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--count", type=int, default=1_000_000, help="bodies; default: %(default)s")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args(argv)
-    choice = random.Random(arguments.seed)  # noqa: S311  (no secret)
+    choice = random.Random(arguments.seed)
     model, ends, begun_s = Model.load(SHIPPED_MODEL), Counter[str](), time.monotonic()
     muted, at_first_mb = MutedStderr(), 0.0
-    seeds = [case.body for case in IMAGES if len(case.body) < 40_000]  # the larger ones have their own test
+    seeds = [
+        case.body for case in IMAGES if len(case.body) < 40_000
+    ]  # the larger ones have their own test
     for done in range(0, arguments.count, _BATCH):
         batch = [delivery(choice, seeds, tag) for tag in range(_BATCH)]
         with muted:
             told = classify(batch, model, now_ms=_NOW_MS, max_age_ms=3000, max_skew_ms=250).ends
         if [end.tag for end in told] != list(range(_BATCH)):
-            print(f"seed {arguments.seed}, after {done} bodies: {len(told)} ends for {_BATCH} crops")
+            print(
+                f"seed {arguments.seed}, after {done} bodies: {len(told)} ends for {_BATCH} crops"
+            )
             return 1
         ends.update(end.reason.value if end.reason else end.outcome.value for end in told)
         if not at_first_mb and done >= min(_WARM_UP, arguments.count // 2):
             at_first_mb = resident_mb()
     grown_mb = resident_mb() - at_first_mb
-    print(f"{ends.total()} bodies from seed {arguments.seed} in {time.monotonic() - begun_s:.0f} s, no exception")
+    print(
+        f"{ends.total()} bodies from seed {arguments.seed} in {time.monotonic() - begun_s:.0f} s, no exception"
+    )
     print(", ".join(f"{name} {n}" for name, n in ends.most_common()))
     print(f"resident memory {at_first_mb:.1f} MB after the warm-up, {grown_mb:+.1f} MB since")
     return 0 if grown_mb < _GROWTH_MB else 1
@@ -64,10 +99,19 @@ def delivery(choice: random.Random, seeds: list[bytes], tag: int) -> Delivery:
     """A message with a damaged body or, one in eight, damaged headers."""
     body = damaged(choice, choice.choice(seeds), seeds)
     kind = next(
-        (kind for kind, magic in ((PNG, b"\x89PNG"), (JPEG, b"\xff\xd8"), (PPM, b"P6"), (PGM, b"P5")) if body.startswith(magic)), JPEG
+        (
+            kind
+            for kind, magic in ((PNG, b"\x89PNG"), (JPEG, b"\xff\xd8"), (PPM, b"P6"), (PGM, b"P5"))
+            if body.startswith(magic)
+        ),
+        JPEG,
     )
     headers: dict[str, object] = {"camera_id": "door", "track_id": "t", "captured_at": _NOW_MS}
-    fields: dict[str, object] = {"content_type": kind, "type": CROP_TYPE, "message_id": f"{choice.getrandbits(128):032x}"}
+    fields: dict[str, object] = {
+        "content_type": kind,
+        "type": CROP_TYPE,
+        "message_id": f"{choice.getrandbits(128):032x}",
+    }
     audit = choice.random() < 0.1
     if audit:
         headers["label"] = "mask"

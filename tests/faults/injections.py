@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from contract.topology import LIVE_QUEUE
+from maskgate.protocol.topology import LIVE_QUEUE
 from tests.faults.proxy import FaultProxy
 from tests.faults.site import Site
 from tests.servers.ports import eventually
@@ -76,7 +76,11 @@ def queue_deleted(site: Site, _: random.Random) -> Iterator[None]:
     """Under its consumers, when it is empty: what is in a deleted queue nobody can bring back."""
     site.sender.paused = True
     try:
-        eventually(lambda: not site.ledger.unsettled() and not site.rabbit.depth(LIVE_QUEUE), 30, "an empty queue")
+        eventually(
+            lambda: not site.ledger.unsettled() and not site.rabbit.depth(LIVE_QUEUE),
+            30,
+            "an empty queue",
+        )
         site.rabbit.ctl("delete_queue", LIVE_QUEUE)
         site.sender.paused = False
         yield
@@ -138,7 +142,9 @@ def redis_read_only(site: Site, _: random.Random) -> Iterator[None]:
 @contextmanager
 def redis_denies(site: Site, _: random.Random) -> Iterator[None]:
     """The worker's user has lost its rights."""
-    rights = next(line for line in map(str, site.admin.acl_list()) if line.startswith("user worker "))
+    rights = next(
+        line for line in map(str, site.admin.acl_list()) if line.startswith("user worker ")
+    )
     site.admin.execute_command("ACL", "SETUSER", "worker", "-@all")  # type: ignore[no-untyped-call]  # redis-py has no types here
     try:
         yield

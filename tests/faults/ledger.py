@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from contract.queue import Refusal
-from contract.verdict import Outcome
-from gate.decide import MAX_AGE_MS, Action, Decision
+from maskgate.gate.decide import MAX_AGE_MS, Action, Decision
+from maskgate.protocol.queue import Refusal
+from maskgate.protocol.verdict import Outcome
 
 #: Ends in the history, beside a dead letter's own.
 _VERDICTS = (Outcome.MASK, Outcome.NO_MASK, Outcome.UNCERTAIN)
@@ -48,7 +48,9 @@ class Balance:
     @property
     def adds_up(self) -> bool:
         """Whether nothing was lost, invented, contradicted or counted twice, and every confirmed crop is among the ends."""
-        return not (self.lost or self.unknown or self.contradicted or self.wrong_opens or self.counted_twice)
+        return not (
+            self.lost or self.unknown or self.contradicted or self.wrong_opens or self.counted_twice
+        )
 
 
 @dataclass(slots=True)
@@ -96,7 +98,8 @@ class Ledger:
             expected = {Outcome.MASK: Action.REMOVE_MASK, Outcome.NO_MASK: Action.RECOGNISE}
             justified = (
                 sent is not None
-                and (sent.camera, sent.track, sent.captured_at_ms) == (camera, verdict.track_id, verdict.captured_at_ms)
+                and (sent.camera, sent.track, sent.captured_at_ms)
+                == (camera, verdict.track_id, verdict.captured_at_ms)
                 and not sent.audit
                 and sent.outcome is not None
                 and expected.get(sent.outcome) is decision.action
@@ -106,10 +109,14 @@ class Ledger:
                 self.wrong_opens.append(f"{camera}: {decision} at {asked_at_ms}, sent {sent}")
             if verdict.captured_at_ms < self._newest_ms.get(camera, 0):
                 # A Redis that has forgotten may take an older crop that is still fresh; any other may not.
-                self.went_back.append(f"{camera}: {verdict.captured_at_ms} after {self._newest_ms[camera]}")
+                self.went_back.append(
+                    f"{camera}: {verdict.captured_at_ms} after {self._newest_ms[camera]}"
+                )
             self._newest_ms[camera] = verdict.captured_at_ms
             if verdict.crops > self._on_track[camera, verdict.track_id]:
-                self.counted_twice.append(f"{camera}: {verdict.crops} crops counted, {self._on_track[camera, verdict.track_id]} sent")
+                self.counted_twice.append(
+                    f"{camera}: {verdict.crops} crops counted, {self._on_track[camera, verdict.track_id]} sent"
+                )
 
     def unsettled(self) -> list[str]:
         """Confirmed crops that have no end yet."""
@@ -132,7 +139,8 @@ class Ledger:
                 for crop_id, told in self.ends.items()
                 if crop_id in self.sent
                 for outcome in told
-                if outcome is not Outcome.EXPIRED and outcome is not (self.sent[crop_id].outcome or Outcome.UNREADABLE)
+                if outcome is not Outcome.EXPIRED
+                and outcome is not (self.sent[crop_id].outcome or Outcome.UNREADABLE)
             ]
             settled = self.confirmed | self.refused
             return Balance(
@@ -143,7 +151,9 @@ class Ledger:
                 ends=dict(first),
                 written_again=sum(len(told) - 1 for told in self.ends.values()),
                 lost=lost,
-                unknown=sorted((self.ends.keys() | self.dead.keys() | self.audited) - self.sent.keys()),
+                unknown=sorted(
+                    (self.ends.keys() | self.dead.keys() | self.audited) - self.sent.keys()
+                ),
                 contradicted=contradicted,
                 wrong_opens=list(self.wrong_opens),
                 counted_twice=list(self.counted_twice),

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from contract.broker import parameters
-from contract.clock import now_ms
-from contract.crop import Crop, Label, Message, new_crop_id, to_message
-from contract.image import JPEG, decode, encode_pnm
-from contract.model import Model
-from contract.preprocess import reduce
-from contract.queue import Refusal
-from contract.stop import Stop
-from contract.verdict import Outcome
+from maskgate.inference.image import JPEG, decode, encode_pnm
+from maskgate.inference.model import Model
+from maskgate.inference.preprocess import reduce
+from maskgate.protocol.crop import Crop, Label, Message, new_crop_id, to_message
+from maskgate.protocol.queue import Refusal
+from maskgate.protocol.verdict import Outcome
+from maskgate.runtime.broker import parameters
+from maskgate.runtime.clock import now_ms
+from maskgate.runtime.stop import Stop
 from producer.drawing import draw_face
 from producer.rabbit import RabbitOutlet
 from tests.faults.ledger import Ledger, Sent
@@ -49,14 +49,22 @@ def bodies(count: int, seed: int = 5) -> list[Body]:
             break
         jpeg = cv2.imencode(".jpg", face[:, :, ::-1])[1].tobytes()
         for content, content_type in ((jpeg, JPEG), encode_pnm(reduce(face, model.card.input))):
-            (p_mask,) = model.p_mask([reduce(decode(content, content_type), model.card.input)]).tolist()
+            (p_mask,) = model.p_mask(
+                [reduce(decode(content, content_type), model.card.input)]
+            ).tolist()
             outcome = Outcome(model.card.outcome(p_mask))
-            if outcome is not Outcome.UNCERTAIN and all(abs(p_mask - limit) > _SURE for limit in limits):
+            if outcome is not Outcome.UNCERTAIN and all(
+                abs(p_mask - limit) > _SURE for limit in limits
+            ):
                 found.append(Body(content, content_type, outcome))
     return found
 
 
-BROKEN = [Body(b"", JPEG, None), Body(b"no picture", JPEG, None), Body(b"\xff\xd8\xff\xe0" + bytes(40), JPEG, None)]
+BROKEN = [
+    Body(b"", JPEG, None),
+    Body(b"no picture", JPEG, None),
+    Body(b"\xff\xd8\xff\xe0" + bytes(40), JPEG, None),
+]
 
 
 class Sender:
@@ -65,8 +73,10 @@ class Sender:
     def __init__(self, url: str, ledger: Ledger, *, rate: float, seed: int) -> None:
         self.rate = rate  # crops a second; may be changed at any time
         self.paused = False
-        self.outlet = RabbitOutlet(parameters(url, None, name="faults"), stop=(stop := Stop()), settled=self._settled)
-        self._stop, self._ledger, self._random = stop, ledger, random.Random(seed)  # noqa: S311  (no secret)
+        self.outlet = RabbitOutlet(
+            parameters(url, None, name="faults"), stop=(stop := Stop()), settled=self._settled
+        )
+        self._stop, self._ledger, self._random = stop, ledger, random.Random(seed)
         self._bodies = bodies(64)
         self._thread = threading.Thread(target=self._run, name="sender")
         self._finish = False
@@ -83,14 +93,21 @@ class Sender:
     def _run(self) -> None:
         sent, due_s, track = 0, time.monotonic(), dict.fromkeys(CAMERAS, "")
         while not self._finish:
-            due_s = max(due_s + 1 / self.rate, time.monotonic() - 0.5)  # what could not be sent in time is not made up for at once
+            due_s = max(
+                due_s + 1 / self.rate, time.monotonic() - 0.5
+            )  # what could not be sent in time is not made up for at once
             while self.paused and not self._finish:
                 self.outlet.rest(0.05)
             self.outlet.rest(max(0.0, due_s - time.monotonic()))
             camera = CAMERAS[sent % len(CAMERAS)]
             if sent // len(CAMERAS) % _TRACK_LENGTH == 0:
                 track[camera] = new_crop_id()
-            self._offer(camera, track[camera], audit=sent % _AUDIT_EVERY == 0, broken=sent % _BROKEN_EVERY == 0)
+            self._offer(
+                camera,
+                track[camera],
+                audit=sent % _AUDIT_EVERY == 0,
+                broken=sent % _BROKEN_EVERY == 0,
+            )
             sent += 1
         self.outlet.flush(60)
         self.outlet.close()
@@ -98,8 +115,12 @@ class Sender:
     def _offer(self, camera: str, track: str, *, audit: bool, broken: bool) -> None:
         body = self._random.choice(BROKEN if broken else self._bodies)
         label = Label.MASK if audit else None
-        crop = Crop(new_crop_id(), camera, track, now_ms(), body.content_type, body.content, label=label)
-        self._ledger.offer(crop.crop_id, Sent(camera, track, crop.captured_at_ms, body.outcome, audit))
+        crop = Crop(
+            new_crop_id(), camera, track, now_ms(), body.content_type, body.content, label=label
+        )
+        self._ledger.offer(
+            crop.crop_id, Sent(camera, track, crop.captured_at_ms, body.outcome, audit)
+        )
         tally = self.outlet.audit if audit else self.outlet.live
         unsent = tally.refusals[Refusal.NO_BROKER]
         self.outlet.offer(to_message(crop), audit=audit)

@@ -10,10 +10,10 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
-from contract.clock import now_ms
-from contract.topology import DEAD_QUEUE
-from contract.verdict import audit_seen_key, history_key, parse_end
-from gate.client import Gate
+from maskgate.gate.client import Gate
+from maskgate.protocol.topology import DEAD_QUEUE
+from maskgate.protocol.verdict import audit_seen_key, history_key, parse_end
+from maskgate.runtime.clock import now_ms
 from tests.faults.ledger import DELIVERY_LIMIT, Ledger
 from tests.faults.load import CAMERAS
 from tests.servers.rabbit_server import RabbitServer
@@ -47,7 +47,7 @@ class Observer(ABC):
         try:
             while not self._stop.wait(self._pause_s):
                 self.look()
-        except BaseException as failure:  # noqa: BLE001  (told when it is stopped)
+        except BaseException as failure:
             self.failure = failure
 
 
@@ -86,7 +86,9 @@ class History(Observer):
                     self._ledger.ended(end.crop_id, end.outcome)
                     if end.p_mask is not None:
                         self.latencies_ms.append(end.decided_at_ms - (end.captured_at_ms or 0))
-                        self.newest_verdict_ms = max(self.newest_verdict_ms, end.captured_at_ms or 0)
+                        self.newest_verdict_ms = max(
+                            self.newest_verdict_ms, end.captured_at_ms or 0
+                        )
 
 
 class DeadLetters(Observer):
@@ -100,7 +102,7 @@ class DeadLetters(Observer):
         """See :class:`Observer`."""
         try:
             taken = self._rabbit.get(DEAD_QUEUE)
-        except Exception:  # noqa: BLE001  (whatever pika raises: the broker is away)
+        except Exception:
             return
         for properties, _ in taken:
             with self._ledger.lock:

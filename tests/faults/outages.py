@@ -5,8 +5,9 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable  # noqa: TC003  (in an annotation of a local variable)
-from contextlib import AbstractContextManager  # noqa: TC003
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -14,7 +15,7 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
-from contract.clock import now_ms
+from maskgate.runtime.clock import now_ms
 from tests.faults.injections import broker_killed, redis_killed
 from tests.faults.site import Site, site
 from tests.servers.ports import eventually
@@ -27,23 +28,34 @@ def main() -> int:
     """Prints a table; returns an exit code."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     table = Table("gone", "for", "back after", "ready meanwhile", "lines logged by a worker")
-    outages: dict[str, Callable[[Site, Random], AbstractContextManager[None]]] = {"broker": broker_killed, "redis": redis_killed}
+    outages: dict[str, Callable[[Site, Random], AbstractContextManager[None]]] = {
+        "broker": broker_killed,
+        "redis": redis_killed,
+    }
     with site(Path(tempfile.mkdtemp(prefix="maskgate-outages-")), rate=_RATE) as place:
         eventually(lambda: place.is_well(0), 60, "the first verdicts")
         for name, outage in outages.items():
             for duration_s in _DURATIONS_S:
                 before = _other_lines(place)
-                with outage(place, Random(0)):  # noqa: S311  (no secret)
+                with outage(place, Random(0)):
                     time.sleep(duration_s)
                     ready = {_ready(worker.health_port) for worker in place.workers}
                 back_ms, back_s = now_ms(), time.monotonic()
-                eventually(lambda since_ms=back_ms: place.is_well(since_ms), 120, "the site being back")  # type: ignore[misc]
+                eventually(partial(place.is_well, back_ms), 120, "the site being back")
                 took_s = time.monotonic() - back_s
                 lines = (_other_lines(place) - before) / len(place.workers)
-                table.add_row(name, f"{duration_s} s", f"{took_s:.1f} s", "/".join(sorted(ready)), f"{lines:.0f}")
+                table.add_row(
+                    name,
+                    f"{duration_s} s",
+                    f"{took_s:.1f} s",
+                    "/".join(sorted(ready)),
+                    f"{lines:.0f}",
+                )
         balance = place.settle()
     Console(width=120).print(table)
-    print(f"{balance.confirmed} crops confirmed, {balance.refused} refused, ends {dict(balance.ends)}, lost {len(balance.lost)}")
+    print(
+        f"{balance.confirmed} crops confirmed, {balance.refused} refused, ends {dict(balance.ends)}, lost {len(balance.lost)}"
+    )
     return 0 if balance.adds_up and not place.crashes else 1
 
 
@@ -58,7 +70,10 @@ def _ready(port: int) -> str:
 
 def _other_lines(place: Site) -> int:
     """Those of an interval come whether anything happens or not."""
-    return sum('"worker.interval"' not in line and '"audit.report"' not in line for line in place.log.read_text().splitlines())
+    return sum(
+        '"worker.interval"' not in line and '"audit.report"' not in line
+        for line in place.log.read_text().splitlines()
+    )
 
 
 if __name__ == "__main__":

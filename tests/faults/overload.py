@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import structlog
 
-from contract.queue import Refusal
-from contract.topology import LIVE_QUEUE
-from gate.decide import Action
+from maskgate.gate.decide import Action
+from maskgate.protocol.queue import Refusal
+from maskgate.protocol.topology import LIVE_QUEUE
 from tests.faults.site import Site, site
 from tests.servers.ports import eventually
 
@@ -34,7 +34,9 @@ def main() -> int:
         _overload(place)
         _nobody_at_work(place)
         balance = place.settle(300)
-        print(f"ledger: {balance.confirmed} confirmed, ends {dict(balance.ends)}, refused {balance.refused}, lost {len(balance.lost)}")
+        print(
+            f"ledger: {balance.confirmed} confirmed, ends {dict(balance.ends)}, refused {balance.refused}, lost {len(balance.lost)}"
+        )
         return 0 if balance.adds_up and not place.crashes else 1
 
 
@@ -63,8 +65,12 @@ def _overload(place: Site) -> None:
     p50, p99 = np.percentile(place.history.latencies_ms, (50, 99))
     reads = place.ledger.reads
     decided = reads.total() - reads[Action.MANUAL]
-    print(f"twice that for {_OVERLOAD_S} s: offered {(len(place.ledger.sent) - offered) / _OVERLOAD_S:.0f}/s, queue at most {depth}")
-    print(f"  verdicts {len(place.history.latencies_ms) / _OVERLOAD_S:.0f}/s, from capture to verdict p50 {p50:.0f} ms, p99 {p99:.0f} ms")
+    print(
+        f"twice that for {_OVERLOAD_S} s: offered {(len(place.ledger.sent) - offered) / _OVERLOAD_S:.0f}/s, queue at most {depth}"
+    )
+    print(
+        f"  verdicts {len(place.history.latencies_ms) / _OVERLOAD_S:.0f}/s, from capture to verdict p50 {p50:.0f} ms, p99 {p99:.0f} ms"
+    )
     print(f"  a door finds a decision in {decided / reads.total():.0%} of its reads")
 
 
@@ -80,7 +86,10 @@ def _nobody_at_work(place: Site) -> None:
     place.sender.rate = 20
     back_at_s, since_ms = time.monotonic(), time.time_ns() // 1_000_000
     eventually(lambda: place.history.newest_verdict_ms > since_ms, 60, "verdicts on new crops")
-    print(f"nobody at work: the queue stops at {depth}, then {refusals[Refusal.QUEUE_FULL]} refused and counted;", end=" ")
+    print(
+        f"nobody at work: the queue stops at {depth}, then {refusals[Refusal.QUEUE_FULL]} refused and counted;",
+        end=" ",
+    )
     print(f"verdicts on new crops {time.monotonic() - back_at_s:.1f} s after the worker is back")
 
 

@@ -5,7 +5,7 @@ import signal
 import sys
 
 import worker.classify
-from contract.image import Pixels, decode
+from maskgate.inference.image import Pixels, decode
 from worker.__main__ import main
 
 POISON = b"kills whoever decodes it"

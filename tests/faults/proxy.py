@@ -29,7 +29,9 @@ class FaultProxy:
         self._sockets: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
-        self._thread = threading.Thread(target=self._loop.run_forever, name=f"proxy-{self.port}", daemon=True)
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name=f"proxy-{self.port}", daemon=True
+        )
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -101,7 +103,10 @@ class FaultProxy:
         try:
             back, onward = await asyncio.open_connection("127.0.0.1", self._target_port)
             self._sockets.add(onward)
-            ways = [asyncio.create_task(self._pump(reader, onward)), asyncio.create_task(self._pump(back, writer))]
+            ways = [
+                asyncio.create_task(self._pump(reader, onward)),
+                asyncio.create_task(self._pump(back, writer)),
+            ]
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             for way in ways:
                 way.cancel()

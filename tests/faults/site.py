@@ -13,8 +13,8 @@ from pathlib import Path
 
 from redis import Redis
 
-from contract.model import Model
-from deploy.secrets import acl
+from maskgate.inference.model import Model
+from maskgate.operations.secrets import acl
 from tests.faults.ledger import Balance, Ledger
 from tests.faults.load import Sender
 from tests.faults.observers import DeadLetters, Doors, History, Observer
@@ -39,7 +39,9 @@ class RunningWorker:
     def resident_mb(self) -> float:
         """Resident memory, 0 once it has ended."""
         try:
-            found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
+            found = re.search(
+                r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text()
+            )
         except OSError:
             found = None
         return int(found[1]) / 1024 if found else 0.0
@@ -81,7 +83,9 @@ class Site:
         port = free_port()
         environment = {**self.environment, "MASKGATE_METRICS_PORT": str(port)}
         with self.log.open("ab") as out:
-            process = subprocess.Popen([sys.executable, "-m", *command], cwd=ROOT, env=environment, stdout=out, stderr=out)
+            process = subprocess.Popen(
+                [sys.executable, "-m", *command], cwd=ROOT, env=environment, stdout=out, stderr=out
+            )
         return RunningWorker(process, port, expected=command[0].startswith("tests."))
 
     def keep(self) -> None:
@@ -91,14 +95,22 @@ class Site:
             for i, worker in enumerate(self.workers):
                 if worker.process.poll() is not None:
                     if not worker.expected:
-                        self.crashes.append(f"exit code {worker.process.returncode}; see {self.log}")
+                        self.crashes.append(
+                            f"exit code {worker.process.returncode}; see {self.log}"
+                        )
                     self.workers[i] = self.start_worker()
-            self.memory_mb += [(time.monotonic() - begun_s, mb) for worker in self.workers if (mb := worker.resident_mb()) > 1]
+            self.memory_mb += [
+                (time.monotonic() - begun_s, mb)
+                for worker in self.workers
+                if (mb := worker.resident_mb()) > 1
+            ]
             time.sleep(0.5)
 
     def is_well(self, since_ms: int) -> bool:
         """Whether crops captured since then become verdicts again and no backlog is left."""
-        return self.history.newest_verdict_ms > since_ms and len(self.ledger.unsettled()) < max(50, self.sender.rate / 2)
+        return self.history.newest_verdict_ms > since_ms and len(self.ledger.unsettled()) < max(
+            50, self.sender.rate / 2
+        )
 
     def settle(self, timeout_s: float = 60) -> Balance:
         """Stop sending, wait for every confirmed crop's end, at most so long, and add up."""
@@ -127,10 +139,15 @@ def site(
     users.write_text(acl(PASSWORDS))
     (folder / "password").write_text(PASSWORDS["worker"])
     with ExitStack() as stack:
-        rabbit, redis = stack.enter_context(rabbit_server()), stack.enter_context(redis_server(users))
+        rabbit, redis = (
+            stack.enter_context(rabbit_server()),
+            stack.enter_context(redis_server(users)),
+        )
         to_broker, produced = (stack.enter_context(FaultProxy(rabbit.port)) for _ in range(2))
         to_redis, read = (stack.enter_context(FaultProxy(redis.port)) for _ in range(2))
-        admin = Redis(port=redis.port, username="admin", password=PASSWORDS["admin"], decode_responses=True)
+        admin = Redis(
+            port=redis.port, username="admin", password=PASSWORDS["admin"], decode_responses=True
+        )
         ledger, model = Ledger(), Model.load(SHIPPED_MODEL).card.name
         history = History(admin, ledger, model)
         doors = Doors(f"redis://gate@127.0.0.1:{read.port}/0", PASSWORDS["gate"], ledger)
@@ -144,9 +161,25 @@ def site(
             "MASKGATE_LOG_JSON": "true",
             **(settings or {}),
         }
-        sender = Sender(f"amqp://guest:guest@127.0.0.1:{produced.port}/%2F", ledger, rate=rate, seed=seed)
+        sender = Sender(
+            f"amqp://guest:guest@127.0.0.1:{produced.port}/%2F", ledger, rate=rate, seed=seed
+        )
         observers: list[Observer] = [history, DeadLetters(rabbit, ledger), doors]
-        place = Site(folder, rabbit, redis, admin, ledger, sender, history, observers, to_broker, to_redis, produced, read, environment)
+        place = Site(
+            folder,
+            rabbit,
+            redis,
+            admin,
+            ledger,
+            sender,
+            history,
+            observers,
+            to_broker,
+            to_redis,
+            produced,
+            read,
+            environment,
+        )
         place.worker_command = worker_command
         place.workers = [place.start_worker() for _ in range(workers)]
         keeper = threading.Thread(target=place.keep, name="keeper")

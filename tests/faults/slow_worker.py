@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-import contract.broker
-from contract.image import Pixels
-from contract.model import Model
+import maskgate.runtime.broker
+from maskgate.inference.image import Pixels
+from maskgate.inference.model import Model
 from worker.__main__ import main
 
 if __name__ == "__main__":
@@ -24,5 +24,5 @@ if __name__ == "__main__":
 
     Model.p_mask = slowly  # type: ignore[method-assign,assignment]
     if len(sys.argv) > 2:
-        contract.broker.HEARTBEAT_S = int(sys.argv[2])
+        maskgate.runtime.broker.HEARTBEAT_S = int(sys.argv[2])
     sys.exit(main([]))

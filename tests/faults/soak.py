@@ -10,13 +10,14 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
 from rich.console import Console
 from rich.table import Table
 
-from contract.clock import now_ms
+from maskgate.runtime.clock import now_ms
 from tests.faults.injections import FAULTS
 from tests.faults.ledger import Balance
 from tests.faults.site import Site, site
@@ -40,15 +41,24 @@ def main(argv: list[str]) -> int:
     """The command line; returns an exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--rate", type=float, default=500, help="crops a second; default: %(default)s")
+    parser.add_argument(
+        "--rate", type=float, default=500, help="crops a second; default: %(default)s"
+    )
     parser.add_argument("--workers", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=1, help="which faults, in which order, how long; default: %(default)s")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=1,
+        help="which faults, in which order, how long; default: %(default)s",
+    )
     arguments = parser.parse_args(argv)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     folder = Path(tempfile.mkdtemp(prefix="maskgate-soak-"))
     with site(folder, workers=arguments.workers, rate=arguments.rate, seed=arguments.seed) as place:
         eventually(lambda: place.is_well(0), 60, "the first verdicts")
-        injected = _inject(place, time.monotonic() + arguments.minutes * 60, random.Random(arguments.seed))  # noqa: S311  (no secret)
+        injected = _inject(
+            place, time.monotonic() + arguments.minutes * 60, random.Random(arguments.seed)
+        )
         balance = place.settle(_BACK_WITHIN_S)
         _print(injected, place, balance)
         return 0 if balance.adds_up and not place.crashes else 1
@@ -62,9 +72,16 @@ def _inject(place: Site, until_s: float, choice: random.Random) -> list[Injected
         with FAULTS[name](place, choice):
             time.sleep(choice.uniform(_SHORTEST_S, _LONGEST_S))
         ended_s, ended_ms = time.monotonic(), now_ms()
-        eventually(lambda since_ms=ended_ms: place.is_well(since_ms), _BACK_WITHIN_S, f"the site being back after {name}")  # type: ignore[misc]
+        eventually(
+            partial(place.is_well, ended_ms),
+            _BACK_WITHIN_S,
+            f"the site being back after {name}",
+        )
         injected.append(Injected(name, at_s - begun_s, ended_s - at_s, time.monotonic() - ended_s))
-        print(f"{at_s - begun_s:6.1f} s  {name}: {ended_s - at_s:.1f} s, back after {injected[-1].back_s:.1f} s", flush=True)
+        print(
+            f"{at_s - begun_s:6.1f} s  {name}: {ended_s - at_s:.1f} s, back after {injected[-1].back_s:.1f} s",
+            flush=True,
+        )
         time.sleep(choice.uniform(0, 2))
     return injected
 
@@ -73,19 +90,40 @@ def _print(injected: list[Injected], place: Site, balance: Balance) -> None:
     back_s = [each.back_s for each in injected]
     slowest = max(injected, key=lambda each: each.back_s)
     print(f"\nfaults    {len(injected)} of {len({each.name for each in injected})} kinds")
-    print(f"back      median {statistics.median(back_s):.1f} s, longest {slowest.back_s:.1f} s after {slowest.name}")
-    print(f"crops     offered {balance.offered}, confirmed {balance.confirmed}, refused {balance.refused}, in doubt {balance.in_doubt}")
-    print(f"ends      {', '.join(f'{name} {n}' for name, n in sorted(balance.ends.items()))}; written again {balance.written_again}")
+    print(
+        f"back      median {statistics.median(back_s):.1f} s, longest {slowest.back_s:.1f} s after {slowest.name}"
+    )
+    print(
+        f"crops     offered {balance.offered}, confirmed {balance.confirmed}, refused {balance.refused}, in doubt {balance.in_doubt}"
+    )
+    print(
+        f"ends      {', '.join(f'{name} {n}' for name, n in sorted(balance.ends.items()))}; written again {balance.written_again}"
+    )
     print(f"doors     {', '.join(f'{action} {n}' for action, n in place.ledger.reads.items())}")
-    print(f"lost {len(balance.lost)}, unknown {len(balance.unknown)}, contradicted {len(balance.contradicted)}, ", end="")
-    print(f"counted twice {len(balance.counted_twice)}, wrong opens {len(balance.wrong_opens)}, crashes {len(place.crashes)}")
-    for kind in (balance.lost, balance.unknown, balance.contradicted, balance.counted_twice, balance.wrong_opens, place.crashes):
+    print(
+        f"lost {len(balance.lost)}, unknown {len(balance.unknown)}, contradicted {len(balance.contradicted)}, ",
+        end="",
+    )
+    print(
+        f"counted twice {len(balance.counted_twice)}, wrong opens {len(balance.wrong_opens)}, crashes {len(place.crashes)}"
+    )
+    for kind in (
+        balance.lost,
+        balance.unknown,
+        balance.contradicted,
+        balance.counted_twice,
+        balance.wrong_opens,
+        place.crashes,
+    ):
         for each in kind[:5]:
             print(f"  {each}")
     table = Table("minute", "workers' resident MB: least", "median", "most")
     for minute in sorted({int(at_s // 60) for at_s, _ in place.memory_mb}):
         values = [mb for at_s, mb in place.memory_mb if int(at_s // 60) == minute]
-        table.add_row(str(minute), *(f"{value:.0f}" for value in (min(values), statistics.median(values), max(values))))
+        table.add_row(
+            str(minute),
+            *(f"{value:.0f}" for value in (min(values), statistics.median(values), max(values))),
+        )
     Console(width=100).print(table)
 
 

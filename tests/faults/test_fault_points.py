@@ -24,9 +24,17 @@ def test_a_worker_may_die_at_any_step(tmp_path: Path) -> None:
     with site(tmp_path, rate=30, worker_command=dying, settings=LASTING) as place:
         eventually(lambda: place.started > DEATHS + 1, 60 + 4 * DEATHS, f"{DEATHS} deaths")
         balance = place.settle()
-        deaths = Counter(point for point in POINTS for _ in range(place.log.read_text().count(f'"point": "{point}"')))
-    print(f"{deaths.total()} deaths: {dict(deaths)}; {balance.confirmed} crops confirmed, ends {dict(balance.ends)}")
-    print(f"lost {len(balance.lost)}, written again {balance.written_again}, stale overwrites {len(place.ledger.went_back)}")
+        deaths = Counter(
+            point
+            for point in POINTS
+            for _ in range(place.log.read_text().count(f'"point": "{point}"'))
+        )
+    print(
+        f"{deaths.total()} deaths: {dict(deaths)}; {balance.confirmed} crops confirmed, ends {dict(balance.ends)}"
+    )
+    print(
+        f"lost {len(balance.lost)}, written again {balance.written_again}, stale overwrites {len(place.ledger.went_back)}"
+    )
     assert deaths.total() >= DEATHS
     assert set(deaths) == set(POINTS)
     assert balance.adds_up, balance

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from contract.clock import now_ms
+from maskgate.runtime.clock import now_ms
 from tests.faults.injections import FAULTS
 from tests.faults.site import Site, site
 from tests.servers.ports import eventually
@@ -24,14 +24,21 @@ def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_site_survives_and_every_crop_has_its_end(name: str, shared_site: Site) -> None:
-    place, choice = shared_site, random.Random(name)  # noqa: S311  (no secret)
-    print(f"{now_ms()} {name}")  # shown when a test fails: the ledger names crops by when they were captured
+    place, choice = shared_site, random.Random(name)
+    print(
+        f"{now_ms()} {name}"
+    )  # shown when a test fails: the ledger names crops by when they were captured
     with FAULTS[name](place, choice):
         time.sleep(1.5)  # the fault's duration, not a wait for anything
     ended_ms = now_ms()
     eventually(lambda: place.is_well(ended_ms), 30, "verdicts on new crops, and no backlog")
     balance = place.ledger.balance()
-    assert [balance.unknown, balance.contradicted, balance.wrong_opens, balance.counted_twice] == [[], [], [], []]
+    assert [balance.unknown, balance.contradicted, balance.wrong_opens, balance.counted_twice] == [
+        [],
+        [],
+        [],
+        [],
+    ]
     assert not place.crashes
 
 

@@ -11,16 +11,23 @@ from tests.faults.hostile import IMAGES, Hostile
 from tests.servers.processes import ROOT
 
 
-def test_damaged_bodies_and_messages_end_for_a_reason_of_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_bodies_and_messages_end_for_a_reason_of_the_list(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["--count", "6400", "--seed", "7"]) == 0
     told = capsys.readouterr().out
     assert "6400 bodies from seed 7" in told
-    assert {"bad_image", "content_mismatch", "bad_captured_at", "mask"} <= set(told.replace(",", "").split())
+    assert {"bad_image", "content_mismatch", "bad_captured_at", "mask"} <= set(
+        told.replace(",", "").split()
+    )
 
 
 def test_the_same_seed_damages_in_the_same_way() -> None:
     seeds = [case.body for case in IMAGES]
-    twice = [[damaged(choice, body, seeds) for body in seeds] for choice in (random.Random(3), random.Random(3))]  # noqa: S311  (no secret)
+    twice = [
+        [damaged(choice, body, seeds) for body in seeds]
+        for choice in (random.Random(3), random.Random(3))
+    ]
     assert twice[0] == twice[1] != seeds
 
 
@@ -31,8 +38,8 @@ GROWTH_MB = 20
 MEASURE = """
 import sys
 from pathlib import Path
-from contract.errors import UnreadableCropError
-from contract.image import decode
+from maskgate.protocol.errors import UnreadableCropError
+from maskgate.inference.image import decode
 def peak_mb():
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) // 1024
 body, before = Path(sys.argv[1]).read_bytes(), peak_mb()
@@ -45,12 +52,25 @@ except UnreadableCropError as error:
 NO_LIMITS = {f"OPENCV_IO_MAX_IMAGE_{what}": str(1 << 40) for what in ("PIXELS", "WIDTH", "HEIGHT")}
 
 
-@pytest.mark.parametrize("case", [case for case in IMAGES if any(word in case.name for word in CLAIMING)], ids=lambda case: case.name)
-def test_a_header_that_claims_more_than_it_holds_costs_no_memory(case: Hostile, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "case",
+    [case for case in IMAGES if any(word in case.name for word in CLAIMING)],
+    ids=lambda case: case.name,
+)
+def test_a_header_that_claims_more_than_it_holds_costs_no_memory(
+    case: Hostile, tmp_path: Path
+) -> None:
     body = tmp_path / "body"
     body.write_bytes(case.body)
     command = [sys.executable, "-c", MEASURE, str(body), case.content_type]
-    ended = subprocess.run(command, cwd=ROOT, env={**os.environ, **NO_LIMITS}, capture_output=True, text=True, check=True)
+    ended = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **NO_LIMITS},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     reason, grown_mb = ended.stdout.split()
     assert reason == case.reason
     assert int(grown_mb) < GROWTH_MB

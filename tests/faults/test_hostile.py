@@ -13,12 +13,21 @@ import numpy as np
 import pika
 import pytest
 
-from contract.clock import now_ms
-from contract.crop import new_crop_id
-from contract.errors import Reason, UnreadableCropError
-from contract.image import PNG, decode
-from contract.topology import AUDIT_EXCHANGE, AUDIT_KEY, AUDIT_QUEUE, DEAD_QUEUE, DEFINITIONS, LIVE_EXCHANGE, LIVE_KEY, LIVE_QUEUE
-from contract.verdict import audit_key, history_key
+from maskgate.inference.image import PNG, decode
+from maskgate.operations.topology import DEFINITIONS
+from maskgate.protocol.crop import new_crop_id
+from maskgate.protocol.errors import Reason, UnreadableCropError
+from maskgate.protocol.topology import (
+    AUDIT_EXCHANGE,
+    AUDIT_KEY,
+    AUDIT_QUEUE,
+    DEAD_QUEUE,
+    LIVE_EXCHANGE,
+    LIVE_KEY,
+    LIVE_QUEUE,
+)
+from maskgate.protocol.verdict import audit_key, history_key
+from maskgate.runtime.clock import now_ms
 from tests.faults.hostile import FACE, IMAGES, Hostile
 from tests.faults.hostile_messages import DOOR, MESSAGES, RawTable, encode_or_pass, field
 from tests.faults.load import bodies
@@ -32,7 +41,9 @@ GOOD = bodies(1)[0]
 #: After how many good crops the poison comes: in the middle of a window, with neighbours behind it that are held each time it kills.
 POISONED = (98, 125)
 #: Every key that a worker may write for this camera, and for a crop without one.
-KEYS = re.compile(r"verdict:\{door\}(:[A-Za-z0-9_-]{1,64})?|verdicts:\{(door|\?)\}|worker:alive|audit:\{[A-Za-z0-9._-]+\}(:seen)?")
+KEYS = re.compile(
+    r"verdict:\{door\}(:[A-Za-z0-9_-]{1,64})?|verdicts:\{(door|\?)\}|worker:alive|audit:\{[A-Za-z0-9._-]+\}(:seen)?"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +67,9 @@ def test_a_picture_is_turned_as_its_exif_says() -> None:
     assert abs(seen - np.rot90(FACE, -1)).mean() < 10 < abs(seen - FACE).mean()
 
 
-def publish(channel: Any, body: bytes, content_type: str, *, audit: bool = False, **changes: object) -> str:  # noqa: ANN401  (pika has no types)
+def publish(
+    channel: Any, body: bytes, content_type: str, *, audit: bool = False, **changes: object
+) -> str:
     crop_id = new_crop_id()
     properties: dict[str, Any] = {
         "content_type": content_type,
@@ -73,7 +86,9 @@ def publish(channel: Any, body: bytes, content_type: str, *, audit: bool = False
 
 def history(redis: RedisServer) -> list[dict[str, str]]:
     with redis.client() as client:
-        entries: list[Any] = [entry for camera in ("door", "?") for entry in client.xrange(history_key(camera))]
+        entries: list[Any] = [
+            entry for camera in ("door", "?") for entry in client.xrange(history_key(camera))
+        ]
     return [fields for _, fields in entries]
 
 
@@ -81,8 +96,10 @@ def ends(redis: RedisServer) -> dict[str, tuple[str, str]]:
     return {fields["crop_id"]: (fields["outcome"], fields["reason"]) for fields in history(redis)}
 
 
-def reason_of(properties: Any) -> str | None:  # noqa: ANN401  (pika has no types)
-    deaths = (properties.headers or {}).get("x-death")  # not there if the table could not be decoded
+def reason_of(properties: Any) -> str | None:
+    deaths = (properties.headers or {}).get(
+        "x-death"
+    )  # not there if the table could not be decoded
     return deaths[0]["reason"] if deaths else None
 
 
@@ -110,15 +127,24 @@ def test_hostile_crops_are_accounted_for_and_honest_ones_get_their_verdicts(
                 decoded.add(crop_id)
         for name, (changes, reason) in MESSAGES.items():
             good.append(publish(channel, GOOD.content, GOOD.content_type))
-            crop_id = publish(channel, GOOD.content, **{"content_type": GOOD.content_type, **changes})
+            crop_id = publish(
+                channel, GOOD.content, **{"content_type": GOOD.content_type, **changes}
+            )
             if reason is None:
                 by_broker[crop_id] = name
             else:
-                expected[crop_id] = ("expired" if reason is Reason.TOO_OLD else "unreadable", reason)
+                expected[crop_id] = (
+                    "expired" if reason is Reason.TOO_OLD else "unreadable",
+                    reason,
+                )
         labelled = {"camera_id": "door", "captured_at": now_ms(), "label": "maybe"}
-        unknown_label = publish(channel, GOOD.content, GOOD.content_type, audit=True, headers=labelled)
+        unknown_label = publish(
+            channel, GOOD.content, GOOD.content_type, audit=True, headers=labelled
+        )
         good.append(publish(channel, GOOD.content, GOOD.content_type))
-    rejected = {crop_id for crop_id, (outcome, _) in expected.items() if outcome == "unreadable"} | {unknown_label}
+    rejected = {
+        crop_id for crop_id, (outcome, _) in expected.items() if outcome == "unreadable"
+    } | {unknown_label}
     dead: dict[str, str | None] = {}
 
     def all_dead() -> bool:
@@ -128,23 +154,37 @@ def test_hostile_crops_are_accounted_for_and_honest_ones_get_their_verdicts(
     # Few lines of its own, so that a flood would show.
     asked = {**environment, "MASKGATE_METRICS_PORT": str(port), "MASKGATE_REPORT_INTERVAL_S": "10"}
     with running("worker", environment=asked, log=log) as worker:
-        eventually(lambda: expected.keys() | decoded | set(good) <= ends(redis).keys(), 90, "every crop's end")
+        eventually(
+            lambda: expected.keys() | decoded | set(good) <= ends(redis).keys(),
+            90,
+            "every crop's end",
+        )
         eventually(all_dead, 60, "the dead letters")
         assert worker.poll() is None, "the worker is the one that was started"
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
             assert answer.status == 200
     told = ends(redis)
     assert len(told) == len(history(redis)), "nobody was killed, so each crop has one end"
-    assert told.keys() == expected.keys() | decoded | set(good), "an end of a crop that nobody sent, or of one that the broker dropped"
+    assert told.keys() == expected.keys() | decoded | set(good), (
+        "an end of a crop that nobody sent, or of one that the broker dropped"
+    )
     assert {told[crop_id][0] for crop_id in good} == {GOOD.outcome}
     assert {told[crop_id][0] for crop_id in decoded} <= {"mask", "no_mask", "uncertain"}
     assert {crop_id: told[crop_id] for crop_id in expected} == expected
-    assert {name: dead.get(crop_id) for crop_id, name in by_broker.items()} == {"expiration 0": "expired"}
+    assert {name: dead.get(crop_id) for crop_id, name in by_broker.items()} == {
+        "expiration 0": "expired"
+    }
     assert set(dead) == by_broker.keys() | rejected
     assert rabbit.depth(LIVE_QUEUE) == rabbit.depth(AUDIT_QUEUE) == 0
     with redis.client() as client:
-        assert [key for key in client.scan_iter() if not KEYS.fullmatch(key)] == [], "a key outside the contract"
-        (counted,) = [client.hgetall(key) for key in client.scan_iter(audit_key("*")) if not key.endswith(":seen")]
+        assert [key for key in client.scan_iter() if not KEYS.fullmatch(key)] == [], (
+            "a key outside the contract"
+        )
+        (counted,) = [
+            client.hgetall(key)
+            for key in client.scan_iter(audit_key("*"))
+            if not key.endswith(":seen")
+        ]
         assert counted == {"unreadable": "1"}
     text = log.read_text()
     assert "libpng" not in text, "a codec's complaints are not for the log"
@@ -161,8 +201,19 @@ def test_a_time_that_is_no_number_does_not_pass_the_broker(rabbit: RabbitServer)
 @pytest.fixture
 def strict_limit(rabbit: RabbitServer) -> Iterator[None]:
     """Two returns and a crop is dead: a neighbour that is held with the poison again and again would be, long before the real limit."""
-    policy = json.loads(DEFINITIONS.read_bytes())["policies"][0]["definition"] | {"delivery-limit": 2}
-    rabbit.ctl("set_policy", "--apply-to", "queues", "--priority", "9", "strict", "^crops.live$", json.dumps(policy))
+    policy = json.loads(DEFINITIONS.read_bytes())["policies"][0]["definition"] | {
+        "delivery-limit": 2
+    }
+    rabbit.ctl(
+        "set_policy",
+        "--apply-to",
+        "queues",
+        "--priority",
+        "9",
+        "strict",
+        "^crops.live$",
+        json.dumps(policy),
+    )
     yield
     rabbit.ctl("clear_policy", "strict")
 
@@ -203,10 +254,21 @@ def test_as_many_cameras_crops_as_can_share_an_instant_each_count_for_their_own_
     at_ms = now_ms()
     with confirmed(rabbit) as channel:
         same = {"camera_id": "door", "captured_at": at_ms}
-        first = publish(channel, GOOD.content, GOOD.content_type, headers={**same, "track_id": "one"})
+        first = publish(
+            channel, GOOD.content, GOOD.content_type, headers={**same, "track_id": "one"}
+        )
         publish(channel, GOOD.content, GOOD.content_type, headers={**same, "track_id": "two"})
-        publish(channel, GOOD.content, GOOD.content_type, headers={**same, "track_id": "one"}, message_id=first)
-    with running("worker", environment=environment, log=tmp_path / "worker.log"), redis.client() as client:
+        publish(
+            channel,
+            GOOD.content,
+            GOOD.content_type,
+            headers={**same, "track_id": "one"},
+            message_id=first,
+        )
+    with (
+        running("worker", environment=environment, log=tmp_path / "worker.log"),
+        redis.client() as client,
+    ):
         eventually(lambda: client.xlen(history_key("door")) == 3, 30, "three ends")
         tracks = [client.hget(f"verdict:{{door}}:{track}", "crops") for track in ("one", "two")]
         assert tracks == ["1", "1"], "a crop that comes twice counts once"

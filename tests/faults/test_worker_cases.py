@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from contract.topology import DEAD_QUEUE, LIVE_QUEUE
-from contract.verdict import history_key
+from maskgate.protocol.topology import DEAD_QUEUE, LIVE_QUEUE
+from maskgate.protocol.verdict import history_key
 from tests.faults.load import bodies
 from tests.faults.proxy import FaultProxy
 from tests.faults.test_hostile import confirmed, publish
@@ -29,7 +29,9 @@ def ended(redis: RedisServer) -> set[str]:
         return {fields["crop_id"] for _, fields in client.xrange(history_key("door"))}
 
 
-def test_a_worker_that_is_there_before_its_broker_waits_for_it(environment: dict[str, str], rabbit: RabbitServer, tmp_path: Path) -> None:
+def test_a_worker_that_is_there_before_its_broker_waits_for_it(
+    environment: dict[str, str], rabbit: RabbitServer, tmp_path: Path
+) -> None:
     log, port = tmp_path / "log", free_port()
     with FaultProxy(rabbit.port) as proxy:
         proxy.refuse()
@@ -41,7 +43,9 @@ def test_a_worker_that_is_there_before_its_broker_waits_for_it(environment: dict
         with running("worker", environment=early, log=log) as worker:
             said(log, "broker.lost")
             said(log, "worker.interval", 3)
-            assert "not connected to the broker" in done("worker", "health", environment=early).stdout
+            assert (
+                "not connected to the broker" in done("worker", "health", environment=early).stdout
+            )
             proxy.accept()
             said(log, "broker.connected")
             assert worker.poll() is None
@@ -57,7 +61,10 @@ def refusing(rabbit: RabbitServer) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("refusing")
-@pytest.mark.parametrize(("login", "complaint"), [("stranger:wrong", "ProbableAuthentication"), ("stranger:word", "ACCESS_REFUSED")])
+@pytest.mark.parametrize(
+    ("login", "complaint"),
+    [("stranger:wrong", "ProbableAuthentication"), ("stranger:word", "ACCESS_REFUSED")],
+)
 def test_a_worker_that_the_broker_refuses_stays_and_says_so_once(
     login: str, complaint: str, environment: dict[str, str], rabbit: RabbitServer, tmp_path: Path
 ) -> None:
@@ -73,9 +80,18 @@ def test_a_worker_that_the_broker_refuses_stays_and_says_so_once(
 
 
 @pytest.mark.parametrize(
-    "command", [("worker",), ("producer", "synthetic"), ("gate", "wait", "door"), ("worker", "deadletters", "list")], ids=" ".join
+    "command",
+    [
+        ("worker",),
+        ("producer", "synthetic"),
+        ("maskgate", "wait", "door"),
+        ("worker", "deadletters", "list"),
+    ],
+    ids=" ".join,
 )
-def test_passwords_are_in_no_log_no_output_and_no_process_list(command: tuple[str, ...], tmp_path: Path) -> None:
+def test_passwords_are_in_no_log_no_output_and_no_process_list(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
     for name in ("broker", "redis"):
         (tmp_path / name).write_text(f"{name}-s3cret\n")
     environment = {
@@ -94,10 +110,15 @@ def test_passwords_are_in_no_log_no_output_and_no_process_list(command: tuple[st
     assert "s3cret" not in log.read_text() + listed
 
 
-def test_a_port_that_says_nothing_is_given_up_and_tried_again(environment: dict[str, str], tmp_path: Path) -> None:
+def test_a_port_that_says_nothing_is_given_up_and_tried_again(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
     log = tmp_path / "log"
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        mute = {**environment, "MASKGATE_BROKER_URL": f"amqp://guest:guest@127.0.0.1:{silent.getsockname()[1]}/%2F"}
+        mute = {
+            **environment,
+            "MASKGATE_BROKER_URL": f"amqp://guest:guest@127.0.0.1:{silent.getsockname()[1]}/%2F",
+        }
         with running("worker", environment=mute, log=log) as worker:
             said(log, "broker.lost")
             assert worker.poll() is None
@@ -120,10 +141,17 @@ def test_replicas_come_and_go_and_every_crop_has_its_end(
 ) -> None:
     sent: set[str] = set()
     with ExitStack() as stack:
-        first = stack.enter_context(running("worker", environment=environment, log=tmp_path / "first"))
+        first = stack.enter_context(
+            running("worker", environment=environment, log=tmp_path / "first")
+        )
         said(tmp_path / "first", "broker.connected")
         for replicas in (3, 0):
-            more = [stack.enter_context(running("worker", environment=environment, log=tmp_path / "more")) for _ in range(replicas)]
+            more = [
+                stack.enter_context(
+                    running("worker", environment=environment, log=tmp_path / "more")
+                )
+                for _ in range(replicas)
+            ]
             said(tmp_path / "more", "broker.connected", 3)
             with confirmed(rabbit) as channel:
                 sent |= {publish(channel, GOOD.content, GOOD.content_type) for _ in range(300)}
@@ -136,14 +164,18 @@ def test_replicas_come_and_go_and_every_crop_has_its_end(
 
 
 @pytest.mark.parametrize("way", ["closed", "broken pipe", "full disk"])
-def test_a_worker_that_can_not_log_works_on(way: str, environment: dict[str, str], rabbit: RabbitServer, redis: RedisServer) -> None:
+def test_a_worker_that_can_not_log_works_on(
+    way: str, environment: dict[str, str], rabbit: RabbitServer, redis: RedisServer
+) -> None:
     read, write = os.pipe()
     with Path("/dev/full").open("wb") as full:
         command = [sys.executable, "-m", "worker"]
         if way == "closed":
             command = ["sh", "-c", f"exec {sys.executable} -m worker >&- 2>&-"]
         out = full if way == "full disk" else write
-        worker = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stdout=out, stderr=out)
+        worker = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **environment}, stdout=out, stderr=out
+        )
     os.close(write)
     os.close(read)
     try:
@@ -158,11 +190,16 @@ def test_a_worker_that_can_not_log_works_on(way: str, environment: dict[str, str
         worker.wait(10)
 
 
-def test_dead_letters_wait_for_a_queue_that_is_missing(environment: dict[str, str], redis: RedisServer, tmp_path: Path) -> None:
+def test_dead_letters_wait_for_a_queue_that_is_missing(
+    environment: dict[str, str], redis: RedisServer, tmp_path: Path
+) -> None:
     with rabbit_server() as rabbit:
         definitions = str(rabbit.folder / "definitions.json")
         # RabbitMQ tries again after three minutes; a new queue begins with what is set now.
-        rabbit.ctl("eval", "application:set_env(rabbit, dead_letter_worker_publisher_confirm_timeout, 1000).")
+        rabbit.ctl(
+            "eval",
+            "application:set_env(rabbit, dead_letter_worker_publisher_confirm_timeout, 1000).",
+        )
         for queue in (LIVE_QUEUE, DEAD_QUEUE):
             rabbit.ctl("delete_queue", queue)
         rabbit.ctl("import_definitions", definitions)
@@ -170,7 +207,11 @@ def test_dead_letters_wait_for_a_queue_that_is_missing(environment: dict[str, st
         with confirmed(rabbit) as channel:
             bad = publish(channel, b"no picture", "image/jpeg")
             good = publish(channel, GOOD.content, GOOD.content_type)
-        with running("worker", environment={**environment, "MASKGATE_BROKER_URL": rabbit.url}, log=tmp_path / "log"):
+        with running(
+            "worker",
+            environment={**environment, "MASKGATE_BROKER_URL": rabbit.url},
+            log=tmp_path / "log",
+        ):
             eventually(lambda: {bad, good} <= ended(redis), 30, "both ends")
         rabbit.ctl("import_definitions", definitions)
         eventually(lambda: rabbit.depth(DEAD_QUEUE) == 1, 30, "the dead letter")

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
-from contract.broker import parameters
-from contract.crop import Crop, Message, new_crop_id, to_message
-from contract.queue import CropIntake, CropOutlet, Delivery
-from contract.stop import Stop
-from contract.topology import DEAD_QUEUE, LIVE_QUEUE
-from deploy.inprocess import Broker, InProcessIntake, InProcessOutlet
+from demo.broker import Broker, InProcessIntake, InProcessOutlet
+from maskgate.protocol.crop import Crop, Message, new_crop_id, to_message
+from maskgate.protocol.queue import CropIntake, CropOutlet, Delivery
+from maskgate.protocol.topology import DEAD_QUEUE, LIVE_QUEUE
+from maskgate.runtime.broker import parameters
+from maskgate.runtime.stop import Stop
 from producer.rabbit import RabbitOutlet
 from tests.servers.rabbit_server import RabbitServer
 from worker.rabbit import RabbitIntake
@@ -48,7 +48,9 @@ def in_process_queue() -> Queue:
 
 
 def message(body: bytes = b"P5 1 1 255\n\0", camera: str = "lobby") -> Message:
-    return to_message(Crop(new_crop_id(), camera, "t", 1_790_000_000_000, "image/x-portable-graymap", body))
+    return to_message(
+        Crop(new_crop_id(), camera, "t", 1_790_000_000_000, "image/x-portable-graymap", body)
+    )
 
 
 def offer(outlet: CropOutlet, count: int, *, audit: bool = False) -> list[Message]:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pika
 import pytest
 
-from contract.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_QUEUE
-from deploy.secrets import BROKER_RIGHTS
+from maskgate.operations.secrets import BROKER_RIGHTS
+from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_QUEUE
 from tests.servers.ports import eventually
 from tests.servers.rabbit_server import RabbitServer
 from worker.__main__ import main
@@ -19,7 +19,7 @@ Command = Callable[..., int]
 
 @pytest.fixture
 def deadletters(rabbit: RabbitServer, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The command, as the user whose rights ``deploy/secrets.py`` names."""
+    """The command, as the user whose rights ``maskgate/operations/secrets.py`` names."""
     rabbit.ctl("add_user", "operator", "word")
     rabbit.ctl("set_permissions", "operator", *BROKER_RIGHTS["operator"])
     monkeypatch.setenv("MASKGATE_BROKER_URL", f"amqp://operator:word@127.0.0.1:{rabbit.port}/%2F")
@@ -30,9 +30,15 @@ def deadletters(rabbit: RabbitServer, monkeypatch: pytest.MonkeyPatch) -> Comman
 def dead(rabbit: RabbitServer) -> None:
     """Two live crops, one audit sample and something without an id or headers, all rejected."""
     with rabbit.channel() as channel:
-        for crop_id, exchange, key in ((IDS[0], "crops", "live"), (IDS[1], "crops", "live"), (IDS[2], "audit", "audit")):
+        for crop_id, exchange, key in (
+            (IDS[0], "crops", "live"),
+            (IDS[1], "crops", "live"),
+            (IDS[2], "audit", "audit"),
+        ):
             headers = {"camera_id": "door", "captured_at": 5, "label": "mask"}
-            properties = pika.BasicProperties("image/x-portable-graymap", message_id=crop_id, type="face-crop.v1", headers=headers)
+            properties = pika.BasicProperties(
+                "image/x-portable-graymap", message_id=crop_id, type="face-crop.v1", headers=headers
+            )
             channel.basic_publish(exchange, key, BODY, properties)
         channel.basic_publish("crops", "live", b"\x1b[31mred")
         for queue, count in ((LIVE_QUEUE, 3), (AUDIT_QUEUE, 1)):
@@ -46,7 +52,9 @@ def dead(rabbit: RabbitServer) -> None:
 def test_listing_tells_why_shows_no_body_and_changes_nothing(
     deadletters: Command, rabbit: RabbitServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for _ in range(30):  # more often than RabbitMQ 4 delivers a message that comes back, if no policy says otherwise
+    for _ in range(
+        30
+    ):  # more often than RabbitMQ 4 delivers a message that comes back, if no policy says otherwise
         assert deadletters("list", "--json") == 0
     told = capsys.readouterr().out
     last = {row["crop_id"]: row for row in map(json.loads, told.splitlines()[-4:])}
@@ -71,7 +79,12 @@ def test_a_crop_that_is_given_back_is_in_its_queue_as_it_was_and_dead_no_more(
     assert f"{IDS[3]!r}: no such dead letter" in capsys.readouterr().out
     ((properties, body),) = rabbit.get(LIVE_QUEUE)
     assert (properties.message_id, body) == (IDS[1], BODY)
-    assert properties.headers == {"camera_id": "door", "captured_at": 5, "label": "mask", "x-delivery-count": 0}
+    assert properties.headers == {
+        "camera_id": "door",
+        "captured_at": 5,
+        "label": "mask",
+        "x-delivery-count": 0,
+    }
     assert deadletters("requeue", "--all") == 0
     assert "3 of 3 given back" in capsys.readouterr().out
     assert len(rabbit.get(LIVE_QUEUE)) == 2
@@ -95,14 +108,19 @@ def test_a_queue_that_does_not_take_it_leaves_it_dead(
 
 
 @pytest.mark.usefixtures("dead")
-def test_purging_deletes_them_all(deadletters: Command, rabbit: RabbitServer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_purging_deletes_them_all(
+    deadletters: Command, rabbit: RabbitServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert deadletters("purge", "--yes") == 0
     assert capsys.readouterr().out == "4 deleted\n"
     assert rabbit.depth(DEAD_QUEUE) == 0
 
 
 def test_without_a_broker_or_rights_it_says_so(
-    deadletters: Command, rabbit: RabbitServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    deadletters: Command,
+    rabbit: RabbitServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     rabbit.ctl("set_permissions", "operator", "^$", "^$", "^$")
     assert deadletters("list") == 69

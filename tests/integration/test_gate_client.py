@@ -7,10 +7,10 @@ from typing import Any, cast
 import pytest
 from redis import Redis
 
-from contract.errors import MaskgateError, StoreError
-from contract.verdict import ALIVE_KEY, Outcome, history_key, track_key, verdict_key
-from deploy.secrets import acl
-from gate import Action, Gate
+from maskgate.gate import Action, Gate
+from maskgate.operations.secrets import acl
+from maskgate.protocol.errors import MaskgateError, StoreError
+from maskgate.protocol.verdict import ALIVE_KEY, Outcome, history_key, track_key, verdict_key
 from tests.servers.redis_server import RedisServer, redis_server
 from worker.classify import End
 from worker.verdict_store import RedisVerdictStore
@@ -28,19 +28,24 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 @pytest.fixture
 def admin(guarded: RedisServer) -> Iterator[Redis]:
-    with Redis(port=guarded.port, username="admin", password="a", decode_responses=True) as client:  # noqa: S106  (a test's)
+    with Redis(port=guarded.port, username="admin", password="a", decode_responses=True) as client:
         client.flushall()
         yield client
 
 
 @pytest.fixture
-def gate(guarded: RedisServer, admin: Redis) -> Iterator[Gate]:  # noqa: ARG001  (emptied first)
+def gate(guarded: RedisServer, admin: Redis) -> Iterator[Gate]:
     with Gate(f"redis://gate@127.0.0.1:{guarded.port}/0", "g") as gate:
         yield gate
 
 
 def put(
-    admin: Redis, outcome: str = "no_mask", *, age_ms: int = 0, track: str | None = None, changes: dict[str, str] | None = None
+    admin: Redis,
+    outcome: str = "no_mask",
+    *,
+    age_ms: int = 0,
+    track: str | None = None,
+    changes: dict[str, str] | None = None,
 ) -> None:
     captured_at_ms = time.time_ns() // 1_000_000 - age_ms
     fields: dict[Any, Any] = {
@@ -54,16 +59,33 @@ def put(
         "crops": "1",
         "agreeing": "1",
     }
-    admin.hset(track_key("lobby", track) if track else verdict_key("lobby"), mapping=fields | cast("dict[Any, Any]", changes or {}))
+    admin.hset(
+        track_key("lobby", track) if track else verdict_key("lobby"),
+        mapping=fields | cast("dict[Any, Any]", changes or {}),
+    )
 
 
-@pytest.mark.parametrize(("outcome", "action"), [("no_mask", Action.RECOGNISE), ("mask", Action.REMOVE_MASK), ("uncertain", Action.MANUAL)])
-def test_a_fresh_verdict_is_acted_on(outcome: str, action: Action, gate: Gate, admin: Redis) -> None:
+@pytest.mark.parametrize(
+    ("outcome", "action"),
+    [("no_mask", Action.RECOGNISE), ("mask", Action.REMOVE_MASK), ("uncertain", Action.MANUAL)],
+)
+def test_a_fresh_verdict_is_acted_on(
+    outcome: str, action: Action, gate: Gate, admin: Redis
+) -> None:
     put(admin, outcome)
     assert gate.decision("lobby").action is action
 
 
-@pytest.mark.parametrize("change", [{"p_mask": "nan"}, {"p_mask": "x"}, {"outcome": "bare"}, {"captured_at": "1e999"}, {"crops": ""}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"p_mask": "nan"},
+        {"p_mask": "x"},
+        {"outcome": "bare"},
+        {"captured_at": "1e999"},
+        {"crops": ""},
+    ],
+)
 def test_garbage_is_manual(change: dict[str, str], gate: Gate, admin: Redis) -> None:
     put(admin, changes=change)
     assert gate.decision("lobby").action is Action.MANUAL
@@ -88,7 +110,9 @@ def test_waiting_ends_with_the_verdict_even_if_nobody_wakes_us(gate: Gate, admin
     assert gate.wait("lobby", timeout_s=0.2) is None
 
 
-def test_a_frozen_redis_is_manual_within_the_timeout(gate: Gate, guarded: RedisServer, admin: Redis) -> None:
+def test_a_frozen_redis_is_manual_within_the_timeout(
+    gate: Gate, guarded: RedisServer, admin: Redis
+) -> None:
     put(admin)
     assert gate.decision("lobby").action is Action.RECOGNISE
     guarded.process.send_signal(signal.SIGSTOP)
@@ -122,7 +146,12 @@ def test_following_tells_every_end_from_now_on(gate: Gate, admin: Redis) -> None
     assert next(ends) is None
     admin.xadd(history_key("lobby"), {"crop_id": "after", **end})
     told = next(each for each in ends if each is not None)
-    assert (told.crop_id, told.outcome, told.p_mask, told.reason) == ("after", "expired", None, "too_old")
+    assert (told.crop_id, told.outcome, told.p_mask, told.reason) == (
+        "after",
+        "expired",
+        None,
+        "too_old",
+    )
 
 
 def test_the_gate_sees_whether_anybody_is_at_work(gate: Gate, admin: Redis) -> None:
@@ -132,17 +161,30 @@ def test_the_gate_sees_whether_anybody_is_at_work(gate: Gate, admin: Redis) -> N
 
 
 @pytest.mark.parametrize(
-    "command", ["SET verdict:{x} 1", "HSET verdict:{lobby} a b", "PUBLISH verdicts:{x} 1", "KEYS *", "SCAN 0", "GET audit:{m}"]
+    "command",
+    [
+        "SET verdict:{x} 1",
+        "HSET verdict:{lobby} a b",
+        "PUBLISH verdicts:{x} 1",
+        "KEYS *",
+        "SCAN 0",
+        "GET audit:{m}",
+    ],
 )
 def test_the_gates_user_is_refused_everything_else(command: str, guarded: RedisServer) -> None:
-    with Redis(port=guarded.port, username="gate", password="g") as client, pytest.raises(Exception, match="no permissions"):  # noqa: S106
+    with (
+        Redis(port=guarded.port, username="gate", password="g") as client,
+        pytest.raises(Exception, match="no permissions"),
+    ):
         client.execute_command(*command.split())
 
 
 def test_the_workers_user_can_do_its_work_and_no_more(guarded: RedisServer, admin: Redis) -> None:
-    mask = End(1, False, "lobby", "a", "t", Outcome.MASK, None, 0.9, time.time_ns() // 1_000_000)  # noqa: FBT003  (a live crop)
-    with Redis(port=guarded.port, username="worker", password="w", decode_responses=True) as client:  # noqa: S106  (a test's)
-        store = RedisVerdictStore(client, model="m", ttl_ms=3000, max_skew_ms=250, history_length=10)
+    mask = End(1, False, "lobby", "a", "t", Outcome.MASK, None, 0.9, time.time_ns() // 1_000_000)
+    with Redis(port=guarded.port, username="worker", password="w", decode_responses=True) as client:
+        store = RedisVerdictStore(
+            client, model="m", ttl_ms=3000, max_skew_ms=250, history_length=10
+        )
         store.heartbeat()
         store.write([mask])
         store.audit_counts()

@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 from redis import Redis
 
-import gate.client
-from contract.errors import StoreError
-from contract.verdict import BadVerdictError, history_key, track_key, verdict_key
-from deploy.secrets import acl
-from gate import Action, BadIdError, Gate
+import maskgate.gate.client
+from maskgate.gate import Action, BadIdError, Gate
+from maskgate.operations.secrets import acl
+from maskgate.protocol.errors import StoreError
+from maskgate.protocol.verdict import BadVerdictError, history_key, track_key, verdict_key
 from tests.servers.ports import eventually
 from tests.servers.processes import ROOT, done, running
 from tests.servers.redis_server import RedisServer, redis_server
 
-PASSWORD = "g:/@#"  # noqa: S105  (a test's)
+PASSWORD = "g:/@#"
 #: The driver's own ten retries would take 7 s.
 SOON_S = 2.0
 FULL = Path("/dev/full")
@@ -40,7 +40,7 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 
 @pytest.fixture
 def admin(server: RedisServer) -> Iterator[Redis]:
-    with Redis(port=server.port, username="admin", password="a", decode_responses=True) as client:  # noqa: S106  (a test's)
+    with Redis(port=server.port, username="admin", password="a", decode_responses=True) as client:
         yield client
 
 
@@ -60,7 +60,15 @@ def environment(server: RedisServer, tmp_path: Path) -> dict[str, str]:
     }
 
 
-def put(admin: Redis, camera: str = "lobby", *, age_ms: int = 0, ttl_ms: int = 60_000, publish: bool = False, **changes: object) -> int:
+def put(
+    admin: Redis,
+    camera: str = "lobby",
+    *,
+    age_ms: int = 0,
+    ttl_ms: int = 60_000,
+    publish: bool = False,
+    **changes: object,
+) -> int:
     captured_at_ms = time.time_ns() // 1_000_000 - age_ms
     fields: dict[Any, Any] = {
         "crop_id": "c",
@@ -97,7 +105,9 @@ def once_subscribed(admin: Redis, act: Callable[[], object]) -> threading.Thread
     return thread
 
 
-def test_text_that_is_none_is_manual_and_the_next_verdict_counts_again(admin: Redis, door: Gate) -> None:
+def test_text_that_is_none_is_manual_and_the_next_verdict_counts_again(
+    admin: Redis, door: Gate
+) -> None:
     put(admin, model=b"\xff\xfe")
     with pytest.raises(BadVerdictError):
         door.latest("lobby")
@@ -108,7 +118,17 @@ def test_text_that_is_none_is_manual_and_the_next_verdict_counts_again(admin: Re
 
 
 def test_a_hash_that_lacks_any_field_is_manual(admin: Redis, door: Gate) -> None:
-    for field in ("crop_id", "track_id", "outcome", "p_mask", "captured_at", "decided_at", "model", "crops", "agreeing"):
+    for field in (
+        "crop_id",
+        "track_id",
+        "outcome",
+        "p_mask",
+        "captured_at",
+        "decided_at",
+        "model",
+        "crops",
+        "agreeing",
+    ):
         put(admin)
         admin.hdel(verdict_key("lobby"), field)
         assert door.decision("lobby").action is Action.MANUAL, field
@@ -139,22 +159,28 @@ def test_a_mistake_of_our_own_is_manual_too(server: RedisServer, admin: Redis) -
 
 
 @pytest.mark.parametrize("error_ms", [-2000, 4000])
-def test_a_door_whose_clock_is_wrong_by_seconds_opens_for_nobody(server: RedisServer, admin: Redis, error_ms: int) -> None:
+def test_a_door_whose_clock_is_wrong_by_seconds_opens_for_nobody(
+    server: RedisServer, admin: Redis, error_ms: int
+) -> None:
     put(admin)
-    clock = lambda: time.time_ns() // 1_000_000 + error_ms  # noqa: E731  (shorter so)
+    clock = lambda: time.time_ns() // 1_000_000 + error_ms
     with Gate(f"redis://gate@127.0.0.1:{server.port}/0", PASSWORD, clock=clock) as door:
         assert door.decision("lobby").action is Action.MANUAL
         assert door.wait("lobby", timeout_s=0.1) is None
 
 
-def test_a_door_whose_clock_stands_still_loses_the_verdict_when_redis_drops_it(server: RedisServer, admin: Redis) -> None:
+def test_a_door_whose_clock_stands_still_loses_the_verdict_when_redis_drops_it(
+    server: RedisServer, admin: Redis
+) -> None:
     begun_ms = put(admin, ttl_ms=500)
     with Gate(f"redis://gate@127.0.0.1:{server.port}/0", PASSWORD, clock=lambda: begun_ms) as door:
         eventually(lambda: door.decision("lobby").reason == "no verdict", what="the expiry")
 
 
-def test_a_wake_up_alone_ends_the_waiting(admin: Redis, door: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate.client, "_LOOK_AGAIN_S", 60)
+def test_a_wake_up_alone_ends_the_waiting(
+    admin: Redis, door: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maskgate.gate.client, "_LOOK_AGAIN_S", 60)
     writer = once_subscribed(admin, lambda: put(admin, publish=True))
     assert door.wait("lobby", timeout_s=30) is not None
     writer.join()
@@ -178,7 +204,10 @@ def test_a_decision_waits_through_doubt_until_crops_enough_agree(admin: Redis, d
     writer = once_subscribed(admin, more)
     decision = door.decision("lobby", timeout_s=30, min_agreeing=3)
     writer.join()
-    assert (decision.action, decision.verdict and decision.verdict.agreeing) == (Action.RECOGNISE, 3)
+    assert (decision.action, decision.verdict and decision.verdict.agreeing) == (
+        Action.RECOGNISE,
+        3,
+    )
 
 
 def test_waiting_passes_over_whoever_stood_there_before(admin: Redis, door: Gate) -> None:
@@ -205,7 +234,9 @@ def test_a_frozen_redis_is_manual_within_one_timeout_even_when_it_was_to_be_wait
     assert 0.2 < elapsed_s < SOON_S
 
 
-def test_a_redis_that_freezes_under_the_waiting_is_manual_soon(server: RedisServer, admin: Redis, door: Gate) -> None:
+def test_a_redis_that_freezes_under_the_waiting_is_manual_soon(
+    server: RedisServer, admin: Redis, door: Gate
+) -> None:
     freezer = once_subscribed(admin, lambda: server.process.send_signal(signal.SIGSTOP))
     begun_s = time.monotonic()
     decision = door.decision("lobby", timeout_s=60)
@@ -216,7 +247,9 @@ def test_a_redis_that_freezes_under_the_waiting_is_manual_soon(server: RedisServ
     assert elapsed_s < SOON_S
 
 
-def test_an_answer_that_came_too_late_is_never_taken_for_the_next_questions(server: RedisServer, admin: Redis, door: Gate) -> None:
+def test_an_answer_that_came_too_late_is_never_taken_for_the_next_questions(
+    server: RedisServer, admin: Redis, door: Gate
+) -> None:
     put(admin)
     assert door.latest("vault") is None
     server.process.send_signal(signal.SIGSTOP)
@@ -240,7 +273,10 @@ def test_a_door_outlives_a_restart_of_redis(server: RedisServer, admin: Redis, d
 
 
 def test_a_server_that_accepts_and_says_nothing_is_manual_soon() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent, Gate(f"redis://127.0.0.1:{silent.getsockname()[1]}/0") as door:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        Gate(f"redis://127.0.0.1:{silent.getsockname()[1]}/0") as door,
+    ):
         begun_s = time.monotonic()
         assert door.decision("lobby", timeout_s=60).action is Action.MANUAL
         assert time.monotonic() - begun_s < SOON_S
@@ -252,10 +288,15 @@ def test_a_wrong_password_is_manual(server: RedisServer, admin: Redis) -> None:
         assert door.decision("lobby", timeout_s=60).action is Action.MANUAL
 
 
-@pytest.mark.parametrize(("changes", "code"), [({}, 0), ({"outcome": "mask", "p_mask": "0.99"}, 1), ({"model": b"\xff"}, 2)])
-def test_the_exit_code_of_waiting_is_the_decision(admin: Redis, environment: dict[str, str], changes: dict[str, Any], code: int) -> None:
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [({}, 0), ({"outcome": "mask", "p_mask": "0.99"}, 1), ({"model": b"\xff"}, 2)],
+)
+def test_the_exit_code_of_waiting_is_the_decision(
+    admin: Redis, environment: dict[str, str], changes: dict[str, Any], code: int
+) -> None:
     put(admin, age_ms=-200, **changes)
-    finished = done("gate", "wait", "lobby", "--timeout-s", "0", environment=environment)
+    finished = done("maskgate", "wait", "lobby", "--timeout-s", "0", environment=environment)
     told = json.loads(finished.stdout)
     assert (finished.returncode, finished.stderr) == (code, "")
     assert told["decision"] == ["recognise", "remove_mask", "manual"][code]
@@ -264,19 +305,29 @@ def test_the_exit_code_of_waiting_is_the_decision(admin: Redis, environment: dic
 
 @pytest.mark.parametrize(
     "arguments",
-    [("a:b",), ("lobby", "--timeout-s", "-1"), ("lobby", "--redis-url", "http://x"), ("lobby", "--redis-ca-file", "/x"), ()],
+    [
+        ("a:b",),
+        ("lobby", "--timeout-s", "-1"),
+        ("lobby", "--redis-url", "http://x"),
+        ("lobby", "--redis-ca-file", "/x"),
+        (),
+    ],
     ids=" ".join,
 )
-def test_whatever_is_wrong_with_the_command_exits_as_manual(arguments: tuple[str, ...], environment: dict[str, str]) -> None:
-    assert done("gate", "wait", *arguments, environment=environment).returncode == 2
+def test_whatever_is_wrong_with_the_command_exits_as_manual(
+    arguments: tuple[str, ...], environment: dict[str, str]
+) -> None:
+    assert done("maskgate", "wait", *arguments, environment=environment).returncode == 2
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
-def test_a_decision_that_nobody_could_read_is_manual(admin: Redis, environment: dict[str, str]) -> None:
+def test_a_decision_that_nobody_could_read_is_manual(
+    admin: Redis, environment: dict[str, str]
+) -> None:
     put(admin, age_ms=-200)
     with FULL.open("w") as full:
         finished = subprocess.run(
-            [sys.executable, "-m", "gate", "wait", "lobby"],
+            [sys.executable, "-m", "maskgate", "wait", "lobby"],
             cwd=ROOT,
             env={**os.environ, **environment},
             stdout=full,
@@ -286,23 +337,40 @@ def test_a_decision_that_nobody_could_read_is_manual(admin: Redis, environment: 
     assert finished.returncode == 2
 
 
-def test_an_interrupted_waiting_is_manual(admin: Redis, environment: dict[str, str], tmp_path: Path) -> None:
+def test_an_interrupted_waiting_is_manual(
+    admin: Redis, environment: dict[str, str], tmp_path: Path
+) -> None:
     log = tmp_path / "wait.log"
-    with running("gate", "wait", "lobby", "--timeout-s", "60", environment=environment, log=log) as waiting:
+    with running(
+        "maskgate", "wait", "lobby", "--timeout-s", "60", environment=environment, log=log
+    ) as waiting:
         once_subscribed(admin, lambda: waiting.send_signal(signal.SIGINT)).join()
         assert waiting.wait(10) == 2
     assert json.loads(log.read_text())["reason"] == "interrupted"
 
 
 def test_a_door_that_only_waits_needs_no_rich() -> None:
-    code = "import sys; sys.modules['rich'] = None; import gate.__main__; sys.exit(gate.__main__.main(['wait', 'a:b']))"
-    finished = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    code = "import sys; sys.modules['rich'] = None; import maskgate.gate.commands; sys.exit(maskgate.gate.commands.main(['wait', 'a:b']))"
+    finished = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert (finished.returncode, finished.stderr) == (2, "")
 
 
 def test_watching_tells_that_redis_is_away_from_the_start(tmp_path: Path) -> None:
     log = tmp_path / "watch.log"
-    with running("gate", "watch", "lobby", environment={"MASKGATE_REDIS_URL": "redis://127.0.0.1:1/0"}, log=log) as watching:
+    with running(
+        "maskgate",
+        "watch",
+        "lobby",
+        environment={"MASKGATE_REDIS_URL": "redis://127.0.0.1:1/0"},
+        log=log,
+    ) as watching:
         eventually(lambda: "lobby manual" in log.read_text(), what="the loss told")
         watching.send_signal(signal.SIGINT)
         assert watching.wait(10) == 0
@@ -320,22 +388,29 @@ def test_watching_tells_when_a_verdict_runs_out_and_takes_no_channel_for_a_camer
         put(admin, ttl_ms=1500, publish=True)
         return "lobby recognise" in log.read_text()
 
-    with running("gate", "watch", "--interval-s", "0.2", environment=environment, log=log) as watching:
+    with running(
+        "maskgate", "watch", "--interval-s", "0.2", environment=environment, log=log
+    ) as watching:
         eventually(shows_bare_face, what="a bare face shown")
-        eventually(lambda: "lobby manual (no verdict)" in log.read_text(), what="the end of the verdict told")
+        eventually(
+            lambda: "lobby manual (no verdict)" in log.read_text(),
+            what="the end of the verdict told",
+        )
         watching.send_signal(signal.SIGTERM)
         assert watching.wait(10) == 0
     assert "bold" not in log.read_text()
 
 
-def test_watching_tells_a_camera_no_oftener_than_once_an_interval(admin: Redis, environment: dict[str, str], tmp_path: Path) -> None:
+def test_watching_tells_a_camera_no_oftener_than_once_an_interval(
+    admin: Redis, environment: dict[str, str], tmp_path: Path
+) -> None:
     log = tmp_path / "watch.log"
 
     def lines() -> int:
         put(admin, publish=True)
         return log.read_text().count("lobby recognise")
 
-    with running("gate", "watch", "--interval-s", "0.5", environment=environment, log=log):
+    with running("maskgate", "watch", "--interval-s", "0.5", environment=environment, log=log):
         eventually(lines, what="a line")
         begun_s = time.monotonic()
         eventually(lambda: lines() >= 4, what="three more lines")

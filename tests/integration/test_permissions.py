@@ -1,12 +1,12 @@
-"""The permission matrix, on a broker and a Redis that were given just what ``deploy/secrets.py`` makes."""
+"""The permission matrix, on a broker and a Redis that were given just what ``maskgate/operations/secrets.py`` makes."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from deploy.permissions import main
-from deploy.secrets import generate
+from maskgate.operations.permissions import main
+from maskgate.operations.secrets import generate
 from tests.servers.rabbit_server import RabbitServer
 from tests.servers.redis_server import RedisServer, redis_server
 
@@ -26,17 +26,28 @@ def guarded(secrets: Path) -> Iterator[RedisServer]:
 
 @pytest.fixture
 def command(secrets: Path, rabbit: RabbitServer, guarded: RedisServer) -> list[str]:
-    return ["--secrets", str(secrets), "--broker", f"127.0.0.1:{rabbit.port}", "--redis", f"127.0.0.1:{guarded.port}"]
+    return [
+        "--secrets",
+        str(secrets),
+        "--broker",
+        f"127.0.0.1:{rabbit.port}",
+        "--redis",
+        f"127.0.0.1:{guarded.port}",
+    ]
 
 
-def test_everybody_may_do_what_is_intended_and_nothing_else(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_everybody_may_do_what_is_intended_and_nothing_else(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(command) == 0, capsys.readouterr().out
     told = capsys.readouterr().out
     assert told.endswith("119 tried, 0 not as intended\n")
     assert "(!)" not in told
 
 
-def test_a_right_too_many_is_found(command: list[str], rabbit: RabbitServer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_right_too_many_is_found(
+    command: list[str], rabbit: RabbitServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     rabbit.ctl("set_permissions", "camera", "^$", "^(crops|audit)$", "^$")
     try:
         assert main(command) == 70
@@ -47,7 +58,9 @@ def test_a_right_too_many_is_found(command: list[str], rabbit: RabbitServer, cap
     assert "1 not as intended" in told
 
 
-def test_what_is_missing_is_named(command: list[str], secrets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_missing_is_named(
+    command: list[str], secrets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (secrets / "camera" / "broker").unlink()
     assert main(command) == 78
     assert "camera/broker" in capsys.readouterr().err

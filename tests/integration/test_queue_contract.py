@@ -5,9 +5,17 @@ from collections.abc import Iterator
 import pytest
 
 import worker.rabbit
-from contract.crop import parse
-from contract.queue import CropIntake, CropOutlet, Delivery
-from tests.integration.queues import Queue, drain, in_process_queue, message, offer, rabbit_queue, receive
+from maskgate.protocol.crop import parse
+from maskgate.protocol.queue import CropIntake, CropOutlet, Delivery
+from tests.integration.queues import (
+    Queue,
+    drain,
+    in_process_queue,
+    message,
+    offer,
+    rabbit_queue,
+    receive,
+)
 from tests.servers.ports import eventually
 
 #: A connection that pika lost track of is left to the garbage collector, which tells.
@@ -38,7 +46,9 @@ def intake(queue: Queue) -> Iterator[CropIntake]:
     intake.close()
 
 
-def test_what_is_offered_arrives_once_in_order_and_whole(outlet: CropOutlet, intake: CropIntake) -> None:
+def test_what_is_offered_arrives_once_in_order_and_whole(
+    outlet: CropOutlet, intake: CropIntake
+) -> None:
     sent = offer(outlet, 40)
     got = drain(intake, 40)
     assert [d.message.message_id for d in got] == [m.message_id for m in sent]
@@ -48,7 +58,9 @@ def test_what_is_offered_arrives_once_in_order_and_whole(outlet: CropOutlet, int
     assert intake.receive(1, 0.1) == []
 
 
-def test_a_crop_does_not_wait_for_the_next_ones_of_a_slow_camera(queue: Queue, outlet: CropOutlet) -> None:
+def test_a_crop_does_not_wait_for_the_next_ones_of_a_slow_camera(
+    queue: Queue, outlet: CropOutlet
+) -> None:
     def offered_one_more() -> bool:
         outlet.offer(message())  # and no rest between: whatever makes the crops takes all the time
         return queue.waiting() > 0
@@ -63,7 +75,9 @@ def test_audit_samples_are_told_apart(outlet: CropOutlet, intake: CropIntake) ->
     assert outlet.live.offered == 0
 
 
-def test_a_worker_holds_one_crop_at_first_and_twice_as_many_after_each_full_batch(outlet: CropOutlet, intake: CropIntake) -> None:
+def test_a_worker_holds_one_crop_at_first_and_twice_as_many_after_each_full_batch(
+    outlet: CropOutlet, intake: CropIntake
+) -> None:
     offer(outlet, 60)
     for window in (1, 2, 4, 8, 16, 16):
         batch = receive(intake, window)  # however long a busy broker takes for it
@@ -72,7 +86,9 @@ def test_a_worker_holds_one_crop_at_first_and_twice_as_many_after_each_full_batc
         intake.settle(batch, ())
 
 
-def test_a_rejected_crop_is_dead_and_the_others_are_done(queue: Queue, outlet: CropOutlet, intake: CropIntake) -> None:
+def test_a_rejected_crop_is_dead_and_the_others_are_done(
+    queue: Queue, outlet: CropOutlet, intake: CropIntake
+) -> None:
     offer(outlet, 3)
     first = receive(intake, 1)
     intake.settle(first, ())
@@ -83,14 +99,18 @@ def test_a_rejected_crop_is_dead_and_the_others_are_done(queue: Queue, outlet: C
     assert queue.waiting() == 0
 
 
-def test_a_batch_may_be_rejected_whole(queue: Queue, outlet: CropOutlet, intake: CropIntake) -> None:
+def test_a_batch_may_be_rejected_whole(
+    queue: Queue, outlet: CropOutlet, intake: CropIntake
+) -> None:
     offer(outlet, 1)
     batch = receive(intake, 1)
     intake.settle(batch, {batch[0].tag})
     eventually(lambda: queue.dead() == 1, what="the dead letter")
 
 
-def test_what_is_not_settled_comes_back_when_the_worker_closes(queue: Queue, outlet: CropOutlet, intake: CropIntake) -> None:
+def test_what_is_not_settled_comes_back_when_the_worker_closes(
+    queue: Queue, outlet: CropOutlet, intake: CropIntake
+) -> None:
     sent = offer(outlet, 5)
     batch = receive(intake, 1)
     intake.settle(batch, ())
@@ -113,7 +133,9 @@ def test_a_reconnect_starts_slowly_again(outlet: CropOutlet, intake: CropIntake)
     assert intake.receive(16, 0.3) == []
 
 
-def test_what_a_lost_worker_held_comes_back_marked_and_one_at_a_time(queue: Queue, outlet: CropOutlet) -> None:
+def test_what_a_lost_worker_held_comes_back_marked_and_one_at_a_time(
+    queue: Queue, outlet: CropOutlet
+) -> None:
     sent = offer(outlet, 20)
     lost = queue.intake()
     lost.connect()
@@ -134,4 +156,6 @@ def test_what_a_lost_worker_held_comes_back_marked_and_one_at_a_time(queue: Queu
     lost.close()
     marked = {delivery.message.message_id for delivery in seen if delivery.redelivered}
     assert marked >= {message.message_id for message in sent[3:5]}
-    assert {delivery.message.message_id for delivery in seen} == {message.message_id for message in sent[3:]}
+    assert {delivery.message.message_id for delivery in seen} == {
+        message.message_id for message in sent[3:]
+    }

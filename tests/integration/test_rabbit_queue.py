@@ -7,10 +7,10 @@ import pytest
 from structlog.testing import capture_logs
 
 import worker.delivery_frames
-from contract.broker import parameters
-from contract.errors import BrokerError
-from contract.stop import Stop
-from contract.topology import LIVE_QUEUE
+from maskgate.protocol.errors import BrokerError
+from maskgate.protocol.topology import LIVE_QUEUE
+from maskgate.runtime.broker import parameters
+from maskgate.runtime.stop import Stop
 from producer.rabbit import RabbitOutlet
 from tests.integration.queues import offer, rabbit_queue, receive
 from tests.servers.ports import eventually
@@ -27,9 +27,13 @@ def test_the_installed_pika_lets_us_stand_before_its_reader(rabbit: RabbitServer
         assert attach(channel.connection, channel.channel_number) is not None
 
 
-def test_a_batch_is_not_cut_where_one_poll_ends(rabbit: RabbitServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_is_not_cut_where_one_poll_ends(
+    rabbit: RabbitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(worker.delivery_frames, "_READ_BYTES", 256)
-    monkeypatch.setattr(pika.adapters.utils.io_services_utils._AsyncPlaintextTransport, "_MAX_CONSUME_BYTES", 1024)  # noqa: SLF001
+    monkeypatch.setattr(
+        pika.adapters.utils.io_services_utils._AsyncPlaintextTransport, "_MAX_CONSUME_BYTES", 1024
+    )
     queue = rabbit_queue(rabbit)
     outlet, intake = queue.outlet(), queue.intake()
     intake.connect()
@@ -44,7 +48,9 @@ def test_a_batch_is_not_cut_where_one_poll_ends(rabbit: RabbitServer, monkeypatc
         intake.settle(batch + receive(intake, 16 - len(batch)), ())
         return len(batch) == 16
 
-    eventually(one_batch, what="a batch of more than one poll")  # a busy broker may be late with some of it
+    eventually(
+        one_batch, what="a batch of more than one poll"
+    )  # a busy broker may be late with some of it
     outlet.close()
     intake.close()
 
@@ -64,7 +70,9 @@ def test_a_deleted_queue_is_an_error_not_silence(rabbit: RabbitServer) -> None:
 
 def test_a_full_queue_refuses_and_the_refusals_are_counted(rabbit: RabbitServer) -> None:
     policy = '{"max-length":5,"overflow":"reject-publish","dead-letter-exchange":"crops.dead"}'
-    rabbit.ctl("set_policy", "--apply-to", "queues", "--priority", "9", "small", "^crops.live$", policy)
+    rabbit.ctl(
+        "set_policy", "--apply-to", "queues", "--priority", "9", "small", "^crops.live$", policy
+    )
     try:
         time_limit_s = time.monotonic() + 10
         outlet = rabbit_queue(rabbit).outlet()
@@ -78,9 +86,11 @@ def test_a_full_queue_refuses_and_the_refusals_are_counted(rabbit: RabbitServer)
         rabbit.ctl("clear_policy", "small")
 
 
-def test_what_pika_raises_inside_its_loop_is_a_lost_connection(rabbit: RabbitServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_pika_raises_inside_its_loop_is_a_lost_connection(
+    rabbit: RabbitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Seen when the broker resets a connection that was just made: nothing that pika would call us back for.
-    connector = pika.adapters.utils.io_services_utils._AsyncStreamConnector  # noqa: SLF001  (where it raised)
+    connector = pika.adapters.utils.io_services_utils._AsyncStreamConnector
     begin, failures = connector.__init__, iter(range(2))
 
     def fails_at_first(self: object, **arguments: object) -> None:

@@ -12,14 +12,14 @@ import pika
 import pytest
 from structlog.testing import capture_logs
 
-from contract.broker import parameters
-from contract.crop import Crop, Message, new_crop_id, to_message
-from contract.errors import BrokerError, StoreError
-from contract.stop import Stop
-from contract.store import connect
-from contract.tls import NO_FILES, TlsFiles
-from contract.verdict import Outcome
-from gate import Action, Gate
+from maskgate.gate import Action, Gate
+from maskgate.protocol.crop import Crop, Message, new_crop_id, to_message
+from maskgate.protocol.errors import BrokerError, StoreError
+from maskgate.protocol.verdict import Outcome
+from maskgate.runtime.broker import parameters
+from maskgate.runtime.stop import Stop
+from maskgate.runtime.store import connect
+from maskgate.runtime.tls import NO_FILES, TlsFiles
 from producer.rabbit import RabbitOutlet
 from tests.servers.certificates import Authority, Certificate, ServerTls
 from tests.servers.ports import eventually
@@ -58,24 +58,39 @@ def old_files(authority: Authority) -> TlsFiles:
 @pytest.fixture(scope="module")
 def open_rabbit(authority: Authority) -> Iterator[RabbitServer]:
     """A broker that takes clients without a certificate, over TLS too."""
-    with rabbit_server(ServerTls(authority.ca, authority.issue("localhost"), demands_client_certificate=False)) as server:
+    with rabbit_server(
+        ServerTls(authority.ca, authority.issue("localhost"), demands_client_certificate=False)
+    ) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def mutual_redis(authority: Authority) -> Iterator[RedisServer]:
-    with redis_server(tls=ServerTls(authority.ca, authority.issue("localhost"), demands_client_certificate=True)) as server:
+    with redis_server(
+        tls=ServerTls(authority.ca, authority.issue("localhost"), demands_client_certificate=True)
+    ) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def open_redis(authority: Authority) -> Iterator[RedisServer]:
-    with redis_server(tls=ServerTls(authority.ca, authority.issue("localhost"), demands_client_certificate=False)) as server:
+    with redis_server(
+        tls=ServerTls(authority.ca, authority.issue("localhost"), demands_client_certificate=False)
+    ) as server:
         yield server
 
 
 def message() -> Message:
-    return to_message(Crop(new_crop_id(), "lobby", "t", 1_790_000_000_000, "image/x-portable-graymap", b"P5 1 1 255\n\0"))
+    return to_message(
+        Crop(
+            new_crop_id(),
+            "lobby",
+            "t",
+            1_790_000_000_000,
+            "image/x-portable-graymap",
+            b"P5 1 1 255\n\0",
+        )
+    )
 
 
 def passes_crops(wanted: pika.URLParameters) -> bool:
@@ -118,11 +133,17 @@ def outlet_trouble(wanted: pika.URLParameters) -> str:
 
 
 Trouble = Callable[[pika.URLParameters], str]
-either_end = pytest.mark.parametrize("trouble", [intake_trouble, outlet_trouble], ids=["worker", "producer"])
+either_end = pytest.mark.parametrize(
+    "trouble", [intake_trouble, outlet_trouble], ids=["worker", "producer"]
+)
 
 
-def test_crops_pass_over_tls_to_a_broker_that_is_verified(open_rabbit: RabbitServer, authority: Authority) -> None:
-    assert passes_crops(parameters(open_rabbit.tls_url, None, name="test", tls=TlsFiles(authority.ca)))
+def test_crops_pass_over_tls_to_a_broker_that_is_verified(
+    open_rabbit: RabbitServer, authority: Authority
+) -> None:
+    assert passes_crops(
+        parameters(open_rabbit.tls_url, None, name="test", tls=TlsFiles(authority.ca))
+    )
 
 
 def test_crops_pass_over_mutual_tls(mutual_rabbit: RabbitServer, files: TlsFiles) -> None:
@@ -146,45 +167,67 @@ def test_a_broker_that_demands_a_certificate_is_said_to(
 def test_a_broker_that_refuses_our_certificate_says_where_to_look(
     mutual_rabbit: RabbitServer, trouble: Trouble, whose: str, request: pytest.FixtureRequest
 ) -> None:
-    told = trouble(parameters(mutual_rabbit.tls_url, None, name="test", tls=request.getfixturevalue(whose)))
+    told = trouble(
+        parameters(mutual_rabbit.tls_url, None, name="test", tls=request.getfixturevalue(whose))
+    )
     assert "MASKGATE_BROKER_CERT_FILE" in told
 
 
 @either_end
-def test_a_broker_of_another_authority_is_refused(mutual_rabbit: RabbitServer, stranger: Authority, trouble: Trouble) -> None:
+def test_a_broker_of_another_authority_is_refused(
+    mutual_rabbit: RabbitServer, stranger: Authority, trouble: Trouble
+) -> None:
     told = trouble(parameters(mutual_rabbit.tls_url, None, name="test", tls=TlsFiles(stranger.ca)))
     assert "CERTIFICATE_VERIFY_FAILED" in told
     assert "MASKGATE_BROKER_CA_FILE" in told
 
 
 @either_end
-def test_a_broker_of_another_name_is_refused(mutual_rabbit: RabbitServer, files: TlsFiles, trouble: Trouble) -> None:
-    told = trouble(parameters(mutual_rabbit.tls_url.replace("localhost", "127.0.0.1"), None, name="test", tls=files))
+def test_a_broker_of_another_name_is_refused(
+    mutual_rabbit: RabbitServer, files: TlsFiles, trouble: Trouble
+) -> None:
+    told = trouble(
+        parameters(
+            mutual_rabbit.tls_url.replace("localhost", "127.0.0.1"), None, name="test", tls=files
+        )
+    )
     assert "certificate is not valid for '127.0.0.1'" in told
 
 
 @either_end
 def test_a_broker_whose_certificate_ran_out_is_refused(
-    mutual_rabbit: RabbitServer, rabbit_certificate: Certificate, authority: Authority, files: TlsFiles, trouble: Trouble
+    mutual_rabbit: RabbitServer,
+    rabbit_certificate: Certificate,
+    authority: Authority,
+    files: TlsFiles,
+    trouble: Trouble,
 ) -> None:
     authority.issue("localhost", expired=True).copy_over(rabbit_certificate)
     mutual_rabbit.forget_certificates()
     try:
-        assert "certificate has expired" in trouble(parameters(mutual_rabbit.tls_url, None, name="test", tls=files))
+        assert "certificate has expired" in trouble(
+            parameters(mutual_rabbit.tls_url, None, name="test", tls=files)
+        )
     finally:
         authority.issue("localhost").copy_over(rabbit_certificate)
         mutual_rabbit.forget_certificates()
 
 
 @either_end
-def test_plain_amqp_to_a_port_for_tls_fails_soon_and_says_so(mutual_rabbit: RabbitServer, trouble: Trouble) -> None:
+def test_plain_amqp_to_a_port_for_tls_fails_soon_and_says_so(
+    mutual_rabbit: RabbitServer, trouble: Trouble
+) -> None:
     begun_s = time.monotonic()
-    assert "amqps://" in trouble(parameters(mutual_rabbit.tls_url.replace("amqps", "amqp"), None, name="test"))
+    assert "amqps://" in trouble(
+        parameters(mutual_rabbit.tls_url.replace("amqps", "amqp"), None, name="test")
+    )
     assert time.monotonic() - begun_s < 8
 
 
 @either_end
-def test_tls_to_a_plain_port_fails_soon_and_says_so(mutual_rabbit: RabbitServer, files: TlsFiles, trouble: Trouble) -> None:
+def test_tls_to_a_plain_port_fails_soon_and_says_so(
+    mutual_rabbit: RabbitServer, files: TlsFiles, trouble: Trouble
+) -> None:
     url = mutual_rabbit.url.replace("amqp:", "amqps:")
     begun_s = time.monotonic()
     assert "speaks no TLS" in trouble(parameters(url, None, name="test", tls=files))
@@ -192,10 +235,14 @@ def test_tls_to_a_plain_port_fails_soon_and_says_so(mutual_rabbit: RabbitServer,
 
 
 @either_end
-def test_a_broker_that_never_answers_the_handshake_is_given_up(files: TlsFiles, trouble: Trouble) -> None:
+def test_a_broker_that_never_answers_the_handshake_is_given_up(
+    files: TlsFiles, trouble: Trouble
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         begun_s = time.monotonic()
-        trouble(parameters(f"amqps://127.0.0.1:{silent.getsockname()[1]}", None, name="test", tls=files))
+        trouble(
+            parameters(f"amqps://127.0.0.1:{silent.getsockname()[1]}", None, name="test", tls=files)
+        )
     assert time.monotonic() - begun_s < 8
 
 
@@ -209,8 +256,12 @@ class Door:
     def write(self) -> None:
         with connect(self.url, None, name="test", timeout_s=2, tls=self.files) as client:
             now_ms = time.time_ns() // 1_000_000
-            store = RedisVerdictStore(client, model="m", ttl_ms=60_000, max_skew_ms=250, history_length=100)
-            store.write([End(1, False, "lobby", uuid.uuid4().hex, "t", Outcome.NO_MASK, None, 0.01, now_ms)])  # noqa: FBT003  (a live crop)
+            store = RedisVerdictStore(
+                client, model="m", ttl_ms=60_000, max_skew_ms=250, history_length=100
+            )
+            store.write(
+                [End(1, False, "lobby", uuid.uuid4().hex, "t", Outcome.NO_MASK, None, 0.01, now_ms)]
+            )
 
     def decides(self) -> tuple[Action, str]:
         with Gate(self.url, timeout_s=2, tls=self.files) as gate:
@@ -227,13 +278,17 @@ class Door:
         return text in str(caught.value)
 
 
-def test_a_verdict_passes_over_tls_to_a_redis_that_is_verified(open_redis: RedisServer, authority: Authority) -> None:
+def test_a_verdict_passes_over_tls_to_a_redis_that_is_verified(
+    open_redis: RedisServer, authority: Authority
+) -> None:
     door = Door(open_redis.tls_url, TlsFiles(authority.ca))
     door.write()
     assert door.decides()[0] is Action.RECOGNISE
 
 
-def test_a_verdict_passes_over_mutual_tls_also_to_whoever_follows(mutual_redis: RedisServer, files: TlsFiles) -> None:
+def test_a_verdict_passes_over_mutual_tls_also_to_whoever_follows(
+    mutual_redis: RedisServer, files: TlsFiles
+) -> None:
     door = Door(mutual_redis.tls_url, files)
     door.write()
     assert door.decides()[0] is Action.RECOGNISE
@@ -241,18 +296,26 @@ def test_a_verdict_passes_over_mutual_tls_also_to_whoever_follows(mutual_redis: 
         assert next(gate.follow("lobby", since="0")) is not None
 
 
-def test_a_redis_that_demands_a_certificate_is_said_to(mutual_redis: RedisServer, authority: Authority) -> None:
-    assert Door(mutual_redis.tls_url, TlsFiles(authority.ca)).says("demands a client certificate: look at MASKGATE_REDIS_CERT_FILE")
+def test_a_redis_that_demands_a_certificate_is_said_to(
+    mutual_redis: RedisServer, authority: Authority
+) -> None:
+    assert Door(mutual_redis.tls_url, TlsFiles(authority.ca)).says(
+        "demands a client certificate: look at MASKGATE_REDIS_CERT_FILE"
+    )
 
 
 @pytest.mark.parametrize("whose", ["strangers_files", "old_files"])
 def test_a_redis_that_refuses_our_certificate_says_where_to_look(
     mutual_redis: RedisServer, whose: str, request: pytest.FixtureRequest
 ) -> None:
-    assert Door(mutual_redis.tls_url, request.getfixturevalue(whose)).says("MASKGATE_REDIS_CERT_FILE")
+    assert Door(mutual_redis.tls_url, request.getfixturevalue(whose)).says(
+        "MASKGATE_REDIS_CERT_FILE"
+    )
 
 
-def test_a_redis_of_another_authority_is_refused(open_redis: RedisServer, stranger: Authority) -> None:
+def test_a_redis_of_another_authority_is_refused(
+    open_redis: RedisServer, stranger: Authority
+) -> None:
     assert Door(open_redis.tls_url, TlsFiles(stranger.ca)).says("MASKGATE_REDIS_CA_FILE")
 
 
@@ -262,12 +325,16 @@ def test_a_redis_of_another_name_is_refused(open_redis: RedisServer, authority: 
 
 
 def test_a_redis_whose_certificate_ran_out_is_refused(authority: Authority) -> None:
-    old = ServerTls(authority.ca, authority.issue("localhost", expired=True), demands_client_certificate=False)
+    old = ServerTls(
+        authority.ca, authority.issue("localhost", expired=True), demands_client_certificate=False
+    )
     with redis_server(tls=old) as server:
         assert Door(server.tls_url, TlsFiles(authority.ca)).says("certificate has expired")
 
 
-def test_plain_and_encrypted_do_not_meet_and_fail_soon(open_redis: RedisServer, authority: Authority) -> None:
+def test_plain_and_encrypted_do_not_meet_and_fail_soon(
+    open_redis: RedisServer, authority: Authority
+) -> None:
     begun_s = time.monotonic()
     assert Door(open_redis.tls_url.replace("rediss", "redis"), NO_FILES).says("Connection")
     assert Door(open_redis.url.replace("redis:", "rediss:"), TlsFiles(authority.ca)).says("Timeout")
@@ -283,16 +350,24 @@ def test_a_redis_that_never_answers_the_handshake_is_manual_soon() -> None:
 
 
 def test_the_systems_authorities_count_only_where_no_other_is_named(
-    open_rabbit: RabbitServer, open_redis: RedisServer, authority: Authority, stranger: Authority, monkeypatch: pytest.MonkeyPatch
+    open_rabbit: RabbitServer,
+    open_redis: RedisServer,
+    authority: Authority,
+    stranger: Authority,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
     assert passes_crops(parameters(open_rabbit.tls_url, None, name="test"))
     Door(open_redis.tls_url, NO_FILES).write()
-    assert "CERTIFICATE_VERIFY_FAILED" in intake_trouble(parameters(open_rabbit.tls_url, None, name="test", tls=TlsFiles(stranger.ca)))
+    assert "CERTIFICATE_VERIFY_FAILED" in intake_trouble(
+        parameters(open_rabbit.tls_url, None, name="test", tls=TlsFiles(stranger.ca))
+    )
     assert Door(open_redis.tls_url, TlsFiles(stranger.ca)).says("CERTIFICATE_VERIFY_FAILED")
 
 
-def test_files_that_vanish_after_the_start_break_no_connection(mutual_redis: RedisServer, files: TlsFiles, tmp_path: Path) -> None:
+def test_files_that_vanish_after_the_start_break_no_connection(
+    mutual_redis: RedisServer, files: TlsFiles, tmp_path: Path
+) -> None:
     copied = TlsFiles(tmp_path / "ca", tmp_path / "cert", tmp_path / "key")
     for there, copy in ((files.ca, copied.ca), (files.cert, copied.cert), (files.key, copied.key)):
         assert there is not None

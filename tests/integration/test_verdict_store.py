@@ -6,10 +6,18 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from contract.crop import Label
-from contract.errors import StoreError
-from contract.store import connect
-from contract.verdict import Outcome, audit_key, audit_seen_key, history_key, parse_verdict, track_key, verdict_key
+from maskgate.protocol.crop import Label
+from maskgate.protocol.errors import StoreError
+from maskgate.protocol.verdict import (
+    Outcome,
+    audit_key,
+    audit_seen_key,
+    history_key,
+    parse_verdict,
+    track_key,
+    verdict_key,
+)
+from maskgate.runtime.store import connect
 from tests.servers.redis_server import RedisServer
 from worker.classify import End
 from worker.verdict_store import RedisVerdictStore
@@ -30,8 +38,15 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def end(crop_id: str, captured_at_ms: int | None, outcome: Outcome = Outcome.MASK, *, track: str = "t", camera: str = "lobby") -> End:
-    return End(1, False, camera, crop_id, track, outcome, None, 0.9, captured_at_ms)  # noqa: FBT003  (a live crop)
+def end(
+    crop_id: str,
+    captured_at_ms: int | None,
+    outcome: Outcome = Outcome.MASK,
+    *,
+    track: str = "t",
+    camera: str = "lobby",
+) -> End:
+    return End(1, False, camera, crop_id, track, outcome, None, 0.9, captured_at_ms)
 
 
 def fields_of(client: Redis, key: str) -> dict[str, str]:
@@ -48,7 +63,9 @@ def standing(client: Redis, key: str = verdict_key("lobby")) -> str | None:
     return verdict.crop_id if verdict else None
 
 
-def test_a_verdict_stands_for_camera_and_track_until_its_time_is_over(client: Redis, store: RedisVerdictStore) -> None:
+def test_a_verdict_stands_for_camera_and_track_until_its_time_is_over(
+    client: Redis, store: RedisVerdictStore
+) -> None:
     captured_at_ms = now_ms() - 1000
     store.write([end("a", captured_at_ms)])
     for key in (verdict_key("lobby"), track_key("lobby", "t")):
@@ -56,7 +73,9 @@ def test_a_verdict_stands_for_camera_and_track_until_its_time_is_over(client: Re
         assert client.pexpiretime(key) == captured_at_ms + 3000
 
 
-def test_writing_twice_changes_nothing_but_the_history(client: Redis, store: RedisVerdictStore) -> None:
+def test_writing_twice_changes_nothing_but_the_history(
+    client: Redis, store: RedisVerdictStore
+) -> None:
     batch = [end("a", now_ms() - 20), end("b", now_ms() - 10)]
     store.write(batch)
     before = fields_of(client, track_key("lobby", "t"))
@@ -75,14 +94,18 @@ def test_an_older_crop_goes_to_the_history_alone(client: Redis, store: RedisVerd
 
 
 @pytest.mark.parametrize("away_ms", [-3000, -3_600_000, 1000, 3_600_000])
-def test_neither_a_stale_crop_nor_one_from_the_future_becomes_a_verdict(away_ms: int, client: Redis, store: RedisVerdictStore) -> None:
+def test_neither_a_stale_crop_nor_one_from_the_future_becomes_a_verdict(
+    away_ms: int, client: Redis, store: RedisVerdictStore
+) -> None:
     store.write([end("a", now_ms() + away_ms)])
     assert standing(client) is None
     assert client.xlen(history_key("lobby")) == 1
 
 
 @pytest.mark.parametrize("outcome", [Outcome.UNREADABLE, Outcome.EXPIRED])
-def test_a_crop_without_a_verdict_never_touches_the_key(outcome: Outcome, client: Redis, store: RedisVerdictStore) -> None:
+def test_a_crop_without_a_verdict_never_touches_the_key(
+    outcome: Outcome, client: Redis, store: RedisVerdictStore
+) -> None:
     store.write([end("good", now_ms() - 5), end("bad", now_ms(), outcome)])
     assert standing(client) == "good"
 
@@ -97,12 +120,24 @@ def test_the_consensus_counts_the_track_so_far(client: Redis, store: RedisVerdic
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_how_crops_are_batched_changes_nothing_of_what_stands(seed: int, client: Redis, store: RedisVerdictStore) -> None:
-    rng, now = random.Random(seed), now_ms()  # noqa: S311  (no secret)
-    outcomes = [Outcome.MASK, Outcome.NO_MASK, Outcome.UNCERTAIN, Outcome.UNREADABLE, Outcome.EXPIRED]
-    crops = [(f"{i}", now - rng.randrange(300), rng.choice(outcomes), rng.choice("pqr")) for i in range(40)]
+def test_how_crops_are_batched_changes_nothing_of_what_stands(
+    seed: int, client: Redis, store: RedisVerdictStore
+) -> None:
+    rng, now = random.Random(seed), now_ms()
+    outcomes = [
+        Outcome.MASK,
+        Outcome.NO_MASK,
+        Outcome.UNCERTAIN,
+        Outcome.UNREADABLE,
+        Outcome.EXPIRED,
+    ]
+    crops = [
+        (f"{i}", now - rng.randrange(300), rng.choice(outcomes), rng.choice("pqr"))
+        for i in range(40)
+    ]
     batched, alone = (
-        [end(crop_id, ms, what, track=track, camera=name) for crop_id, ms, what, track in crops] for name in ("batched", "alone")
+        [end(crop_id, ms, what, track=track, camera=name) for crop_id, ms, what, track in crops]
+        for name in ("batched", "alone")
     )
     while batched:
         size = rng.randrange(1, 20)
@@ -111,7 +146,10 @@ def test_how_crops_are_batched_changes_nothing_of_what_stands(seed: int, client:
     for one in alone:
         store.write([one])
     for track in (None, "p", "q", "r"):
-        keys = [verdict_key(name) if track is None else track_key(name, track) for name in ("batched", "alone")]
+        keys = [
+            verdict_key(name) if track is None else track_key(name, track)
+            for name in ("batched", "alone")
+        ]
         standing = [{**fields_of(client, key), "decided_at": "any"} for key in keys]
         assert standing[0] == standing[1]
         assert client.pexpiretime(keys[0]) == client.pexpiretime(keys[1])
@@ -131,15 +169,19 @@ def test_keys_of_another_type_do_not_stop_verdicts(client: Redis, store: RedisVe
     assert standing(client) == "a"
 
 
-def test_audit_keys_of_another_type_do_not_stop_the_counting(client: Redis, store: RedisVerdictStore) -> None:
-    sample = End(1, True, "lobby", "s", "s", Outcome.MASK, None, 0.9, now_ms(), Label.MASK)  # noqa: FBT003  (an audit sample)
+def test_audit_keys_of_another_type_do_not_stop_the_counting(
+    client: Redis, store: RedisVerdictStore
+) -> None:
+    sample = End(1, True, "lobby", "s", "s", Outcome.MASK, None, 0.9, now_ms(), Label.MASK)
     for key in (audit_key("m"), audit_seen_key("m")):
         client.set(key, "in the way")
     store.write([sample])
     assert store.audit_counts() == {"mask.mask": 1}
 
 
-def test_a_redis_that_is_full_keeps_the_history_it_has(client: Redis, store: RedisVerdictStore) -> None:
+def test_a_redis_that_is_full_keeps_the_history_it_has(
+    client: Redis, store: RedisVerdictStore
+) -> None:
     store.write([end("a", now_ms() - 5)])
     client.config_set("maxmemory", "1mb")
     try:
@@ -152,7 +194,9 @@ def test_a_redis_that_is_full_keeps_the_history_it_has(client: Redis, store: Red
     assert crop_ids(client) == ["a", "b"]
 
 
-def test_a_write_wakes_whoever_waits_and_only_on_its_camera(client: Redis, store: RedisVerdictStore, redis: RedisServer) -> None:
+def test_a_write_wakes_whoever_waits_and_only_on_its_camera(
+    client: Redis, store: RedisVerdictStore, redis: RedisServer
+) -> None:
     with redis.client() as other, other.pubsub() as waiting:
         waiting.subscribe(history_key("lobby"))
         assert waiting.get_message(timeout=5)["type"] == "subscribe"
@@ -162,8 +206,12 @@ def test_a_write_wakes_whoever_waits_and_only_on_its_camera(client: Redis, store
     assert standing(client, verdict_key("yard")) == "x"
 
 
-def test_an_audit_sample_is_counted_once_and_is_never_a_verdict(client: Redis, store: RedisVerdictStore) -> None:
-    sample = End(1, True, "lobby", "s", "s", Outcome.MASK, None, 0.9, now_ms(), Label.NO_MASK, "beard")  # noqa: FBT003  (an audit sample)
+def test_an_audit_sample_is_counted_once_and_is_never_a_verdict(
+    client: Redis, store: RedisVerdictStore
+) -> None:
+    sample = End(
+        1, True, "lobby", "s", "s", Outcome.MASK, None, 0.9, now_ms(), Label.NO_MASK, "beard"
+    )
     store.write([sample, sample])
     store.write([sample])
     assert store.audit_counts() == {"no_mask.mask": 1, "beard:no_mask.mask": 1}
@@ -171,8 +219,10 @@ def test_an_audit_sample_is_counted_once_and_is_never_a_verdict(client: Redis, s
     assert client.exists(audit_key("m")) == 1
 
 
-def test_a_crop_of_no_known_camera_still_has_its_end_on_record(client: Redis, store: RedisVerdictStore) -> None:
-    store.write([End(1, False, None, None, None, Outcome.UNREADABLE)])  # noqa: FBT003  (a live crop)
+def test_a_crop_of_no_known_camera_still_has_its_end_on_record(
+    client: Redis, store: RedisVerdictStore
+) -> None:
+    store.write([End(1, False, None, None, None, Outcome.UNREADABLE)])
     assert client.xlen(history_key("?")) == 1
 
 
@@ -182,5 +232,10 @@ def test_no_server_can_tell_a_client_to_move_or_to_wait_longer(client: Redis) ->
 
 
 def test_a_redis_that_is_gone_is_a_store_error() -> None:
-    with connect("redis://127.0.0.1:1/0", None, name="test", timeout_s=0.5) as gone, pytest.raises(StoreError):
-        RedisVerdictStore(gone, model="m", ttl_ms=1, max_skew_ms=1, history_length=1).write([end("a", 1)])
+    with (
+        connect("redis://127.0.0.1:1/0", None, name="test", timeout_s=0.5) as gone,
+        pytest.raises(StoreError),
+    ):
+        RedisVerdictStore(gone, model="m", ttl_ms=1, max_skew_ms=1, history_length=1).write(
+            [end("a", 1)]
+        )

@@ -34,9 +34,13 @@ class Authority:
         """A certificate for these host names and addresses; or one that ran out yesterday."""
         now = datetime.now(UTC)
         until = now + timedelta(days=-1 if expired else 1)
-        issued = self._authority.issue_cert(*names, not_before=now - timedelta(days=9), not_after=until)
+        issued = self._authority.issue_cert(
+            *names, not_before=now - timedelta(days=9), not_after=until
+        )
         self._issued += 1
-        files = Certificate(self._folder / f"{self._issued}.pem", self._folder / f"{self._issued}.key")
+        files = Certificate(
+            self._folder / f"{self._issued}.pem", self._folder / f"{self._issued}.key"
+        )
         for position, blob in enumerate(issued.cert_chain_pems):
             blob.write_to_path(str(files.cert), append=position > 0)
         issued.private_key_pem.write_to_path(str(files.key))

@@ -22,7 +22,7 @@ def free_port() -> int:
     For the same reason never one that was given out before: who was given it may be about to listen.
     """
     while True:
-        port = random.randrange(15_000, 32_000)  # noqa: S311  (no secret)
+        port = random.randrange(15_000, 32_000)
         if port in _given:
             continue
         with socket.socket() as probe, suppress(OSError):

@@ -13,10 +13,18 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @contextmanager
-def running(*arguments: str, environment: Mapping[str, str], log: Path) -> "Iterator[subprocess.Popen[bytes]]":
+def running(
+    *arguments: str, environment: Mapping[str, str], log: Path
+) -> "Iterator[subprocess.Popen[bytes]]":
     """``python -m …`` in the background, its logs in a file; killed at the end if it still runs."""
     with log.open("ab") as out:
-        process = subprocess.Popen([sys.executable, "-m", *arguments], cwd=ROOT, env={**os.environ, **environment}, stdout=out, stderr=out)
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdout=out,
+            stderr=out,
+        )
     try:
         yield process
     finally:
@@ -24,14 +32,26 @@ def running(*arguments: str, environment: Mapping[str, str], log: Path) -> "Iter
         process.wait(10)
 
 
-def done(*arguments: str, environment: Mapping[str, str], timeout_s: float = 60) -> "subprocess.CompletedProcess[str]":
+def done(
+    *arguments: str, environment: Mapping[str, str], timeout_s: float = 60
+) -> "subprocess.CompletedProcess[str]":
     """``python -m …`` to its end."""
     command = [sys.executable, "-m", *arguments]
     return subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=timeout_s, check=False
+        command,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
     )
 
 
 def said(log: Path, event: str, count: int = 1, timeout_s: float = 20) -> None:
     """Wait until a process has logged an event so often."""
-    eventually(lambda: log.exists() and log.read_text().count(f'"{event}"') >= count, timeout_s, f"{event} in {log}")
+    eventually(
+        lambda: log.exists() and log.read_text().count(f'"{event}"') >= count,
+        timeout_s,
+        f"{event} in {log}",
+    )

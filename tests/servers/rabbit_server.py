@@ -14,7 +14,8 @@ from typing import Any
 import pika
 import pytest
 
-from contract.topology import AUDIT_QUEUE, DEAD_QUEUE, DEFINITIONS, LIVE_QUEUE
+from maskgate.operations.topology import DEFINITIONS
+from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_QUEUE
 from tests.servers.certificates import ServerTls
 from tests.servers.ports import eventually, free_port, require
 
@@ -45,11 +46,17 @@ class RabbitServer:
     def start(self) -> None:
         with (self.folder / "out.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [require("rabbitmq-server", _BIN)], env=self.environment, stdout=log, stderr=log, start_new_session=True
+                [require("rabbitmq-server", _BIN)],
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         process = self.process
         try:
-            eventually(lambda: self.ready() or process.poll() is not None, 60, "rabbitmq-server answering")
+            eventually(
+                lambda: self.ready() or process.poll() is not None, 60, "rabbitmq-server answering"
+            )
         except pytest.fail.Exception as error:
             pytest.fail(f"{error}; its log ends:\n{self.log()[-3000:]}")
         if process.poll() is not None:
@@ -62,7 +69,7 @@ class RabbitServer:
         try:
             with self.channel() as channel:
                 channel.queue_declare(LIVE_QUEUE, passive=True)
-        except Exception:  # noqa: BLE001  (whatever pika raises: not yet)
+        except Exception:
             return False
         return True
 
@@ -79,8 +86,16 @@ class RabbitServer:
         self.ctl("eval", "ssl:clear_pem_cache().")
 
     def ctl(self, *arguments: str) -> str:
-        command = [require("rabbitmqctl", _BIN), "-q", "-n", self.environment["RABBITMQ_NODENAME"], *arguments]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+        command = [
+            require("rabbitmqctl", _BIN),
+            "-q",
+            "-n",
+            self.environment["RABBITMQ_NODENAME"],
+            *arguments,
+        ]
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=60, check=False
+        )
         return done.stdout + done.stderr
 
     @contextmanager
@@ -150,7 +165,11 @@ def _configured(tls: ServerTls | None) -> RabbitServer:
     # A broker that imports definitions makes no default user.
     everything = {"user": "guest", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}
     guest = {"name": "guest", "password": "guest", "tags": "administrator"}
-    definitions = {**json.loads(DEFINITIONS.read_bytes()), "users": [guest], "permissions": [everything]}
+    definitions = {
+        **json.loads(DEFINITIONS.read_bytes()),
+        "users": [guest],
+        "permissions": [everything],
+    }
     (folder / "definitions.json").write_text(json.dumps(definitions))
     environment = {
         "PATH": f"{_BIN}:{os.environ['PATH']}",

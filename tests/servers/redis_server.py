@@ -55,11 +55,26 @@ class RedisServer:
 
 
 @contextmanager
-def redis_server(acl_file: Path | None = None, *, extra: Sequence[str] = (), tls: ServerTls | None = None) -> Iterator[RedisServer]:
+def redis_server(
+    acl_file: Path | None = None, *, extra: Sequence[str] = (), tls: ServerTls | None = None
+) -> Iterator[RedisServer]:
     binary = require("redis-server")
     folder = Path(tempfile.mkdtemp(prefix="maskgate-redis-"))
     port = free_port()
-    command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder), *extra]
+    command = [
+        binary,
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+        "--dir",
+        str(folder),
+        *extra,
+    ]
     command += ["--aclfile", str(acl_file)] if acl_file else []
     tls_port = free_port() if tls else None
     command += _tls_options(tls_port, tls) if tls else []

@@ -4,15 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.crop import CROP_TYPE, Crop, Label, Message, new_crop_id, parse, to_message
-from contract.errors import Reason, UnreadableCropError
+from maskgate.protocol.crop import CROP_TYPE, Crop, Label, Message, new_crop_id, parse, to_message
+from maskgate.protocol.errors import Reason, UnreadableCropError
 
 CROP = Crop("0" * 32, "lobby", "track-1", 1_790_000_000_000, "image/jpeg", b"body")
 IDS = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
 
 
 @given(IDS, IDS, st.integers(1, 2**53 - 1), st.binary(max_size=100))
-def test_a_crop_survives_the_message_that_carries_it(camera: str, track: str, captured_at_ms: int, body: bytes) -> None:
+def test_a_crop_survives_the_message_that_carries_it(
+    camera: str, track: str, captured_at_ms: int, body: bytes
+) -> None:
     crop = Crop(new_crop_id(), camera, track, captured_at_ms, "image/png", body)
     assert parse(to_message(crop), audit=False) == crop
 
@@ -45,11 +47,15 @@ def test_an_audit_sample_survives_with_label_and_slice() -> None:
         ({"label": "mask"}, Reason.UNEXPECTED_LABEL),
     ],
 )
-def test_a_live_crop_with_a_bad_field_is_unreadable_for_that_reason(change: dict[str, Any], reason: Reason) -> None:
+def test_a_live_crop_with_a_bad_field_is_unreadable_for_that_reason(
+    change: dict[str, Any], reason: Reason
+) -> None:
     good = to_message(CROP)
     fields = {"content_type": good.content_type, "type": CROP_TYPE, "message_id": good.message_id}
     headers = {**good.headers, **{k: v for k, v in change.items() if k not in fields}}
-    message = Message(good.body, headers=headers, **{**fields, **{k: v for k, v in change.items() if k in fields}})
+    message = Message(
+        good.body, headers=headers, **{**fields, **{k: v for k, v in change.items() if k in fields}}
+    )
     with pytest.raises(UnreadableCropError) as caught:
         parse(message, audit=False)
     assert caught.value.reason is reason
@@ -57,17 +63,33 @@ def test_a_live_crop_with_a_bad_field_is_unreadable_for_that_reason(change: dict
 
 @pytest.mark.parametrize(
     ("headers", "reason"),
-    [({}, Reason.BAD_LABEL), ({"label": "MASK"}, Reason.BAD_LABEL), ({"label": "mask", "slice": "a b"}, Reason.BAD_SLICE)],
+    [
+        ({}, Reason.BAD_LABEL),
+        ({"label": "MASK"}, Reason.BAD_LABEL),
+        ({"label": "mask", "slice": "a b"}, Reason.BAD_SLICE),
+    ],
 )
-def test_an_audit_sample_needs_a_known_label_and_a_plain_slice(headers: dict[str, object], reason: Reason) -> None:
+def test_an_audit_sample_needs_a_known_label_and_a_plain_slice(
+    headers: dict[str, object], reason: Reason
+) -> None:
     good = to_message(CROP)
     with pytest.raises(UnreadableCropError) as caught:
-        parse(Message(b"x", good.content_type, good.type, good.message_id, {**good.headers, **headers}), audit=True)
+        parse(
+            Message(
+                b"x", good.content_type, good.type, good.message_id, {**good.headers, **headers}
+            ),
+            audit=True,
+        )
     assert caught.value.reason is reason
 
 
-@given(st.dictionaries(st.text(), st.one_of(st.none(), st.text(), st.binary(), st.integers())), st.one_of(st.text(), st.binary()))
-def test_no_message_raises_anything_but_unreadable(headers: dict[str, object], identity: object) -> None:
+@given(
+    st.dictionaries(st.text(), st.one_of(st.none(), st.text(), st.binary(), st.integers())),
+    st.one_of(st.text(), st.binary()),
+)
+def test_no_message_raises_anything_but_unreadable(
+    headers: dict[str, object], identity: object
+) -> None:
     with pytest.raises(UnreadableCropError):
         parse(Message(b"", identity, CROP_TYPE, identity, headers), audit=False)
 

@@ -8,7 +8,7 @@ import pika.spec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.crop import Message
+from maskgate.protocol.crop import Message
 from worker.delivery_frames import DeliveryFrames, attach
 
 CHANNEL = 3
@@ -25,7 +25,9 @@ CROP_LIKE = st.fixed_dictionaries(
         "type": TEXTS,
         "message_id": TEXTS,
         "delivery_mode": st.just(2),
-        "headers": st.dictionaries(TEXTS, st.one_of(TEXTS, st.integers(1 << 40, 1 << 62)), max_size=4),
+        "headers": st.dictionaries(
+            TEXTS, st.one_of(TEXTS, st.integers(1 << 40, 1 << 62)), max_size=4
+        ),
     }
 )
 ANYTHING = st.fixed_dictionaries(
@@ -44,17 +46,30 @@ ANYTHING = st.fixed_dictionaries(
 
 
 def frames_of(
-    tag: int, properties: dict[str, Any], body: bytes, *, cut_at: int, consumer: str = "c", redelivered: bool = False
+    tag: int,
+    properties: dict[str, Any],
+    body: bytes,
+    *,
+    cut_at: int,
+    consumer: str = "c",
+    redelivered: bool = False,
 ) -> list[bytes]:
     """A delivery as a broker writes it, its body in frames of ``cut_at`` bytes."""
     deliver = pika.spec.Basic.Deliver(consumer, tag, redelivered, "crops", "live")
-    encoded = [pika.frame.Method(CHANNEL, deliver), pika.frame.Header(CHANNEL, len(body), pika.spec.BasicProperties(**properties))]
-    encoded += [pika.frame.Body(CHANNEL, body[at : at + cut_at]) for at in range(0, len(body), cut_at)]
+    encoded = [
+        pika.frame.Method(CHANNEL, deliver),
+        pika.frame.Header(CHANNEL, len(body), pika.spec.BasicProperties(**properties)),
+    ]
+    encoded += [
+        pika.frame.Body(CHANNEL, body[at : at + cut_at]) for at in range(0, len(body), cut_at)
+    ]
     return [frame.marshal() for frame in encoded]
 
 
 def as_pika_reads(properties: dict[str, Any], body: bytes) -> Message:
-    header = pika.frame.Header(CHANNEL, len(body), pika.spec.BasicProperties(**properties)).marshal()
+    header = pika.frame.Header(
+        CHANNEL, len(body), pika.spec.BasicProperties(**properties)
+    ).marshal()
     _, frame = pika.frame.decode_frame(header)
     read: Any = frame.properties
     return Message(body, read.content_type, read.type, read.message_id, read.headers or {})
@@ -73,7 +88,12 @@ class Reader:
 
 
 @given(
-    st.lists(st.tuples(st.one_of(CROP_LIKE, ANYTHING), st.binary(max_size=60), st.booleans(), st.booleans()), max_size=6),
+    st.lists(
+        st.tuples(
+            st.one_of(CROP_LIKE, ANYTHING), st.binary(max_size=60), st.booleans(), st.booleans()
+        ),
+        max_size=6,
+    ),
     st.lists(st.integers(1, 400), min_size=1, max_size=20),
     st.sampled_from([7, 100]),
 )

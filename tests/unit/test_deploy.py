@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from contract import topology
-from deploy.secrets import BROKER_RIGHTS, generate, rabbit_hash
+from maskgate.operations.secrets import BROKER_RIGHTS, generate, rabbit_hash
+from maskgate.operations.topology import DEFINITIONS
+from maskgate.protocol import topology
 
 ROOT = Path(__file__).parent.parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -16,8 +17,12 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 
 
 def test_the_definitions_hold_the_names_that_the_code_uses() -> None:
-    definitions = json.loads(topology.DEFINITIONS.read_bytes())
-    assert {queue["name"] for queue in definitions["queues"]} == {topology.LIVE_QUEUE, topology.AUDIT_QUEUE, topology.DEAD_QUEUE}
+    definitions = json.loads(DEFINITIONS.read_bytes())
+    assert {queue["name"] for queue in definitions["queues"]} == {
+        topology.LIVE_QUEUE,
+        topology.AUDIT_QUEUE,
+        topology.DEAD_QUEUE,
+    }
     bound = {(b["source"], b["routing_key"], b["destination"]) for b in definitions["bindings"]}
     assert (topology.LIVE_EXCHANGE, topology.LIVE_KEY, topology.LIVE_QUEUE) in bound
     assert (topology.AUDIT_EXCHANGE, topology.AUDIT_KEY, topology.AUDIT_QUEUE) in bound
@@ -56,9 +61,13 @@ def test_secrets_are_made_once_and_each_role_gets_its_own(tmp_path: Path) -> Non
     definitions = json.loads((tmp_path / "rabbitmq" / "definitions.json").read_text())
     worker = next(user for user in definitions["users"] if user["name"] == "worker")
     salt = base64.b64decode(worker["password_hash"])[:4]
-    assert rabbit_hash((tmp_path / "worker" / "broker").read_text(), salt) == worker["password_hash"]
+    assert (
+        rabbit_hash((tmp_path / "worker" / "broker").read_text(), salt) == worker["password_hash"]
+    )
     assert (tmp_path / "redis" / "users.acl").read_text().startswith("user default off\n")
 
 
 def test_only_the_administrator_may_declare() -> None:
-    assert {role for role, (configure, _, _) in BROKER_RIGHTS.items() if configure != "^$"} == {"admin"}
+    assert {role for role, (configure, _, _) in BROKER_RIGHTS.items() if configure != "^$"} == {
+        "admin"
+    }

@@ -6,13 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.card import InputShape
-from contract.errors import Reason, UnreadableCropError
-from contract.image import JPEG, MESSAGE_LIMITS, PGM, PNG, PPM, Pixels, decode, encode_pnm
-from contract.preprocess import normalise, reduce
+from maskgate.inference.card import InputShape
+from maskgate.inference.image import JPEG, MESSAGE_LIMITS, PGM, PNG, PPM, Pixels, decode, encode_pnm
+from maskgate.inference.preprocess import normalise, reduce
+from maskgate.protocol.errors import Reason, UnreadableCropError
 
 RNG = np.random.default_rng(0)
-PICTURE: Pixels = np.asarray(cv2.GaussianBlur(RNG.integers(0, 255, (40, 30, 3), np.uint8), (0, 0), 3), np.uint8)
+PICTURE: Pixels = np.asarray(
+    cv2.GaussianBlur(RNG.integers(0, 255, (40, 30, 3), np.uint8), (0, 0), 3), np.uint8
+)
 AS_JPEG = cv2.imencode(".jpg", PICTURE)[1].tobytes()
 AS_PNG = cv2.imencode(".png", PICTURE)[1].tobytes()
 HUGE_PNG = AS_PNG[:16] + struct.pack(">II", 100_000, 100_000) + AS_PNG[24:]
@@ -47,7 +49,9 @@ def test_pnm_survives_a_round_trip(pixels: Pixels) -> None:
         (b"P5 x", PGM, Reason.BAD_IMAGE),
     ],
 )
-def test_a_bad_image_is_unreadable_for_its_reason(body: bytes, content_type: str, reason: Reason) -> None:
+def test_a_bad_image_is_unreadable_for_its_reason(
+    body: bytes, content_type: str, reason: Reason
+) -> None:
     with pytest.raises(UnreadableCropError) as caught:
         decode(body, content_type)
     assert caught.value.reason is reason
@@ -55,11 +59,16 @@ def test_a_bad_image_is_unreadable_for_its_reason(body: bytes, content_type: str
 
 @given(st.binary(max_size=300), st.sampled_from([JPEG, PNG, PPM, PGM]), st.integers(3, 200))
 def test_no_bytes_raise_anything_but_unreadable(noise: bytes, content_type: str, at: int) -> None:
-    good = {JPEG: AS_JPEG, PNG: AS_PNG, PPM: encode_pnm(PICTURE)[0], PGM: encode_pnm(PICTURE[:, :, 0].copy())[0]}[content_type]
+    good = {
+        JPEG: AS_JPEG,
+        PNG: AS_PNG,
+        PPM: encode_pnm(PICTURE)[0],
+        PGM: encode_pnm(PICTURE[:, :, 0].copy())[0],
+    }[content_type]
     try:
         assert decode(good[:at] + noise + good[at + len(noise) :], content_type).dtype == np.uint8
     except UnreadableCropError as error:
-        assert error.reason in Reason  # noqa: PT017  (decoding and refusing are both right)
+        assert error.reason in Reason
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -71,7 +80,12 @@ def test_any_image_reduces_to_the_models_input(channels: int, size: tuple[int, i
 
 
 def test_grey_is_repeated_and_normalised_from_minus_one_to_one() -> None:
-    batch = normalise([reduce(np.full((9, 9), 255, np.uint8), InputShape(28, 28, 3)), np.zeros((28, 28, 3), np.uint8)])
+    batch = normalise(
+        [
+            reduce(np.full((9, 9), 255, np.uint8), InputShape(28, 28, 3)),
+            np.zeros((28, 28, 3), np.uint8),
+        ]
+    )
     assert batch.shape == (2, 3, 28, 28)
     assert (batch[0] == 1).all()
     assert (batch[1] == -1).all()

@@ -24,7 +24,9 @@ def test_a_lock_has_what_its_role_needs_and_a_hash_for_every_file(lock: Path) ->
     locked = dict(entry.split()[0].split("==") for entry in entries)
     for line in wanted(lock.stem):
         requirement = Requirement(line)
-        assert requirement.specifier.contains(locked[requirement.name]), f"{requirement}: run make lock"
+        assert requirement.specifier.contains(locked[requirement.name]), (
+            f"{requirement}: run make lock"
+        )
 
 
 def test_every_role_of_the_compose_file_but_the_trainer_has_its_lock() -> None:

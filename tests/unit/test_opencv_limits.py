@@ -26,5 +26,7 @@ LOADERS = [
 @pytest.mark.parametrize("path", LOADERS, ids=lambda path: f"{path.parent.name}.{path.stem}")
 def test_whichever_module_is_imported_first_opencv_finds_its_limits_set(path: Path) -> None:
     program = f"{SPY}\nimport {path.parent.name}.{path.stem}"
-    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert f"cv2 sees {1 << 26}" in ended.stdout.splitlines()

@@ -4,14 +4,19 @@ import ssl
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
-from contract.broker import parameters
-from contract.errors import ConfigurationError
-from contract.settings import Settings, load
-from contract.store import connect
-from contract.tls import TlsFiles, client_context
-from gate.settings import WaitSettings, WatchSettings
+from maskgate.gate.settings import WaitSettings, WatchSettings
+from maskgate.protocol.errors import ConfigurationError
+from maskgate.runtime.broker import parameters
+from maskgate.runtime.settings import Settings, load
+from maskgate.runtime.store import connect
+from maskgate.runtime.tls import TlsFiles, client_context
 from producer.settings import FolderSettings, SyntheticSettings
 from tests.servers.certificates import Authority, Certificate
 from worker.settings import WorkerSettings
@@ -29,11 +34,15 @@ def complaint(files: TlsFiles, url: str = "amqps://broker") -> str:
     # The lines of a PEM file are 64 characters; no complaint may hold a piece of one.
     for path in (files.ca, files.cert, files.key):
         if path is not None and path.is_file():
-            assert not any(line in told for line in path.read_text(errors="replace").splitlines() if line)
+            assert not any(
+                line in told for line in path.read_text(errors="replace").splitlines() if line
+            )
     return told
 
 
-def test_a_context_verifies_certificate_and_host_name_with_tls_1_2_at_least(authority: Authority, ours: Certificate) -> None:
+def test_a_context_verifies_certificate_and_host_name_with_tls_1_2_at_least(
+    authority: Authority, ours: Certificate
+) -> None:
     for files in (TlsFiles(), TlsFiles(authority.ca), TlsFiles(authority.ca, ours.cert, ours.key)):
         context = client_context("rediss://redis", files, setting="MASKGATE_REDIS")
         assert context is not None
@@ -42,7 +51,13 @@ def test_a_context_verifies_certificate_and_host_name_with_tls_1_2_at_least(auth
 
 
 @pytest.mark.parametrize(
-    "option", ["ssl_cert_reqs=none", "ssl_check_hostname=false", "ssl_options=%7B%27cert_reqs%27%3A0%7D", "%73sl_ca_path="]
+    "option",
+    [
+        "ssl_cert_reqs=none",
+        "ssl_check_hostname=false",
+        "ssl_options=%7B%27cert_reqs%27%3A0%7D",
+        "%73sl_ca_path=",
+    ],
 )
 def test_no_option_of_a_url_switches_verification_off(option: str) -> None:
     with pytest.raises(ConfigurationError, match="MASKGATE_REDIS_URL"):
@@ -52,9 +67,13 @@ def test_no_option_of_a_url_switches_verification_off(option: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["amqp://h", "redis://h", "unix:///run/redis"])
-def test_a_certificate_for_a_url_without_tls_is_refused(url: str, authority: Authority, ours: Certificate) -> None:
+def test_a_certificate_for_a_url_without_tls_is_refused(
+    url: str, authority: Authority, ours: Certificate
+) -> None:
     assert "MASKGATE_BROKER_CA_FILE" in complaint(TlsFiles(authority.ca), url)
-    assert "MASKGATE_BROKER_CERT_FILE, MASKGATE_BROKER_KEY_FILE" in complaint(TlsFiles(None, ours.cert, ours.key), url)
+    assert "MASKGATE_BROKER_CERT_FILE, MASKGATE_BROKER_KEY_FILE" in complaint(
+        TlsFiles(None, ours.cert, ours.key), url
+    )
 
 
 def test_a_certificate_needs_its_key_and_a_key_its_certificate(ours: Certificate) -> None:
@@ -78,24 +97,34 @@ def test_a_file_that_is_missing_or_none_is_named(ours: Certificate, tmp_path: Pa
     assert "MASKGATE_BROKER_CA_FILE" in complaint(TlsFiles(ours.key))
 
 
-def test_a_key_of_another_certificate_is_told_from_one_that_is_no_key(authority: Authority, ours: Certificate) -> None:
+def test_a_key_of_another_certificate_is_told_from_one_that_is_no_key(
+    authority: Authority, ours: Certificate
+) -> None:
     assert "is not the key of" in complaint(TlsFiles(None, ours.cert, authority.issue("other").key))
     assert "not a certificate and its private key" in complaint(TlsFiles(None, ours.key, ours.cert))
 
 
-def test_a_key_with_a_passphrase_is_refused_rather_than_asked_for(ours: Certificate, tmp_path: Path) -> None:
+def test_a_key_with_a_passphrase_is_refused_rather_than_asked_for(
+    ours: Certificate, tmp_path: Path
+) -> None:
     locked = tmp_path / "locked.key"
     key = load_pem_private_key(ours.key.read_bytes(), None)
-    locked.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")))
+    locked.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
+    )
     assert "passphrase" in complaint(TlsFiles(None, ours.cert, locked))
 
 
 def test_a_key_given_in_place_of_its_path_is_not_repeated(ours: Certificate) -> None:
     text = ours.key.read_text()
-    assert not any(line in complaint(TlsFiles(None, ours.cert, Path(text))) for line in text.splitlines())
+    assert not any(
+        line in complaint(TlsFiles(None, ours.cert, Path(text))) for line in text.splitlines()
+    )
 
 
-def test_the_paths_come_from_the_environment_and_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_paths_come_from_the_environment_and_the_command_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("MASKGATE_BROKER_KEY_FILE", "/run/key.pem")
     monkeypatch.setenv("MASKGATE_REDIS_CA_FILE", "/run/ca.pem")
     settings = load(WorkerSettings, ["--broker-cert-file", "/run/cert.pem"], "test")
@@ -103,7 +132,9 @@ def test_the_paths_come_from_the_environment_and_the_command_line(monkeypatch: p
     assert settings.redis_tls() == TlsFiles(Path("/run/ca.pem"))
 
 
-@pytest.mark.parametrize("kind", [WorkerSettings, FolderSettings, SyntheticSettings, WaitSettings, WatchSettings])
+@pytest.mark.parametrize(
+    "kind", [WorkerSettings, FolderSettings, SyntheticSettings, WaitSettings, WatchSettings]
+)
 def test_no_setting_reads_the_file_that_another_setting_names(kind: type[Settings]) -> None:
     assert not {f"{name}_file" for name in kind.model_fields} & kind.model_fields.keys()
 

@@ -5,19 +5,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from contract.card import InputShape
-from contract.image import Pixels
-from contract.preprocess import normalise, reduce
+from maskgate.inference.card import InputShape
+from maskgate.inference.image import Pixels
+from maskgate.inference.preprocess import normalise, reduce
 
 pytest.importorskip("torch", reason="the trainer extra is not installed")
 
 import torch
 
 from tests.unit.drawn_photographs import faces, labelled
-from trainer.augment import Augmentation, World
-from trainer.corruptions import CORRUPTIONS, SEVERITIES, SIDE_PX, Corruption
-from trainer.fit import sampling_weights
-from trainer.recipe import Recipe, input_shape, kept_shape
+from trainer.augmentation.augment import Augmentation, World
+from trainer.evaluation.corruptions import CORRUPTIONS, SEVERITIES, SIDE_PX, Corruption
+from trainer.training.fit import sampling_weights
+from trainer.training.recipe import Recipe, input_shape, kept_shape
 
 
 def augmented(seed: int, world: World) -> tuple[Any, Any]:
@@ -56,7 +56,9 @@ def test_lamps_take_blue_or_red_from_some_pictures_and_leave_the_others() -> Non
 
 def test_a_grey_world_has_no_coloured_lamps_and_without_occluders_nothing_hinders() -> None:
     images = torch.linspace(-1, 1, 64 * 3 * 28 * 28).view(64, 3, 28, 28)
-    assert torch.allclose(Augmentation(28, 0, World(occluders=0, grey=1)).hinder(images), images, atol=1e-6)
+    assert torch.allclose(
+        Augmentation(28, 0, World(occluders=0, grey=1)).hinder(images), images, atol=1e-6
+    )
 
 
 def test_occluders_stand_before_some_faces_and_teachers_never_see_them() -> None:
@@ -80,12 +82,18 @@ def test_half_of_what_is_seen_stays_bare_when_some_of_it_is_given_masks() -> Non
     assert (weights * (1 - become))[images.labels == 0].sum() == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("corruption", [c for family in CORRUPTIONS.values() for c in family], ids=lambda c: c.__name__)
-def test_a_corruption_changes_more_at_the_highest_severity_and_repeats(corruption: Corruption) -> None:
+@pytest.mark.parametrize(
+    "corruption", [c for family in CORRUPTIONS.values() for c in family], ids=lambda c: c.__name__
+)
+def test_a_corruption_changes_more_at_the_highest_severity_and_repeats(
+    corruption: Corruption,
+) -> None:
     picture = reduce(faces(1)[0], InputShape(SIDE_PX, SIDE_PX, 3))
 
     def change(severity: int) -> Pixels:
-        return reduce(corruption(picture, severity, np.random.default_rng(1)), InputShape(28, 28, 3))
+        return reduce(
+            corruption(picture, severity, np.random.default_rng(1)), InputShape(28, 28, 3)
+        )
 
     untouched = reduce(picture, InputShape(28, 28, 3)).astype(float)
     distances = [float(np.abs(change(severity) - untouched).mean()) for severity in SEVERITIES]
@@ -94,14 +102,22 @@ def test_a_corruption_changes_more_at_the_highest_severity_and_repeats(corruptio
 
 
 @pytest.mark.parametrize("side", [28, 112])
-def test_a_picture_that_is_not_moved_is_trained_on_as_sharp_as_it_is_served(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_that_is_not_moved_is_trained_on_as_sharp_as_it_is_served(
+    side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recipe = Recipe()
     pictures = [reduce(face, InputShape(side, side, 3)) for face in faces(8)]
     kept = labelled(pictures, side=kept_shape(recipe).width)
     still = Augmentation(28, 0, World(geometry=0, light=0, damage=0, occluders=0, grey=0))
-    monkeypatch.setattr(still, "_views", lambda count, kept_px: np.stack([np.diag([kept_px / 56, kept_px / 56, 1.0])] * count))
+    monkeypatch.setattr(
+        still,
+        "_views",
+        lambda count, kept_px: np.stack([np.diag([kept_px / 56, kept_px / 56, 1.0])] * count),
+    )
     monkeypatch.setattr(still, "_side_shadow", lambda images: images)
     nothing = torch.zeros(8, dtype=torch.bool)
-    images, _ = still(torch.from_numpy(kept.pixels), torch.from_numpy(kept.labels), nothing, nothing)
+    images, _ = still(
+        torch.from_numpy(kept.pixels), torch.from_numpy(kept.labels), nothing, nothing
+    )
     served = normalise([reduce(picture, input_shape(recipe)) for picture in pictures])
     assert np.abs(images.numpy() - served).max() < 2.1 / 127.5

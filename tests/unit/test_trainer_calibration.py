@@ -8,9 +8,14 @@ from hypothesis import strategies as st
 pytest.importorskip("torch", reason="the trainer extra is not installed")
 
 
-from trainer.calibration import best_threshold, narrowest_band, reliability, temperature_for
-from trainer.doors import at_temperature, door_temperature, runs_of
-from trainer.evaluate import prediction_interval, wilson
+from trainer.evaluation.calibration import (
+    best_threshold,
+    narrowest_band,
+    reliability,
+    temperature_for,
+)
+from trainer.evaluation.doors import at_temperature, door_temperature, runs_of
+from trainer.evaluation.measures import prediction_interval, wilson
 
 
 def test_the_temperature_of_overconfident_logits_is_found() -> None:
@@ -22,7 +27,10 @@ def test_the_temperature_of_overconfident_logits_is_found() -> None:
 
 
 def test_the_calibration_error_is_the_gap_weighed_by_count() -> None:
-    p_mask, labels = np.asarray([0.1] * 10 + [0.9] * 30), np.asarray([0] * 10 + [1] * 21 + [0] * 9, np.int64)
+    p_mask, labels = (
+        np.asarray([0.1] * 10 + [0.9] * 30),
+        np.asarray([0] * 10 + [1] * 21 + [0] * 9, np.int64),
+    )
     curve = reliability(p_mask, labels)
     assert curve.ece == pytest.approx((10 * 0.1 + 30 * 0.2) / 40)
     assert curve.counts == [10, 30]
@@ -42,14 +50,18 @@ def test_the_band_reaches_its_target_and_leaves_few_in_doubt() -> None:
 @pytest.mark.parametrize(("shift", "expected"), [(0.0, 0.5), (-0.04, 0.46), (0.04, 0.54)])
 def test_the_threshold_follows_a_bias_but_not_far(shift: float, expected: float) -> None:
     labels = np.arange(4000) % 2
-    p_mask = np.clip(np.where(labels == 1, 0.52, 0.48) + np.linspace(-0.01, 0.01, 4000) + shift, 0, 1)
+    p_mask = np.clip(
+        np.where(labels == 1, 0.52, 0.48) + np.linspace(-0.01, 0.01, 4000) + shift, 0, 1
+    )
     assert best_threshold(p_mask, labels, np.ones(4000)) == pytest.approx(expected, abs=0.021)
 
 
 def test_a_band_that_would_decide_too_little_is_not_chosen() -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 2000)
-    p_mask = np.clip(rng.normal(0.5, 0.25, 2000) + np.where(labels == 1, 0.1, -0.1), 0.001, 0.999)  # hopeless
+    p_mask = np.clip(
+        rng.normal(0.5, 0.25, 2000) + np.where(labels == 1, 0.1, -0.1), 0.001, 0.999
+    )  # hopeless
     band = narrowest_band(p_mask, labels, np.ones(2000), target=0.99, coverage=0.9)
     assert ((p_mask >= band.uncertain_to) | (p_mask <= band.uncertain_from)).mean() >= 0.9
 
@@ -83,4 +95,6 @@ def test_doors_where_the_network_is_surer_than_it_says_get_a_temperature_under_o
     assert door_temperature(runs_of(doors)) == pytest.approx(0.5, abs=0.03)
     told = at_temperature(doors, 0.5)["lobby"]["runs"][0]["p_mask"]
     assert reliability(np.asarray(told), np.asarray(labels)).ece < 0.015
-    assert at_temperature(doors, 1.0)["lobby"]["runs"][0]["p_mask"] == pytest.approx(timid, abs=1e-5)
+    assert at_temperature(doors, 1.0)["lobby"]["runs"][0]["p_mask"] == pytest.approx(
+        timid, abs=1e-5
+    )

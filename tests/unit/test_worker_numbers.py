@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
-from contract.crop import Message
-from contract.queue import Delivery
-from contract.slow_start import SlowStart
+from maskgate.protocol.crop import Message
+from maskgate.protocol.queue import Delivery
+from maskgate.runtime.slow_start import SlowStart
 from worker.audit import Share, report
 from worker.loop import _parts
 from worker.stats import ManyAtOnce
@@ -18,13 +18,25 @@ def test_the_window_doubles_only_when_it_was_full_and_up_to_its_limit() -> None:
 
 def test_the_window_does_not_grow_while_a_crop_in_it_was_held_before() -> None:
     start = SlowStart(8)
-    assert [start.grow(1, redelivered=1), start.grow(1), start.grow(2, redelivered=1), start.window] == [False, True, False, 2]
+    assert [
+        start.grow(1, redelivered=1),
+        start.grow(1),
+        start.grow(2, redelivered=1),
+        start.window,
+    ] == [False, True, False, 2]
 
 
 def test_each_crop_that_was_held_before_is_a_batch_of_its_own_and_the_order_stays() -> None:
     # A worker that lives on, its window long grown, is given what a dead one held.
-    batch = [Delivery(tag, Message(b""), audit=False, redelivered=tag in (3, 4)) for tag in range(1, 7)]
-    assert [[delivery.tag for delivery in part] for part in _parts(batch)] == [[1, 2], [3], [4], [5, 6]]
+    batch = [
+        Delivery(tag, Message(b""), audit=False, redelivered=tag in (3, 4)) for tag in range(1, 7)
+    ]
+    assert [[delivery.tag for delivery in part] for part in _parts(batch)] == [
+        [1, 2],
+        [3],
+        [4],
+        [5, 6],
+    ]
 
 
 def test_a_histogram_given_a_batch_tells_what_the_librarys_own_tells_of_each_value() -> None:
@@ -38,18 +50,31 @@ def test_a_histogram_given_a_batch_tells_what_the_librarys_own_tells_of_each_val
     for value in values:
         one_by_one.observe(value)
     told, wanted = (
-        [line for line in generate_latest(registry).decode().splitlines() if "_created" not in line] for registry in (ours, theirs)
+        [line for line in generate_latest(registry).decode().splitlines() if "_created" not in line]
+        for registry in (ours, theirs)
     )
     assert told == wanted
 
 
-@pytest.mark.parametrize(("hits", "n", "low", "high"), [(20, 20, 0.839, 1.0), (97, 100, 0.915, 0.990), (485, 500, 0.951, 0.982)])
-def test_wilson_intervals_are_the_published_ones(hits: int, n: int, low: float, high: float) -> None:
+@pytest.mark.parametrize(
+    ("hits", "n", "low", "high"),
+    [(20, 20, 0.839, 1.0), (97, 100, 0.915, 0.990), (485, 500, 0.951, 0.982)],
+)
+def test_wilson_intervals_are_the_published_ones(
+    hits: int, n: int, low: float, high: float
+) -> None:
     assert Share(hits, n).interval() == pytest.approx((low, high), abs=0.0006)
 
 
 def test_a_report_counts_the_decided_and_tells_what_misses_the_target() -> None:
-    counts = {"mask.mask": 900, "mask.no_mask": 100, "no_mask.no_mask": 990, "no_mask.mask": 10, "mask.uncertain": 5, "unreadable": 2}
+    counts = {
+        "mask.mask": 900,
+        "mask.no_mask": 100,
+        "no_mask.no_mask": 990,
+        "no_mask.mask": 10,
+        "mask.uncertain": 5,
+        "unreadable": 2,
+    }
     counts["beard:no_mask.mask"] = 10
     told = report(counts)
     assert (told.n, told.uncertain, told.unreadable) == (2005, 5, 2)

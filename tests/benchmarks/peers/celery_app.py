@@ -23,5 +23,7 @@ def start(**_: object) -> None:
 
 
 @app.task
-def classify(body: bytes, content_type: str, camera: str, crop_id: str, captured_at_ms: int) -> None:
+def classify(
+    body: bytes, content_type: str, camera: str, crop_id: str, captured_at_ms: int
+) -> None:
     _work[0].do(body, content_type, camera, crop_id, captured_at_ms)

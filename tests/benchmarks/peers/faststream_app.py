@@ -17,4 +17,10 @@ work = Work()
 @broker.subscriber(RabbitQueue(QUEUE, durable=True))
 async def classify(body: bytes, message: RabbitMessage) -> None:
     headers = message.headers
-    work.do(body, message.content_type or "", str(headers["camera_id"]), message.message_id or "", int(str(headers["captured_at"])))
+    work.do(
+        body,
+        message.content_type or "",
+        str(headers["camera_id"]),
+        message.message_id or "",
+        int(str(headers["captured_at"])),
+    )

@@ -7,19 +7,21 @@ from collections.abc import Iterable
 
 import pika
 
-from contract.crop import Crop, to_message
+from maskgate.protocol.crop import Crop, to_message
 from tests.benchmarks.stand import crops
 
 
 def _celery(source: Iterable[Crop]) -> None:
-    from tests.benchmarks.peers.celery_app import classify  # noqa: PLC0415  (each needs its own library only)
+    from tests.benchmarks.peers.celery_app import classify
 
     for crop in source:
-        classify.delay(crop.body, crop.content_type, crop.camera_id, crop.crop_id, crop.captured_at_ms)
+        classify.delay(
+            crop.body, crop.content_type, crop.camera_id, crop.crop_id, crop.captured_at_ms
+        )
 
 
 def _dramatiq(source: Iterable[Crop]) -> None:
-    from tests.benchmarks.peers.dramatiq_app import classify  # noqa: PLC0415
+    from tests.benchmarks.peers.dramatiq_app import classify
 
     for crop in source:
         body = base64.b64encode(crop.body).decode()

@@ -14,22 +14,32 @@ from tests.benchmarks.peers.work import Work
 QUEUE, QUORUM_QUEUE = "peers.naive_pika", "peers.naive_pika.quorum"
 
 
-def declared(channel: Any, *, quorum: bool) -> str:  # noqa: ANN401  (pika has no types)
+def declared(channel: Any, *, quorum: bool) -> str:
     """The queue's name, once it is there."""
     queue = QUORUM_QUEUE if quorum else QUEUE
-    channel.queue_declare(queue=queue, durable=True, arguments={"x-queue-type": "quorum"} if quorum else None)
+    channel.queue_declare(
+        queue=queue, durable=True, arguments={"x-queue-type": "quorum"} if quorum else None
+    )
     return queue
 
 
 def main(*, quorum: bool) -> None:
     work = Work()
 
-    def callback(channel: Any, method: Any, properties: Any, body: bytes) -> None:  # noqa: ANN401  (pika has no types)
+    def callback(channel: Any, method: Any, properties: Any, body: bytes) -> None:
         headers = properties.headers
-        work.do(body, properties.content_type, headers["camera_id"], properties.message_id, int(headers["captured_at"]))
+        work.do(
+            body,
+            properties.content_type,
+            headers["camera_id"],
+            properties.message_id,
+            int(headers["captured_at"]),
+        )
         channel.basic_ack(delivery_tag=method.delivery_tag)
 
-    channel = pika.BlockingConnection(pika.URLParameters(os.environ["MASKGATE_BROKER_URL"])).channel()
+    channel = pika.BlockingConnection(
+        pika.URLParameters(os.environ["MASKGATE_BROKER_URL"])
+    ).channel()
     queue = declared(channel, quorum=quorum)
     channel.basic_qos(prefetch_count=1)
     channel.basic_consume(queue=queue, on_message_callback=callback)

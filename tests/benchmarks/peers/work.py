@@ -9,10 +9,10 @@ import time
 
 from redis import Redis
 
-from contract.image import decode
-from contract.model import Model
-from contract.preprocess import reduce
-from contract.verdict import history_key, verdict_key
+from maskgate.inference.image import decode
+from maskgate.inference.model import Model
+from maskgate.inference.preprocess import reduce
+from maskgate.protocol.verdict import history_key, verdict_key
 from tests.benchmarks.stand import THUMBNAIL_MODEL
 
 _TTL_MS = 600_000
@@ -25,7 +25,9 @@ class Work:
         self._model = Model.load(THUMBNAIL_MODEL)
         self._redis = Redis.from_url(os.environ["MASKGATE_REDIS_URL"])
 
-    def do(self, body: bytes, content_type: str, camera: str, crop_id: str, captured_at_ms: int) -> None:
+    def do(
+        self, body: bytes, content_type: str, camera: str, crop_id: str, captured_at_ms: int
+    ) -> None:
         """Classify a crop and write its verdict."""
         card = self._model.card
         p_mask = float(self._model.p_mask([reduce(decode(body, content_type), card.input)])[0])

@@ -1,0 +1,21 @@
+"""The library of a door: ``from maskgate import Gate`` reads what the workers decided.
+
+Names are imported when they are first used: a process that needs the crop message alone then does
+not load the Redis client.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from maskgate.gate import Action, BadIdError, Decision, Gate, TlsFiles, decide
+
+__all__ = ["Action", "BadIdError", "Decision", "Gate", "TlsFiles", "decide"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    from maskgate import gate  # noqa: PLC0415  (see above)
+
+    return getattr(gate, name)

@@ -1,0 +1,13 @@
+"""Verdict store → decision for the door.
+
+from maskgate import Gate
+
+with Gate("redis://gate:secret@127.0.0.1:6379/0") as gate:
+    print(gate.decision("lobby", timeout_s=2).action)
+"""
+
+from maskgate.gate.client import BadIdError, Gate
+from maskgate.gate.decide import Action, Decision, decide
+from maskgate.runtime.tls import TlsFiles
+
+__all__ = ["Action", "BadIdError", "Decision", "Gate", "TlsFiles", "decide"]

@@ -1,0 +1,234 @@
+"""Reading verdicts from Redis: the key is the truth, the wake-up only a hint, and nothing outlasts its timeout."""
+
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from typing import Any, Self
+
+from redis.client import PubSub, Redis
+from redis.exceptions import RedisError
+
+from maskgate.gate.decide import Action, Decision, decide, is_fresh
+from maskgate.protocol.crop import is_id
+from maskgate.protocol.errors import MaskgateError, StoreError
+from maskgate.protocol.verdict import (
+    ALIVE_KEY,
+    BadVerdictError,
+    CropEnd,
+    Verdict,
+    history_key,
+    parse_end,
+    parse_verdict,
+    track_key,
+    verdict_key,
+)
+from maskgate.runtime.clock import Clock, now_ms
+from maskgate.runtime.store import connect
+from maskgate.runtime.tls import NO_FILES, TlsFiles
+from maskgate.runtime.tls_trouble import told
+
+#: A lost wake-up (half-open connections drop them silently) costs no more than this.
+_LOOK_AGAIN_S = 0.1
+_FOLLOW_BLOCK_S = 0.5
+_FOLLOW_COUNT = 256
+
+
+class BadIdError(MaskgateError, ValueError):
+    """A camera or track id that can't be one."""
+
+
+class Gate:
+    """A door's view of its cameras. One connection, made when first needed; not thread-safe.
+
+    ``timeout_s`` bounds every answer of Redis; there are no retries. Looking up a host's name is the system's and not
+    bounded: give a door an address, or an entry in its hosts file.
+
+    Raises:
+        ConfigurationError: the URL is none, or the files for TLS are wrong.
+    """
+
+    def __init__(
+        self,
+        url: str = "redis://127.0.0.1:6379/0",
+        password: str | None = None,
+        *,
+        timeout_s: float = 0.3,
+        tls: TlsFiles = NO_FILES,
+        clock: Clock = now_ms,
+    ) -> None:
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._redis = connect(url, password, name="gate", timeout_s=timeout_s, tls=tls)
+        # Blocking reads wait longer than any other answer may take.
+        self._following = connect(
+            url, password, name="gate-follow", timeout_s=timeout_s + _FOLLOW_BLOCK_S, tls=tls
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._redis.close()
+        self._following.close()
+
+    def latest(self, camera: str, track: str | None = None) -> Verdict | None:
+        """The verdict that stands for a camera, or for one of its tracks; None if there is none.
+
+        Raises:
+            MaskgateError: no valid camera or track id.
+            StoreError: Redis did not answer in time.
+            BadVerdictError: what stands there is no verdict.
+        """
+        key = _key(camera, track)
+        with _store_errors():
+            fields: dict[str, str] = self._redis.hgetall(key)  # type: ignore[assignment]  # decode_responses is on
+        verdict = parse_verdict(fields)
+        if verdict is not None and track not in (None, verdict.track_id):
+            msg = f"{key} holds a verdict of track {verdict.track_id}"
+            raise BadVerdictError(msg)
+        return verdict
+
+    def wait(
+        self,
+        camera: str,
+        track: str | None = None,
+        timeout_s: float = 2.0,
+        *,
+        newer_than_ms: int | None = None,
+    ) -> Verdict | None:
+        """The fresh verdict that stands, or else the first one to come within the timeout; None if none did.
+
+        ``newer_than_ms`` passes over verdicts on crops captured until then: whoever stood there before. A Redis that freezes meanwhile
+        adds one answer's timeout.
+
+        Raises:
+            MaskgateError, StoreError, BadVerdictError: as :meth:`latest`.
+        """
+        with closing(self._looks(camera, track, timeout_s, newer_than_ms)) as looks:
+            return next(
+                (
+                    verdict
+                    for verdict in looks
+                    if verdict is not None and is_fresh(verdict, self._clock())
+                ),
+                None,
+            )
+
+    def decision(
+        self,
+        camera: str,
+        track: str | None = None,
+        *,
+        timeout_s: float = 0.0,
+        min_agreeing: int = 1,
+        newer_than_ms: int | None = None,
+    ) -> Decision:
+        """What the door does now; with a timeout, the first thing but "manual" that verdicts say until then.
+
+        Never raises: every failure is manual, with its reason, and at once.
+        """
+        decision = decide(None, 0)
+        try:
+            with closing(self._looks(camera, track, timeout_s, newer_than_ms)) as looks:
+                for verdict in looks:
+                    decision = decide(verdict, self._clock(), min_agreeing=min_agreeing)
+                    if decision.action is not Action.MANUAL:
+                        break
+        except MaskgateError as error:
+            return Decision(Action.MANUAL, str(error))
+        except Exception as error:  # noqa: BLE001  (a door must get an answer, whatever went wrong)
+            return Decision(Action.MANUAL, f"{type(error).__name__}: {error}")
+        return decision
+
+    def follow(self, camera: str, since: str = "$") -> Iterator[CropEnd | None]:
+        """Every crop's end from now on (or since an entry of the stream), for ever; None now and then while none comes.
+
+        Delivery is at least once: whoever counts must drop repeated crop ids.
+
+        Raises:
+            MaskgateError, StoreError, BadVerdictError: as :meth:`latest`.
+        """
+        _key(camera, None)
+        key = history_key(camera)
+        if since == "$":
+            with _store_errors():
+                newest: Any = self._redis.xrevrange(key, count=1)
+            since = newest[0][0] if newest else "0"
+        while True:
+            with _store_errors():
+                found: Any = self._following.xread(
+                    {key: since}, count=_FOLLOW_COUNT, block=int(_FOLLOW_BLOCK_S * 1000)
+                )
+            entries = (found[key][0] if isinstance(found, dict) else found[0][1]) if found else []
+            if not entries:
+                yield None
+            for entry, fields in entries:
+                since = entry
+                yield parse_end(fields)
+
+    def workers_alive(self) -> bool:
+        """Whether any worker is at work. False tells "nobody is working" from "nobody is there".
+
+        Raises:
+            StoreError: Redis did not answer in time.
+        """
+        with _store_errors():
+            return self._redis.get(ALIVE_KEY) is not None
+
+    def _looks(
+        self, camera: str, track: str | None, timeout_s: float, newer_than_ms: int | None
+    ) -> Generator[Verdict | None, None, None]:
+        """What stands there now, at every wake-up and now and then, for the last time when the timeout is over."""
+        deadline_s = time.monotonic() + timeout_s
+        _key(camera, track)
+        if not timeout_s > 0:
+            yield _newer(self.latest(camera, track), newer_than_ms)
+            return
+        with _store_errors(), subscription(self._redis) as wake_up:
+            wake_up.subscribe(history_key(camera))
+            # Confirmed before looking, or a verdict could slip in between.
+            if wake_up.get_message(timeout=self._timeout_s) is None:
+                msg = f"Redis: no answer to a subscription within {self._timeout_s} s"
+                raise StoreError(msg)
+            while True:
+                yield _newer(self.latest(camera, track), newer_than_ms)
+                left_s = deadline_s - time.monotonic()
+                if not left_s > 0:
+                    return
+                wake_up.get_message(timeout=min(left_s, _LOOK_AGAIN_S))
+
+
+def subscription(client: Redis) -> PubSub:
+    """For wake-ups; the first message confirms it. Closed when its ``with`` ends."""
+    return client.pubsub()  # type: ignore[no-any-return,no-untyped-call]  # redis-py has no types here
+
+
+def _newer(verdict: Verdict | None, than_ms: int | None) -> Verdict | None:
+    return (
+        None
+        if verdict is not None and than_ms is not None and verdict.captured_at_ms <= than_ms
+        else verdict
+    )
+
+
+def _key(camera: str, track: str | None) -> str:
+    for kind, value in (("camera", camera), ("track", camera if track is None else track)):
+        if not is_id(value):
+            msg = f"{kind} {value!r} is not 1 to 64 of A-Z a-z 0-9 _ -"
+            raise BadIdError(msg)
+    return verdict_key(camera) if track is None else track_key(camera, track)
+
+
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        raise StoreError(told(error, "MASKGATE_REDIS")) from None
+    except UnicodeDecodeError as error:
+        msg = f"not a verdict: {error}"
+        raise BadVerdictError(msg) from None

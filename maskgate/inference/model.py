@@ -1,0 +1,138 @@
+"""The model artefact: load it, refuse what can't be trusted, ask it for probabilities."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from maskgate.inference.card import METADATA_KEY, ModelCard, decode
+from maskgate.inference.image import Pixels
+from maskgate.inference.onnx_file import has_external_data
+from maskgate.inference.preprocess import PREPROCESSING, normalise
+from maskgate.protocol.errors import ModelError
+
+#: How far a probability may differ between machines (other instruction sets round otherwise).
+GOLDEN_TOLERANCE = 0.01
+#: Crops a run of the network: more at once were measured to be no faster, and take memory for good.
+CHUNK = 16
+
+
+class Model:
+    """A classifier that has proven itself: hash, card, shape and golden vector are checked before it exists."""
+
+    def __init__(self, session: ort.InferenceSession, card: ModelCard, sha256: str) -> None:
+        self.card = card
+        self.sha256 = sha256
+        self._session = session
+        self._input = session.get_inputs()[0].name
+        self._mask = card.classes.index("mask")
+
+    @classmethod
+    def load(cls, path: Path, sha256: str | None = None) -> "Model":
+        """Load an ONNX file and run its golden vector.
+
+        Raises:
+            ModelError: the file is missing, not the pinned one, has no complete card, keeps weights outside itself,
+                takes another input than its card says or gives other answers than its golden vector.
+        """
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            msg = f"model {path}: {error.strerror}"
+            raise ModelError(msg) from None
+        try:
+            return cls.from_bytes(content, sha256)
+        except ModelError as error:
+            msg = f"model {path}: {error}"
+            raise ModelError(msg) from None
+
+    @classmethod
+    def from_bytes(cls, content: bytes, sha256: str | None = None) -> "Model":
+        """The same from the bytes of a file.
+
+        Raises:
+            ModelError: as :meth:`load` does.
+        """
+        digest = hashlib.sha256(content).hexdigest()
+        if sha256 is not None and digest != sha256.lower():
+            msg = f"SHA-256 is {digest}, pinned is {sha256}"
+            raise ModelError(msg)
+        if has_external_data(content):
+            msg = "keeps its weights outside the file"
+            raise ModelError(msg)
+        session = _session(content)
+        metadata = session.get_modelmeta().custom_metadata_map
+        if METADATA_KEY not in metadata:
+            msg = f"no {METADATA_KEY!r} in its metadata"
+            raise ModelError(msg)
+        card = decode(metadata[METADATA_KEY])
+        if card.preprocessing != PREPROCESSING:
+            msg = f"wants preprocessing {card.preprocessing!r}, this is {PREPROCESSING!r}"
+            raise ModelError(msg)
+        _check_signature(session, card)
+        model = cls(session, card, digest)
+        model._check_golden()
+        return model
+
+    def p_mask(self, reduced: Sequence[Pixels] | Pixels) -> npt.NDArray[np.float64]:
+        """Calibrated probability of a mask for reduced images, each (height, width, channels) uint8; shape (n,).
+
+        Raises:
+            ModelError: the network gave something that is not a number.
+        """
+        if not len(reduced):
+            return np.empty(0)
+        logits = [
+            self._session.run(None, {self._input: normalise(reduced[i : i + CHUNK])})[0]
+            for i in range(0, len(reduced), CHUNK)
+        ]
+        scaled = np.concatenate(logits).astype(np.float64) / self.card.temperature
+        if not np.isfinite(scaled).all():
+            msg = "gave a logit that is not finite"
+            raise ModelError(msg)
+        margin: npt.NDArray[np.float64] = scaled[:, self._mask] - scaled[:, 1 - self._mask]
+        # The logistic function of the margin is the softmax of two; clipped where exp would overflow.
+        return np.asarray(1 / (1 + np.exp(-np.clip(margin, -60, 60))), np.float64)
+
+    def _check_golden(self) -> None:
+        shape, golden = self.card.input, self.card.golden
+        inputs = np.frombuffer(golden.inputs, np.uint8).reshape(
+            -1, shape.height, shape.width, shape.channels
+        )
+        worst = float(np.abs(self.p_mask(inputs) - golden.p_mask).max())
+        if worst > GOLDEN_TOLERANCE:
+            msg = f"its golden vector is off by {worst:.3f}"
+            raise ModelError(msg)
+
+
+def _session(content: bytes) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    # One worker is one core: without this the pool is sized to the host and spins.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # The arena never gives back what the largest run once took: that is CHUNK crops, and less than fragmentation costs without it.
+    options.enable_cpu_mem_arena = True
+    options.log_severity_level = 3
+    try:
+        return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001  (onnxruntime errors share no public base class)
+        msg = f"onnxruntime refuses it: {str(error).splitlines()[0][:200]}"
+        raise ModelError(msg) from None
+
+
+def _check_signature(session: ort.InferenceSession, card: ModelCard) -> None:
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    wanted = [card.input.channels, card.input.height, card.input.width]
+    if len(inputs) != 1 or inputs[0].type != "tensor(float)" or list(inputs[0].shape[1:]) != wanted:
+        msg = f"takes {[(i.type, i.shape) for i in inputs]}, its card says float (batch, {', '.join(map(str, wanted))})"
+        raise ModelError(msg)
+    if isinstance(inputs[0].shape[0], int):
+        msg = f"takes exactly {inputs[0].shape[0]} crops at a time; the batch axis must be dynamic"
+        raise ModelError(msg)
+    if len(outputs) != 1 or list(outputs[0].shape[1:]) != [len(card.classes)]:
+        msg = f"gives {[o.shape for o in outputs]}, wanted (batch, {len(card.classes)}) logits"
+        raise ModelError(msg)

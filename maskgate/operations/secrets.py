@@ -1,0 +1,126 @@
+"""``maskgate secrets DIR``: passwords for a development installation, one a role, made once and kept.
+
+Writes into a folder a role, so that each container is given its own and no other's. In production the same files come from the site's
+secret store; the rights that go with each role are the ones below.
+"""
+
+import argparse
+import base64
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from maskgate.operations.topology import DEFINITIONS
+from maskgate.protocol.topology import (
+    AUDIT_EXCHANGE,
+    AUDIT_QUEUE,
+    DEAD_QUEUE,
+    LIVE_EXCHANGE,
+    LIVE_QUEUE,
+)
+from maskgate.runtime.exit_codes import ExitCode
+
+_NOTHING = "^$"
+#: Per role: configure, write, read. A camera's user can't send audit labels; nobody but the administrator declares.
+BROKER_RIGHTS = {
+    "admin": (".*", ".*", ".*"),
+    "worker": (_NOTHING, _NOTHING, f"^({LIVE_QUEUE}|{AUDIT_QUEUE})$".replace(".", r"\.")),
+    "camera": (_NOTHING, f"^{LIVE_EXCHANGE}$", _NOTHING),
+    "auditor": (_NOTHING, f"^({LIVE_EXCHANGE}|{AUDIT_EXCHANGE})$", _NOTHING),
+    "operator": (
+        _NOTHING,
+        f"^({LIVE_EXCHANGE}|{AUDIT_EXCHANGE})$",
+        f"^{DEAD_QUEUE}$".replace(".", r"\."),
+    ),
+}
+REDIS_RIGHTS = {
+    "admin": "~* &* +@all",
+    "worker": (
+        "resetkeys ~verdict:* ~verdicts:* ~audit:* ~worker:alive resetchannels &verdicts:* -@all +evalsha +script|load +time +set "
+        "+hmget +hset +hgetall +hincrby +del +xadd +pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank "
+        "+ping +hello +client|setname"
+    ),
+    "gate": (
+        "resetkeys %R~verdict:* %R~verdicts:* %R~worker:alive resetchannels &verdicts:* -@all +get +mget +hgetall +hmget +pttl "
+        "+xread +xrange +xrevrange +subscribe +unsubscribe +psubscribe +punsubscribe +ping +hello +client|setname"
+    ),
+}
+# Not CLIENT SETINFO: Redis 7.0 does not know it and would refuse the whole file; redis-py goes on without.
+#: Which container is given which role's password, under which name.
+GIVEN = {
+    "worker": {"broker": "worker", "redis": "worker"},
+    "producer": {"broker": "auditor"},
+    "gate": {"redis": "gate"},
+    "operator": {"broker": "operator"},
+    "camera": {"broker": "camera"},
+    "rabbitmq": {"admin": "admin"},
+    "redis": {"admin": "admin"},
+}
+
+
+def generate(directory: Path) -> None:
+    """Make what is missing; what is there stays, so that running it again changes nothing."""
+    if (directory / "redis" / "users.acl").exists():
+        return
+    broker = {role: secrets.token_urlsafe(24) for role in BROKER_RIGHTS}
+    redis = {role: secrets.token_urlsafe(24) for role in REDIS_RIGHTS}
+    for container, given in GIVEN.items():
+        for name, role in given.items():
+            of_broker = name == "broker" or container == "rabbitmq"
+            _write(directory / container / name, (broker if of_broker else redis)[role])
+    _write(directory / "rabbitmq" / "definitions.json", json.dumps(definitions(broker), indent=1))
+    _write(directory / "redis" / "users.acl", acl(redis))
+
+
+def definitions(passwords: dict[str, str]) -> dict[str, Any]:
+    """The broker's definitions with a user a role."""
+    users = [
+        {
+            "name": role,
+            "password_hash": rabbit_hash(password),
+            "hashing_algorithm": "rabbit_password_hashing_sha256",
+            "tags": "administrator" if role == "admin" else "",
+        }
+        for role, password in passwords.items()
+    ]
+    permissions = [
+        {"user": role, "vhost": "/", "configure": configure, "write": write, "read": read}
+        for role, (configure, write, read) in BROKER_RIGHTS.items()
+    ]
+    return {**json.loads(DEFINITIONS.read_bytes()), "users": users, "permissions": permissions}
+
+
+def rabbit_hash(password: str, salt: bytes | None = None) -> str:
+    """RabbitMQ's salted SHA-256: base64 of four bytes of salt and the digest of salt and password."""
+    salt = os.urandom(4) if salt is None else salt
+    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+
+
+def acl(passwords: dict[str, str]) -> str:
+    """Redis's ACL file with a user a role, passwords hashed."""
+    lines = [
+        f"user {role} on #{hashlib.sha256(password.encode()).hexdigest()} {REDIS_RIGHTS[role]}"
+        for role, password in passwords.items()
+    ]
+    return "\n".join(["user default off", *lines]) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    # Each folder is mounted into its own container alone, whose user is not the one that writes here.
+    path.chmod(0o444)
+
+
+def main(argv: Sequence[str]) -> int:
+    """The command line; returns an exit code."""
+    parser = argparse.ArgumentParser(prog="maskgate secrets", description=__doc__.split("\n")[0])
+    parser.add_argument(
+        "directory", type=Path, metavar="DIR", help="a folder for each role is made in it"
+    )
+    generate(parser.parse_args(argv).directory)
+    return ExitCode.OK

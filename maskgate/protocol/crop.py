@@ -1,0 +1,166 @@
+"""The crop message: one camera's picture of one face, as it travels through the broker."""
+
+import os
+import re
+import time
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+from maskgate.protocol.errors import Reason, UnreadableCropError
+
+CROP_TYPE = "face-crop.v1"
+#: Milliseconds must stay exact in Lua's doubles; nanoseconds since the epoch are far above this.
+MAX_TIME_MS = 1 << 53
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_CROP_ID = re.compile(r"[0-9a-f]{32}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class Label(StrEnum):
+    """What an audit sample is known to show."""
+
+    MASK = "mask"
+    NO_MASK = "no_mask"
+
+
+class Message(msgspec.Struct, frozen=True, gc=False):
+    """A message as a broker hands it over, nothing in it believed yet."""
+
+    body: bytes
+    content_type: object = None
+    type: object = None
+    message_id: object = None
+    headers: Mapping[str, object] = {}
+
+
+class Crop(msgspec.Struct, frozen=True, gc=False):
+    """A message whose every field has been checked; the body is still encoded."""
+
+    crop_id: str
+    camera_id: str
+    track_id: str
+    captured_at_ms: int
+    content_type: str
+    body: bytes
+    traceparent: str | None = None
+    label: Label | None = None
+    slice: str | None = None
+
+
+def new_crop_id() -> str:
+    """A UUIDv7 in hex (RFC 9562, section 5.7): sorts by time, unique without coordination."""
+    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return f"{value:032x}"
+
+
+def is_id(value: object) -> bool:
+    """Whether a value may stand as a camera or track id in a Redis key."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def to_message(crop: Crop) -> Message:
+    """The message that carries a crop."""
+    headers: dict[str, object] = {
+        "camera_id": crop.camera_id,
+        "track_id": crop.track_id,
+        "captured_at": crop.captured_at_ms,
+    }
+    optional = {
+        "traceparent": crop.traceparent,
+        "label": crop.label and crop.label.value,
+        "slice": crop.slice,
+    }
+    headers |= {name: value for name, value in optional.items() if value is not None}
+    return Message(crop.body, crop.content_type, CROP_TYPE, crop.crop_id, headers)
+
+
+def parse(message: Message, *, audit: bool) -> Crop:
+    """Check a message field by field; on the audit queue it must carry a label, on the live queue it must not.
+
+    Headers that the contract does not know are ignored: brokers and tracers add their own.
+
+    Raises:
+        UnreadableCropError: with the reason.
+    """
+    headers = message.headers
+    if message.type != CROP_TYPE:
+        raise UnreadableCropError(
+            Reason.WRONG_TYPE, f"type {_shown(message.type)}, wanted {CROP_TYPE}"
+        )
+    crop_id = _matching(_CROP_ID, message.message_id, Reason.BAD_CROP_ID)
+    return Crop(
+        crop_id=crop_id,
+        camera_id=_matching(_ID, headers.get("camera_id"), Reason.BAD_CAMERA_ID),
+        track_id=_matching(_ID, headers.get("track_id", crop_id), Reason.BAD_TRACK_ID),
+        captured_at_ms=_captured_at(headers.get("captured_at")),
+        content_type=_content_type(message.content_type),
+        body=message.body,
+        traceparent=_traceparent(headers.get("traceparent")),
+        label=_label(headers.get("label"), audit=audit),
+        slice=_slice(headers.get("slice"), audit=audit),
+    )
+
+
+def known_ids(message: Message) -> tuple[str | None, str | None, str | None]:
+    """Camera, crop and track id as far as they are valid: whatever an unreadable crop can still be filed under."""
+    camera_id, track_id = message.headers.get("camera_id"), message.headers.get("track_id")
+    crop_id = (
+        message.message_id
+        if isinstance(message.message_id, str) and _CROP_ID.fullmatch(message.message_id)
+        else None
+    )
+    return (
+        camera_id if isinstance(camera_id, str) and is_id(camera_id) else None,
+        crop_id,
+        track_id if isinstance(track_id, str) and is_id(track_id) else crop_id,
+    )
+
+
+def _matching(pattern: re.Pattern[str], value: object, reason: Reason) -> str:
+    if not isinstance(value, str) or pattern.fullmatch(value) is None:
+        raise UnreadableCropError(reason, _shown(value))
+    return value
+
+
+def _captured_at(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < MAX_TIME_MS:
+        raise UnreadableCropError(
+            Reason.BAD_CAPTURED_AT, f"{_shown(value)}, wanted integer milliseconds since the epoch"
+        )
+    return int(value)  # pika's 64-bit integers are of a class of its own
+
+
+def _content_type(value: object) -> str:
+    if not isinstance(value, str):
+        raise UnreadableCropError(Reason.BAD_CONTENT_TYPE, _shown(value))
+    return value
+
+
+def _traceparent(value: object) -> str | None:
+    # A broken trace must not cost a crop its verdict.
+    return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
+
+
+def _label(value: object, *, audit: bool) -> Label | None:
+    if not audit:
+        if value is not None:
+            raise UnreadableCropError(Reason.UNEXPECTED_LABEL, "a live crop carries no label")
+        return None
+    if value not in (Label.MASK, Label.NO_MASK):
+        raise UnreadableCropError(Reason.BAD_LABEL, _shown(value))
+    return Label(str(value))
+
+
+def _slice(value: object, *, audit: bool) -> str | None:
+    if value is None or not audit:
+        return None
+    return _matching(_ID, value, Reason.BAD_SLICE)
+
+
+def _shown(value: object) -> str:
+    return f"{str(value)[:80]!r} ({type(value).__name__})"

@@ -1,0 +1,13 @@
+"""Names of exchanges, queues and routing keys.
+
+``deploy/rabbitmq/definitions.json`` defines them; clients never declare, because they have no right to.
+"""
+
+LIVE_EXCHANGE = "crops"
+AUDIT_EXCHANGE = "audit"
+DEAD_EXCHANGE = "crops.dead"
+LIVE_KEY = "live"
+AUDIT_KEY = "audit"
+LIVE_QUEUE = "crops.live"
+AUDIT_QUEUE = "crops.audit"
+DEAD_QUEUE = "crops.dead"

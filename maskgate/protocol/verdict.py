@@ -1,0 +1,129 @@
+"""The verdict: what a door reads from Redis, and under which keys."""
+
+import math
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+import msgspec
+
+from maskgate.protocol.errors import MaskgateError
+
+#: Written by every worker, with an expiry: "nobody is there" and "nobody is working" read differently.
+ALIVE_KEY = "worker:alive"
+#: All doors' wake-ups.
+CHANNEL_PATTERN = "verdicts:*"
+#: Not a valid camera id: where the end of a crop is filed whose camera is not known.
+NO_CAMERA = "?"
+
+
+class Outcome(StrEnum):
+    """How a crop ended."""
+
+    MASK = "mask"
+    NO_MASK = "no_mask"
+    UNCERTAIN = "uncertain"
+    UNREADABLE = "unreadable"
+    EXPIRED = "expired"
+
+
+class BadVerdictError(MaskgateError):
+    """What stands in Redis is not a verdict."""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The hash at ``verdict:{camera}`` and ``verdict:{camera}:TRACK``. Times in milliseconds since the epoch."""
+
+    crop_id: str
+    track_id: str
+    outcome: Outcome
+    p_mask: float
+    captured_at_ms: int = msgspec.field(name="captured_at")
+    decided_at_ms: int = msgspec.field(name="decided_at")
+    model: str
+    #: Crops of this track so far, and how many of them had this outcome.
+    crops: int
+    agreeing: int
+
+
+class CropEnd(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An entry of the stream ``verdicts:{camera}``: how one crop ended. Empty text where it is not known."""
+
+    crop_id: str
+    track_id: str
+    outcome: Outcome
+    p_mask: float | None = None
+    captured_at_ms: int | None = msgspec.field(name="captured_at", default=None)
+    decided_at_ms: int = msgspec.field(name="decided_at")
+    model: str
+    reason: str = ""
+
+
+def verdict_key(camera_id: str) -> str:
+    """The latest verdict of a camera. The braces are literal: a hash tag, so that a door's keys share a cluster slot."""
+    return f"verdict:{{{camera_id}}}"
+
+
+def track_key(camera_id: str, track_id: str) -> str:
+    """The latest verdict of one track of a camera."""
+    return f"verdict:{{{camera_id}}}:{track_id}"
+
+
+def history_key(camera_id: str) -> str:
+    """The stream of every crop's end, and the channel that wakes whoever waits."""
+    return f"verdicts:{{{camera_id}}}"
+
+
+def camera_of_channel(channel: str) -> str:
+    """The camera whose channel this is."""
+    return channel.removeprefix("verdicts:{").removesuffix("}")
+
+
+def audit_key(model: str) -> str:
+    """The confusion matrix of a model over the audit samples."""
+    return f"audit:{{{model}}}"
+
+
+def audit_seen_key(model: str) -> str:
+    """The audit samples that have been counted, by crop id."""
+    return f"audit:{{{model}}}:seen"
+
+
+def parse_verdict(fields: Mapping[str, str]) -> Verdict | None:
+    """Read a verdict's hash; None if the key does not exist.
+
+    Raises:
+        BadVerdictError: something else stands there.
+    """
+    if not fields:
+        return None
+    verdict = _convert(fields, Verdict)
+    in_doubt = verdict.outcome not in (Outcome.MASK, Outcome.NO_MASK, Outcome.UNCERTAIN)
+    if (
+        in_doubt
+        or not (math.isfinite(verdict.p_mask) and 0 <= verdict.p_mask <= 1)
+        or not 1 <= verdict.agreeing <= verdict.crops
+    ):
+        msg = f"not a verdict: outcome {verdict.outcome}, p_mask {verdict.p_mask}, {verdict.agreeing} of {verdict.crops} agreeing"
+        raise BadVerdictError(msg)
+    return verdict
+
+
+def parse_end(fields: Mapping[str, str]) -> CropEnd:
+    """Read an entry of the history stream.
+
+    Raises:
+        BadVerdictError: it is something else.
+    """
+    return _convert({name: value for name, value in fields.items() if value}, CropEnd)
+
+
+StructT = TypeVar("StructT", bound=msgspec.Struct)
+
+
+def _convert(fields: Mapping[str, str], kind: type[StructT]) -> StructT:
+    try:
+        return msgspec.convert(fields, kind, strict=False)
+    except msgspec.ValidationError as error:
+        msg = f"not a {kind.__name__}: {error}"
+        raise BadVerdictError(msg) from None

@@ -1,0 +1,161 @@
+"""Configuration: environment, secrets files and command line, from one class a process.
+
+``MASKGATE_BROKER_URL`` in the environment is ``--broker-url`` on the command line, and any setting may come from a file instead:
+``MASKGATE_BROKER_PASSWORD_FILE`` names a file whose content is ``MASKGATE_BROKER_PASSWORD``. Keys and certificates come from files only:
+``MASKGATE_BROKER_KEY_FILE`` is a setting of its own, and there is no ``MASKGATE_BROKER_KEY`` that would hold the key.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from maskgate.protocol.errors import ConfigurationError
+from maskgate.runtime.tls import TlsFiles
+
+PREFIX = "MASKGATE_"
+
+
+class Settings(BaseSettings):
+    """What every process can be told."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least severe log line shown"
+    )
+    log_json: bool | None = Field(
+        None, description="JSON logs even on a terminal, or never (default: JSON unless a terminal)"
+    )
+
+    @classmethod
+    def settings_customise_sources(  # noqa: D102  (pydantic-settings' hook)
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _FileSource(settings_cls)
+
+
+class BrokerSettings(Settings):
+    """How to reach RabbitMQ."""
+
+    broker_url: SecretStr = Field(
+        SecretStr("amqp://guest:guest@127.0.0.1:5672/%2F"), description="amqp:// or amqps://"
+    )
+    broker_password: SecretStr | None = Field(
+        None, description="replaces the password in the URL; better from a file"
+    )
+    broker_ca_file: Path | None = Field(
+        None, description="trust the broker if this authority says so (default: the system's)"
+    )
+    broker_cert_file: Path | None = Field(
+        None, description="our certificate, if the broker demands one"
+    )
+    broker_key_file: Path | None = Field(None, description="its private key, without a passphrase")
+
+    def broker_login(self) -> tuple[str, str | None]:
+        """URL and password, revealed: for ``maskgate.runtime.broker.parameters`` only."""
+        return (
+            self.broker_url.get_secret_value(),
+            self.broker_password.get_secret_value() if self.broker_password else None,
+        )
+
+    def broker_tls(self) -> TlsFiles:
+        """The files for an amqps:// URL."""
+        return TlsFiles(self.broker_ca_file, self.broker_cert_file, self.broker_key_file)
+
+
+class RedisSettings(Settings):
+    """How to reach Redis or Valkey."""
+
+    redis_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"), description="redis:// or rediss://"
+    )
+    redis_password: SecretStr | None = Field(
+        None, description="replaces the password in the URL; better from a file"
+    )
+    redis_ca_file: Path | None = Field(
+        None, description="trust Redis if this authority says so (default: the system's)"
+    )
+    redis_cert_file: Path | None = Field(None, description="our certificate, if Redis demands one")
+    redis_key_file: Path | None = Field(None, description="its private key, without a passphrase")
+
+    def redis_login(self) -> tuple[str, str | None]:
+        """URL and password, revealed: for ``maskgate.runtime.store.connect`` only."""
+        return (
+            self.redis_url.get_secret_value(),
+            self.redis_password.get_secret_value() if self.redis_password else None,
+        )
+
+    def redis_tls(self) -> TlsFiles:
+        """The files for a rediss:// URL."""
+        return TlsFiles(self.redis_ca_file, self.redis_cert_file, self.redis_key_file)
+
+
+class _FileSource(PydanticBaseSettingsSource):
+    """``MASKGATE_X_FILE``: the setting X is that file's content, without the newline at its end."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        variable = f"{PREFIX}{field_name.upper()}_FILE"
+        path = os.environ.get(variable)
+        if not path:
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").rstrip("\r\n"), field_name, False
+        except (OSError, UnicodeError) as error:
+            msg = f"{variable}: can't read {path}: {error}"
+            raise ConfigurationError(msg) from None
+
+    def __call__(self) -> dict[str, Any]:
+        # A setting that is a path itself has no second file around it.
+        fields = {
+            name: field
+            for name, field in self.settings_cls.model_fields.items()
+            if not name.endswith("_file")
+        }
+        found = {name: self.get_field_value(field, name)[0] for name, field in fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
+
+
+def load(kind: type[SettingsT], argv: Sequence[str], program: str) -> SettingsT:
+    """Read a process's settings; the command line wins over the environment, that over secrets files.
+
+    Raises:
+        ConfigurationError: naming every setting that is wrong. The values stay out of it: they may be secret.
+        SystemExit: after ``--help``, or a command line that can't be parsed.
+    """
+    try:
+        return kind(_cli_parse_args=list(argv), _cli_prog_name=program)  # type: ignore[call-arg]  # pydantic-settings' own
+    except ValidationError as error:
+        wrong = [
+            f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()
+        ]
+    except SettingsError as error:
+        wrong = [str(error)]
+    raise ConfigurationError("; ".join(wrong))

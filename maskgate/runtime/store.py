@@ -1,0 +1,60 @@
+"""Redis connections from the settings; worker and gate connect alike."""
+
+import socket
+import ssl
+from typing import Any
+
+from redis import Redis
+from redis.connection import SSLConnection
+
+from maskgate.protocol.errors import ConfigurationError
+from maskgate.runtime.tls import NO_FILES, TlsFiles, client_context
+
+CONNECT_TIMEOUT_S = 1.0
+
+
+def connect(
+    url: str, password: str | None, *, name: str, timeout_s: float, tls: TlsFiles = NO_FILES
+) -> Redis:
+    """A client that answers or fails within its timeout: no retries of its own (redis-py's default is ten).
+
+    Nothing is sent before the first command.
+
+    Raises:
+        ConfigurationError: the URL is not redis://, rediss:// or unix://, or the files for TLS are wrong. The message does not repeat the
+            URL: it may hold a password.
+    """
+    options: dict[str, Any] = {} if password is None else {"password": password}
+    try:
+        context = client_context(url, tls, setting="MASKGATE_REDIS")
+        if context:
+            options |= {"connection_class": _TlsConnection, "context": context}
+        return Redis.from_url(
+            url,
+            decode_responses=True,
+            # RESP3 would have redis-py ask the server for maintenance notifications, which move a client to another host and stretch its
+            # timeouts; there is no other switch that every redis-py from 6.4 on knows. A door gives an answer in its time or is manual.
+            protocol=2,
+            retry=None,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=min(timeout_s, CONNECT_TIMEOUT_S),
+            client_name=name,
+            **options,
+        )
+    except ValueError as error:
+        msg = f"MASKGATE_REDIS_URL: {str(error).replace(url, '…')}"
+        raise ConfigurationError(msg) from None
+
+
+class _TlsConnection(SSLConnection):
+    """The driver's own would trust the system's authorities beside ours, and read every file again for each connection (30 ms).
+
+    Should the driver rename the method, its own takes over, which also verifies: what is lost is the connection, not its safety.
+    """
+
+    def __init__(self, *, context: ssl.SSLContext, **options: Any) -> None:
+        self._context = context
+        super().__init__(**options)
+
+    def _wrap_socket_with_ssl(self, sock: socket.socket) -> ssl.SSLSocket:
+        return self._context.wrap_socket(sock, server_hostname=self.host)
