@@ -1,0 +1,39 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from maskgate.gate.settings import GateSettings, WaitSettings, WatchSettings
+from maskgate.runtime.settings import PREFIX, Settings
+from producer.settings import FolderSettings, SyntheticSettings
+from worker.settings import WorkerSettings
+
+ROOT = Path(__file__).parent.parent.parent
+KINDS = (
+    WorkerSettings,
+    FolderSettings,
+    SyntheticSettings,
+    GateSettings,
+    WaitSettings,
+    WatchSettings,
+)
+
+
+def _documented() -> set[str]:
+    rows = (ROOT / "docs" / "configuration.md").read_text().splitlines()
+    first_cells = [row.split("|")[1] for row in rows if row.startswith("| `MASKGATE")]
+    return {name for cell in first_cells for name in re.findall(r"`(\w+)`", cell)}
+
+
+def _variables(kind: type[Settings]) -> set[str]:
+    return {f"{PREFIX}{name.upper()}" for name in kind.model_fields}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_setting_is_documented(kind: type[Settings]) -> None:
+    assert _variables(kind) - _documented() == set()
+
+
+def test_every_documented_setting_exists() -> None:
+    existing = {variable for kind in KINDS for variable in _variables(kind)}
+    assert _documented() - existing == set()
