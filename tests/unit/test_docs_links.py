@@ -4,32 +4,21 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
-GENERATED = {"site", "runs", "build", "dist"}
-FENCE = re.compile(r"^(```|~~~).*?^\1[ ]*$", re.MULTILINE | re.DOTALL)
+from tests.texts import ROOT, pages, without_blocks
+
 INLINE_CODE = re.compile(r"`[^`\n]*`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
 
 
-def _texts() -> list[Path]:
-    return [
-        path
-        for path in sorted(ROOT.rglob("*.md"))
-        if not any(
-            part.startswith(".") or part in GENERATED for part in path.relative_to(ROOT).parts
-        )
-    ]
-
-
 def _links(path: Path) -> Iterator[str]:
-    prose = INLINE_CODE.sub("", FENCE.sub("", path.read_text()))
+    prose = INLINE_CODE.sub("", without_blocks(path))
     return (match.group(1) for match in LINK.finditer(prose))
 
 
 def _anchors(path: Path) -> set[str]:
     """The anchors that GitHub makes of a page's headings."""
-    headings = HEADING.findall(FENCE.sub("", path.read_text()))
+    headings = HEADING.findall(without_blocks(path))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
@@ -44,11 +33,11 @@ def _problem(page: Path, link: str) -> str | None:
 
 
 def test_there_are_texts_with_links() -> None:
-    assert {ROOT / "README.md", ROOT / "docs" / "adr" / "README.md"} <= set(_texts())
-    assert sum(1 for page in _texts() for _ in _links(page)) > 50
+    assert {ROOT / "README.md", ROOT / "docs" / "adr" / "README.md"} <= set(pages())
+    assert sum(1 for page in pages() for _ in _links(page)) > 50
 
 
-@pytest.mark.parametrize("page", _texts(), ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_relative_link_and_anchor_exists(page: Path) -> None:
     relative = [link for link in _links(page) if not re.match(r"[a-z]+:", link)]
     assert [problem for link in relative if (problem := _problem(page, link))] == []
