@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
         return ExitCode.OK if wanted else 2
     module = _COMMANDS[name][0]
     if module == "gate":
-        return int(import_module("maskgate.gate.__main__").main(argv))
+        return int(import_module("maskgate.gate.commands").main(argv))
     return int(import_module(f"maskgate.{module}").main(argv[1:]))
 
 
