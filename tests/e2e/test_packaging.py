@@ -12,11 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from maskgate.protocol.verdict import Outcome
-from maskgate.runtime.store import connect
+from maskgate.protocol.verdict import verdict_key
 from tests.servers.redis_server import RedisServer
-from worker.classify import End
-from worker.verdict_store import RedisVerdictStore
 
 ROOT = Path(__file__).parent.parent.parent
 #: What only other roles need.
@@ -83,13 +80,20 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def masked_lobby(redis: RedisServer) -> RedisServer:
     """A Redis where the camera ``lobby`` has a fresh verdict: mask."""
-    with connect(redis.url, None, name="test", timeout_s=2) as client:
-        store = RedisVerdictStore(
-            client, model="m", ttl_ms=600_000, max_skew_ms=250, history_length=10
-        )
-        now_ms = time.time_ns() // 1_000_000
-        end = End(1, False, "lobby", f"{now_ms:032x}", "t", Outcome.MASK, None, 0.97, now_ms)
-        store.write([end])
+    now_ms = time.time_ns() // 1_000_000
+    verdict = {
+        "crop_id": "0" * 32,
+        "track_id": "t",
+        "outcome": "mask",
+        "p_mask": "0.97",
+        "captured_at": str(now_ms),
+        "decided_at": str(now_ms),
+        "model": "m",
+        "crops": "1",
+        "agreeing": "1",
+    }
+    with redis.client() as client:
+        client.hset(verdict_key("lobby"), mapping=verdict)
     return redis
 
 
