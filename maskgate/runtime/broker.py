@@ -11,6 +11,8 @@ from pika.exceptions import AMQPConnectionError
 
 from maskgate.protocol.errors import ConfigurationError
 from maskgate.runtime.amqp_headers import pass_over_bad_tables
+from maskgate.runtime.check import server_lines
+from maskgate.runtime.settings import BrokerSettings
 from maskgate.runtime.tls import NO_FILES, TlsFiles, client_context
 from maskgate.runtime.tls_trouble import told
 
@@ -60,6 +62,17 @@ def parameters(
     wanted.connection_attempts = 1
     wanted.client_properties = {"connection_name": name}
     return wanted
+
+
+def check(settings: BrokerSettings) -> list[str]:
+    """Validate the settings without connecting; returns lines for ``--check``.
+
+    Raises:
+        ConfigurationError: as :func:`parameters`.
+    """
+    login, tls = settings.broker_login(), settings.broker_tls()
+    parameters(*login, name="check", tls=tls)
+    return server_lines("broker", login, tls)
 
 
 def trouble(error: Exception | str) -> str:

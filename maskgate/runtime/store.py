@@ -8,6 +8,8 @@ from redis import Redis
 from redis.connection import SSLConnection
 
 from maskgate.protocol.errors import ConfigurationError
+from maskgate.runtime.check import server_lines
+from maskgate.runtime.settings import RedisSettings
 from maskgate.runtime.tls import NO_FILES, TlsFiles, client_context
 
 CONNECT_TIMEOUT_S = 1.0
@@ -44,6 +46,17 @@ def connect(
     except ValueError as error:
         msg = f"MASKGATE_REDIS_URL: {str(error).replace(url, '…')}"
         raise ConfigurationError(msg) from None
+
+
+def check(settings: RedisSettings) -> list[str]:
+    """Validate the settings without connecting; returns lines for ``--check``.
+
+    Raises:
+        ConfigurationError: as :func:`connect`.
+    """
+    login, tls = settings.redis_login(), settings.redis_tls()
+    connect(*login, name="check", timeout_s=CONNECT_TIMEOUT_S, tls=tls).close()
+    return server_lines("Redis", login, tls)
 
 
 class _TlsConnection(SSLConnection):
