@@ -18,18 +18,11 @@ from maskgate.inference.image import (
     encode_pnm,
     sniff,
 )
+from maskgate.inference.image_folders import IMAGE_SUFFIXES, label_of_folder
 from maskgate.inference.preprocess import reduce
 from maskgate.protocol.crop import Label
 from maskgate.protocol.errors import ConfigurationError, UnreadableCropError
 from producer.drawing import draw_face
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".pgm"})
-_CLASS_FOLDERS = {
-    "withmask": Label.MASK,
-    "mask": Label.MASK,
-    "withoutmask": Label.NO_MASK,
-    "nomask": Label.NO_MASK,
-}
 
 log = structlog.get_logger()
 
@@ -84,7 +77,7 @@ class FolderImages:
                 self.skipped += 1
                 log.warning("image.skipped", file=str(path), error=str(error))
                 continue
-            yield Image(body, content_type, _label_of(path))
+            yield Image(body, content_type, label_of_folder(path.parent.name))
 
     def _read(self, path: Path) -> tuple[bytes, str]:
         body = path.read_bytes()
@@ -103,7 +96,7 @@ def audit_files(directory: Path) -> list[Path]:
     if not directory.is_dir():
         msg = f"MASKGATE_AUDIT_DIR: no folder {directory}"
         raise ConfigurationError(msg)
-    files = [path for path in image_files(directory) if _label_of(path)]
+    files = [path for path in image_files(directory) if label_of_folder(path.parent.name)]
     if not files:
         msg = f"MASKGATE_AUDIT_DIR: no WithMask/ or WithoutMask/ with images below {directory}"
         raise ConfigurationError(msg)
@@ -136,7 +129,3 @@ def repeated(images: "FolderImages | Sequence[Image]", *, loop: bool) -> Iterato
             raise ConfigurationError(msg)
         if not loop:
             return
-
-
-def _label_of(path: Path) -> Label | None:
-    return _CLASS_FOLDERS.get(path.parent.name.lower().replace("_", "").replace("-", ""))
