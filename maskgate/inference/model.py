@@ -12,6 +12,7 @@ from maskgate.inference.card import METADATA_KEY, ModelCard, decode
 from maskgate.inference.image import Pixels
 from maskgate.inference.onnx_file import has_external_data
 from maskgate.inference.preprocess import PREPROCESSING, normalise
+from maskgate.inference.session import open_session
 from maskgate.protocol.errors import ModelError
 
 #: How far a probability may differ between machines (other instruction sets round otherwise).
@@ -63,7 +64,7 @@ class Model:
         if has_external_data(content):
             msg = "keeps its weights outside the file"
             raise ModelError(msg)
-        session = _session(content)
+        session = open_session(content)
         metadata = session.get_modelmeta().custom_metadata_map
         if METADATA_KEY not in metadata:
             msg = f"no {METADATA_KEY!r} in its metadata"
@@ -106,22 +107,6 @@ class Model:
         if worst > GOLDEN_TOLERANCE:
             msg = f"its golden vector is off by {worst:.3f}"
             raise ModelError(msg)
-
-
-def _session(content: bytes) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    # One worker is one core: without this the pool is sized to the host and spins.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # The arena never gives back what the largest run once took: that is CHUNK crops, and less than fragmentation costs without it.
-    options.enable_cpu_mem_arena = True
-    options.log_severity_level = 3
-    try:
-        return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # noqa: BLE001  (onnxruntime errors share no public base class)
-        msg = f"onnxruntime refuses it: {str(error).splitlines()[0][:200]}"
-        raise ModelError(msg) from None
 
 
 def _check_signature(session: ort.InferenceSession, card: ModelCard) -> None:
