@@ -20,6 +20,13 @@ from maskgate.protocol.topology import (
     LIVE_EXCHANGE,
     LIVE_QUEUE,
 )
+from maskgate.protocol.verdict import (
+    ALIVE_KEY,
+    AUDIT_KEYS,
+    CHANNEL_PATTERN,
+    HISTORY_KEYS,
+    VERDICT_KEYS,
+)
 
 _NOTHING = "^$"
 #: Role → configure, write, read, as regular expressions. A camera's user can't publish audit
@@ -40,12 +47,14 @@ BROKER_RIGHTS = {
 REDIS_RIGHTS = {
     "admin": "~* &* +@all",
     "worker": (
-        "resetkeys ~verdict:* ~verdicts:* ~audit:* ~worker:alive resetchannels &verdicts:* "
+        f"resetkeys ~{VERDICT_KEYS} ~{HISTORY_KEYS} ~{AUDIT_KEYS} ~{ALIVE_KEY} "
+        f"resetchannels &{CHANNEL_PATTERN} "
         "-@all +evalsha +script|load +time +set +hmget +hset +hgetall +hincrby +del +xadd "
         "+pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank +ping +hello +client|setname"
     ),
     "gate": (
-        "resetkeys %R~verdict:* %R~verdicts:* %R~worker:alive resetchannels &verdicts:* "
+        f"resetkeys %R~{VERDICT_KEYS} %R~{HISTORY_KEYS} %R~{ALIVE_KEY} "
+        f"resetchannels &{CHANNEL_PATTERN} "
         "-@all +get +mget +hgetall +hmget +pttl +xread +xrange +xrevrange +subscribe "
         "+unsubscribe +psubscribe +punsubscribe +ping +hello +client|setname"
     ),

@@ -1,4 +1,5 @@
 import base64
+import fnmatch
 import hashlib
 import json
 import subprocess
@@ -8,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from maskgate.operations.secrets import BROKER_RIGHTS, generate, rabbit_hash
+from maskgate.operations.secrets import BROKER_RIGHTS, REDIS_RIGHTS, generate, rabbit_hash
 from maskgate.operations.topology import DEFINITIONS
-from maskgate.protocol import topology
+from maskgate.protocol import topology, verdict
 
 ROOT = Path(__file__).parent.parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -145,3 +146,21 @@ def test_only_the_administrator_may_declare() -> None:
     assert {role for role, (configure, _, _) in BROKER_RIGHTS.items() if configure != "^$"} == {
         "admin"
     }
+
+
+@pytest.mark.parametrize(
+    ("key", "pattern"),
+    [
+        (verdict.verdict_key("lobby"), verdict.VERDICT_KEYS),
+        (verdict.track_key("lobby", "t"), verdict.VERDICT_KEYS),
+        (verdict.history_key("lobby"), verdict.HISTORY_KEYS),
+        (verdict.history_key(verdict.NO_CAMERA), verdict.HISTORY_KEYS),
+        (verdict.audit_key("m"), verdict.AUDIT_KEYS),
+        (verdict.audit_seen_key("m"), verdict.AUDIT_KEYS),
+        (verdict.ALIVE_KEY, verdict.ALIVE_KEY),
+    ],
+)
+def test_the_workers_rights_cover_every_key_that_it_writes(key: str, pattern: str) -> None:
+    assert fnmatch.fnmatchcase(key, pattern)
+    assert f"~{pattern}" in REDIS_RIGHTS["worker"].split()
+    assert f"~{pattern}" not in REDIS_RIGHTS["gate"].split(), "the gate only reads"
