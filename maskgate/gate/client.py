@@ -6,7 +6,6 @@ from contextlib import closing, contextmanager
 from typing import Any, Self
 
 from redis.client import PubSub, Redis
-from redis.exceptions import RedisError
 
 from maskgate.gate.decide import Action, Decision, decide, is_fresh
 from maskgate.protocol.crop import is_id
@@ -23,9 +22,8 @@ from maskgate.protocol.verdict import (
     verdict_key,
 )
 from maskgate.runtime.clock import Clock, now_ms
-from maskgate.runtime.store import connect
+from maskgate.runtime.store import connect, store_errors
 from maskgate.runtime.tls import NO_FILES, TlsFiles
-from maskgate.runtime.tls_trouble import told
 
 #: A lost wake-up (half-open connections drop them silently) costs no more than this.
 _LOOK_AGAIN_S = 0.1
@@ -226,9 +224,8 @@ def _key(camera: str, track: str | None) -> str:
 @contextmanager
 def _store_errors() -> Iterator[None]:
     try:
-        yield
-    except RedisError as error:
-        raise StoreError(told(error, "MASKGATE_REDIS")) from None
+        with store_errors():
+            yield
     except UnicodeDecodeError as error:
         msg = f"not a verdict: {error}"
         raise BadVerdictError(msg) from None

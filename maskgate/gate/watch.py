@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from redis import Redis
-from redis.exceptions import RedisError
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -19,7 +18,7 @@ from maskgate.protocol.verdict import CHANNEL_PATTERN, camera_of_channel
 from maskgate.runtime.backoff import Backoff
 from maskgate.runtime.clock import now_ms
 from maskgate.runtime.stop import Stop
-from maskgate.runtime.tls_trouble import told
+from maskgate.runtime.store import store_errors
 
 _COLOURS = {Action.RECOGNISE: "green", Action.REMOVE_MASK: "yellow", Action.MANUAL: "red"}
 _REFRESH_S = 0.25
@@ -144,10 +143,8 @@ def watch(
                     screen.look(gate)
                     backoff.reset()
                     _show(screen, live, console)
-            except (RedisError, MaskgateError) as error:
-                screen.lose(
-                    told(error, "MASKGATE_REDIS") if isinstance(error, RedisError) else str(error)
-                )
+            except MaskgateError as error:
+                screen.lose(str(error))
                 _show(screen, live, console)
                 stop.sleep(backoff.next_s())
     finally:
@@ -167,8 +164,12 @@ def _show(screen: Screen, live: Live | None, console: Console) -> None:
 def _wake_ups(
     client: Redis, screen: Screen, *, only: list[str], stop: Stop, interval_s: float
 ) -> Iterator[None]:
-    """Counts wake-ups into ``screen.news``; yields once an interval."""
-    with subscription(client) as wake_ups:
+    """Count wake-ups into ``screen.news``; yields once per interval.
+
+    Raises:
+        StoreError: Redis does not answer.
+    """
+    with store_errors(), subscription(client) as wake_ups:
         wake_ups.psubscribe(CHANNEL_PATTERN)
         while not stop.requested:
             due_s = time.monotonic() + interval_s

@@ -5,16 +5,16 @@ back.
 """
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import pika
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 from redis import Redis
-from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError
 
-from maskgate.protocol.errors import BrokerError, StoreError
+from maskgate.protocol.errors import BrokerError
 from maskgate.protocol.topology import (
     AUDIT_EXCHANGE,
     AUDIT_QUEUE,
@@ -23,15 +23,13 @@ from maskgate.protocol.topology import (
     LIVE_EXCHANGE,
     LIVE_QUEUE,
 )
+from maskgate.protocol.verdict import ALIVE_KEY, audit_key, history_key, verdict_key
+from maskgate.runtime.store import store_errors
 
 _PROBE = "maskgate-probe"
 _REFUSED = 403
 _QUORUM = {"x-queue-type": "quorum"}
-_VERDICT, _HISTORY, _AUDIT = (
-    f"verdict:{{{_PROBE}}}",
-    f"verdicts:{{{_PROBE}}}",
-    f"audit:{{{_PROBE}}}",
-)
+_VERDICT, _HISTORY, _AUDIT = verdict_key(_PROBE), history_key(_PROBE), audit_key(_PROBE)
 
 
 def _publish(channel: Any, exchange: str) -> None:
@@ -118,7 +116,7 @@ def _run_known_script(client: Redis) -> None:
 REDIS: Mapping[str, Callable[[Redis], object]] = {
     "read a verdict": lambda client: client.hgetall(_VERDICT),
     "read a history": lambda client: client.xrange(_HISTORY),
-    "read the heartbeat": lambda client: client.get("worker:alive"),
+    "read the heartbeat": lambda client: client.get(ALIVE_KEY),
     "wait for wake-ups": _subscribe,
     "write a verdict": lambda client: client.hset(_VERDICT, "probe", "1"),
     "delete a verdict": lambda client: client.delete(_VERDICT),
@@ -151,7 +149,7 @@ def try_redis(client: Redis, admin: Redis, user: str | None) -> dict[str, bool]:
     Raises:
         StoreError: there is no Redis, or it does not know the user.
     """
-    with _store_errors():
+    with store_errors():
         found = {
             name: _permits(client, action, anonymous=user is None) for name, action in REDIS.items()
         }
@@ -172,12 +170,3 @@ def _permits(client: Redis, action: Callable[[Redis], object], *, anonymous: boo
             raise
         return False
     return True
-
-
-@contextmanager
-def _store_errors() -> Iterator[None]:
-    try:
-        yield
-    except RedisError as error:
-        msg = f"{type(error).__name__}: {error}"
-        raise StoreError(msg) from None

@@ -2,15 +2,19 @@
 
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from redis import Redis
 from redis.connection import SSLConnection
+from redis.exceptions import DataError, RedisError
 
-from maskgate.protocol.errors import ConfigurationError
+from maskgate.protocol.errors import ConfigurationError, StoreError
 from maskgate.runtime.check import server_lines
 from maskgate.runtime.settings import RedisSettings
 from maskgate.runtime.tls import NO_FILES, TlsFiles, client_context
+from maskgate.runtime.tls_trouble import told
 
 CONNECT_TIMEOUT_S = 1.0
 
@@ -57,6 +61,21 @@ def check(settings: RedisSettings) -> list[str]:
     login, tls = settings.redis_login(), settings.redis_tls()
     connect(*login, name="check", timeout_s=CONNECT_TIMEOUT_S, tls=tls).close()
     return server_lines("Redis", login, tls)
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turn the driver's errors into maskgate's, with the likely cause where TLS is to blame.
+
+    Raises:
+        StoreError: Redis does not answer, or refuses the command.
+    """
+    try:
+        yield
+    except DataError:
+        raise  # a value that the driver can't send: an error in the program, not in Redis
+    except RedisError as error:
+        raise StoreError(told(error, "MASKGATE_REDIS")) from None
 
 
 class _TlsConnection(SSLConnection):
