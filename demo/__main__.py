@@ -34,15 +34,17 @@ from producer.images import FolderImages, Image, audit_files, drawn_images, imag
 from worker.audit import AuditReport, Share, report
 from worker.health import Health
 from worker.loop import Worker
-from worker.settings import SHIPPED_MODEL
+from worker.settings import WorkerSettings
 from worker.stats import Stats
 from worker.verdict_store import RedisVerdictStore
 
 CAMERA = "lobby"
 WORKERS = 2
-_TTL_MS = 3000
-_SKEW_MS = 250
+#: The workers run with the defaults of real ones; the environment does not change them.
+_DEFAULTS = WorkerSettings.model_construct()
+#: Every crop of a run, so that the totals can be counted.
 _HISTORY = 1_000_000
+_REPORT_INTERVAL_S = 5
 _DRAIN_S = 20.0
 _LINE_S = 2.0
 
@@ -73,7 +75,7 @@ def main(argv: Sequence[str]) -> int:
 def run(images: Path | None, seconds: float, rate: float) -> int:
     """Play for a while and tell the totals; returns an exit code."""
     console = Console(soft_wrap=True)
-    model = Model.load(SHIPPED_MODEL)
+    model = Model.load(_DEFAULTS.model_path)
     console.print(
         f"model {model.card.name}, two workers, camera {CAMERA!r}, {rate:g} crops/s for {seconds:g} s"
     )
@@ -132,20 +134,24 @@ def _sources(
 def _worker(url: str, broker: Broker, model: Model, stop: Stop) -> threading.Thread:
     client = connect(url, None, name="worker", timeout_s=5)
     store = RedisVerdictStore(
-        client, model=model.card.name, ttl_ms=_TTL_MS, max_skew_ms=_SKEW_MS, history_length=_HISTORY
+        client,
+        model=model.card.name,
+        ttl_ms=_DEFAULTS.verdict_ttl_ms,
+        max_skew_ms=_DEFAULTS.max_skew_ms,
+        history_length=_HISTORY,
     )
     worker = Worker(
         InProcessIntake(broker),
         store,
         model,
         stats=Stats(),
-        health=Health(30),
+        health=Health(_DEFAULTS.stalled_after_s),
         stop=stop,
         clock=now_ms,
-        max_age_ms=_TTL_MS // 2,
-        max_skew_ms=_SKEW_MS,
-        max_batch=64,
-        report_interval_s=5,
+        max_age_ms=_DEFAULTS.crop_max_age_ms,
+        max_skew_ms=_DEFAULTS.max_skew_ms,
+        max_batch=_DEFAULTS.max_batch,
+        report_interval_s=_REPORT_INTERVAL_S,
     )
     return threading.Thread(target=worker.run)
 
