@@ -2,7 +2,9 @@ import base64
 import fnmatch
 import hashlib
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +166,31 @@ def test_the_workers_rights_cover_every_key_that_it_writes(key: str, pattern: st
     assert fnmatch.fnmatchcase(key, pattern)
     assert f"~{pattern}" in REDIS_RIGHTS["worker"].split()
     assert f"~{pattern}" not in REDIS_RIGHTS["gate"].split(), "the gate only reads"
+
+
+@pytest.mark.parametrize("role", [role for role, parts in IMAGE_PARTS.items() if parts])
+def test_a_process_starts_from_the_files_of_its_image(role: str, tmp_path: Path) -> None:
+    if role == "trainer":
+        pytest.importorskip("torch", reason="the trainer's extra")
+    app, site_packages = tmp_path / "app", tmp_path / "site-packages"
+    image_files(role, app)
+    site_packages.mkdir()
+    (site_packages / "maskgate").symlink_to(ROOT / "maskgate")
+    program = (
+        f"import sys, {role}.__main__\n"
+        f"own = {{'demo', 'maskgate', 'tests', *{list(IMAGE_PARTS)}}}\n"
+        "for name, module in list(sys.modules.items()):\n"
+        "    if name.partition('.')[0] in own: print(module.__file__)"
+    )
+    started = subprocess.run(
+        [sys.executable, "-P", "-c", program],
+        cwd=tmp_path,
+        env={"PYTHONPATH": f"{app}:{site_packages}", "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert started.returncode == 0, started.stderr
+    files = [Path(line) for line in started.stdout.splitlines()]
+    assert app / role / "__main__.py" in files
+    assert all(file.is_relative_to(tmp_path) for file in files)
