@@ -1,4 +1,4 @@
-"""Verdicts as they happen: a live table on a terminal, plain lines elsewhere."""
+"""Shows verdicts as they happen: a table on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Iterator
@@ -26,21 +26,21 @@ _REFRESH_S = 0.25
 
 @dataclass(slots=True)
 class Screen:
-    """What is known of each camera. ``news`` counts the wake-ups since a camera was last shown."""
+    """What is shown of each camera. ``news`` counts wake-ups since a camera was last shown."""
 
     trouble: str = "connecting"
     news: dict[str, int] = field(default_factory=dict)
     decisions: dict[str, Decision] = field(default_factory=dict)
     workers_alive: bool = True
-    told_alive: bool = True
+    shown_alive: bool = True
     lost: bool = False
-    told_actions: dict[str, Action] = field(default_factory=dict)
+    shown_actions: dict[str, Action] = field(default_factory=dict)
 
     def look(self, gate: Gate) -> None:
-        """Read every known camera's verdict anew.
+        """Read the verdict of every known camera.
 
         Raises:
-            StoreError: Redis does not answer: asked once, rather than once a camera.
+            StoreError: Redis does not answer; found out once, not once per camera.
         """
         self.workers_alive = gate.workers_alive()
         self.trouble = ""
@@ -48,14 +48,14 @@ class Screen:
             self.decisions[camera] = gate.decision(camera)
 
     def lose(self, trouble: str) -> None:
-        """Redis does not answer: manual everywhere."""
+        """Redis does not answer: every door is manual."""
         self.trouble = trouble
         self.decisions = {
             camera: Decision(Action.MANUAL, "no connection to Redis") for camera in self.news
         }
 
     def table(self) -> Table:
-        """For a terminal."""
+        """The table for a terminal."""
         title = self.trouble or ("" if self.workers_alive else "no worker is at work")
         table = Table(
             "camera",
@@ -77,7 +77,7 @@ class Screen:
                     f"{age_s:.1f} s",
                     f"{verdict.agreeing}/{verdict.crops}",
                 )
-            # Text, not markup: a reason may hold brackets.
+            # As Text, because a reason may hold brackets, which are markup for rich.
             table.add_row(
                 camera,
                 *cells,
@@ -88,7 +88,11 @@ class Screen:
         return table
 
     def lines(self) -> Iterator[str]:
-        """For a log: a line for each camera that has news or whose verdict ran out, and one when Redis or the workers come or go."""
+        """Lines for a log.
+
+        One for each camera with news or whose verdict expired, one when Redis or the workers stop
+        or return.
+        """
         if bool(self.trouble) != self.lost:
             self.lost = bool(self.trouble)
             yield (
@@ -98,18 +102,18 @@ class Screen:
             )
         for camera, count in self.news.items():
             decision = self.decisions[camera]
-            if not count and decision.action is self.told_actions.get(camera):
+            if not count and decision.action is self.shown_actions.get(camera):
                 continue
             verdict = decision.verdict
-            told = (
+            details = (
                 f" p_mask={verdict.p_mask:.2f} consensus={verdict.agreeing}/{verdict.crops}"
                 if verdict
                 else ""
             )
-            self.news[camera], self.told_actions[camera] = 0, decision.action
-            yield f"{camera} {decision.action} ({decision.reason}){told} wake_ups={count}"
-        if not self.lost and self.workers_alive != self.told_alive:
-            self.told_alive = self.workers_alive
+            self.news[camera], self.shown_actions[camera] = 0, decision.action
+            yield f"{camera} {decision.action} ({decision.reason}){details} wake_ups={count}"
+        if not self.lost and self.workers_alive != self.shown_alive:
+            self.shown_alive = self.workers_alive
             yield "a worker is at work" if self.workers_alive else "no worker is at work"
 
 
@@ -122,7 +126,7 @@ def watch(
     console: Console,
     interval_s: float,
 ) -> None:
-    """Show decisions until asked to stop; Redis may come and go meanwhile."""
+    """Show decisions until a stop is requested. Reconnects when Redis was lost."""
     screen = Screen(news=dict.fromkeys(cameras, 0))
     backoff = Backoff()
     live = (
@@ -157,7 +161,7 @@ def _show(screen: Screen, live: Live | None, console: Console) -> None:
         live.update(screen.table(), refresh=True)
         return
     for line in screen.lines():
-        # Not through rich, which would take brackets in it for markup.
+        # Not through rich, which takes brackets for markup.
         print(line, file=console.file, flush=True)
 
 

@@ -104,7 +104,7 @@ def definitions(passwords: dict[str, str]) -> dict[str, Any]:
 
 
 def rabbit_hash(password: str, salt: bytes | None = None) -> str:
-    """RabbitMQ's salted SHA-256: base64 of four bytes of salt and the digest of salt and password."""
+    """RabbitMQ's salted SHA-256: base64 of a 4-byte salt and the digest of salt and password."""
     salt = os.urandom(4) if salt is None else salt
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
@@ -121,5 +121,5 @@ def acl(passwords: dict[str, str]) -> str:
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-    # The container's user is not the one that writes here, and only that container mounts the folder.
+    # Only the container of this folder mounts it; its user is not the one that writes here.
     path.chmod(0o444)

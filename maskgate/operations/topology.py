@@ -2,8 +2,9 @@
 
     maskgate topology apply --management-url http://admin:secret@127.0.0.1:15672
 
-Clients never declare: they have no right to. The broker imports ``deploy/rabbitmq/definitions.json``
-when it starts, or this command imports it; running it again changes nothing.
+Clients never declare: they have no right to. The broker imports
+``deploy/rabbitmq/definitions.json`` when it starts, or this command imports it; running it again
+changes nothing.
 """
 
 import base64

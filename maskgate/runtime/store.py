@@ -1,4 +1,4 @@
-"""Redis connections from the settings; worker and gate connect alike."""
+"""Redis connections from the settings, and the errors of the Redis driver."""
 
 import socket
 import ssl
@@ -22,13 +22,13 @@ CONNECT_TIMEOUT_S = 1.0
 def connect(
     url: str, password: str | None, *, name: str, timeout_s: float, tls: TlsFiles = NO_FILES
 ) -> Redis:
-    """A client that answers or fails within its timeout: no retries of its own (redis-py's default is ten).
+    """A client that answers or fails within its timeout, without redis-py's ten retries.
 
-    Nothing is sent before the first command.
+    It connects at the first command.
 
     Raises:
-        ConfigurationError: the URL is not redis://, rediss:// or unix://, or the files for TLS are wrong. The message does not repeat the
-            URL: it may hold a password.
+        ConfigurationError: the URL is not redis://, rediss:// or unix://, or the TLS files can't be
+            used. The message does not repeat the URL, which may hold a password.
     """
     options: dict[str, Any] = {} if password is None else {"password": password}
     try:
@@ -38,8 +38,9 @@ def connect(
         return Redis.from_url(
             url,
             decode_responses=True,
-            # RESP3 would have redis-py ask the server for maintenance notifications, which move a client to another host and stretch its
-            # timeouts; there is no other switch that every redis-py from 6.4 on knows. A door gives an answer in its time or is manual.
+            # With RESP3, redis-py asks the server for maintenance notifications, which move the
+            # client to another host and lengthen its timeouts. A door must answer in time. No
+            # other option turns them off in every redis-py from 6.4 on.
             protocol=2,
             retry=None,
             socket_timeout=timeout_s,
@@ -79,9 +80,11 @@ def store_errors() -> Iterator[None]:
 
 
 class _TlsConnection(SSLConnection):
-    """The driver's own would trust the system's authorities beside ours, and read every file again for each connection (30 ms).
+    """Uses one TLS context for all connections.
 
-    Should the driver rename the method, its own takes over, which also verifies: what is lost is the connection, not its safety.
+    The driver would also trust the system's authorities, and read the files for each connection
+    (30 ms). If a later driver renames the method below, the driver's own verification applies: the
+    connection may fail, but it stays safe.
     """
 
     def __init__(self, *, context: ssl.SSLContext, **options: Any) -> None:
