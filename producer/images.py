@@ -1,4 +1,4 @@
-"""Where crops come from: a folder's images, labelled samples, drawn faces; as iterators of encoded images."""
+"""Sources of crops: images of a folder, labelled samples, drawn faces."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An encoded image as a message's body, with what is known about it."""
+    """An encoded image, ready to be sent, with its label and slice if they are known."""
 
     body: bytes
     content_type: str
@@ -38,7 +38,7 @@ class Image:
 
 
 def encode(pixels: Pixels, shape: InputShape) -> tuple[bytes, str]:
-    """Reduce a decoded image to the model's input and encode it: PPM, or PGM where picture or model are grey."""
+    """Reduce an image to the model's input and encode it: PGM if image or model is grey, or PPM."""
     if pixels.ndim == 2:
         shape = InputShape(shape.height, shape.width, 1)
     reduced = reduce(pixels, shape)
@@ -46,7 +46,7 @@ def encode(pixels: Pixels, shape: InputShape) -> tuple[bytes, str]:
 
 
 def image_files(directory: Path) -> list[Path]:
-    """All images below a folder, by name.
+    """All images below a folder, sorted by name.
 
     Raises:
         ConfigurationError: there are none.
@@ -61,7 +61,7 @@ def image_files(directory: Path) -> list[Path]:
 
 
 class FolderImages:
-    """The images of a folder, read one at a time. ``skipped`` counts the files that are none; each is named in the log."""
+    """Image files, read one at a time. ``skipped`` counts unreadable files; the log names each."""
 
     def __init__(self, files: Sequence[Path], shape: InputShape, *, as_is: bool) -> None:
         self.skipped = 0
@@ -88,10 +88,10 @@ class FolderImages:
 
 
 def audit_files(directory: Path) -> list[Path]:
-    """The labelled images below a folder, both classes mixed.
+    """The labelled images below a folder, in a fixed random order.
 
     Raises:
-        ConfigurationError: no folder, no images, or none of them below a WithMask/ or WithoutMask/.
+        ConfigurationError: there is no such folder, or no labelled image below it.
     """
     if not directory.is_dir():
         msg = f"MASKGATE_AUDIT_DIR: no folder {directory}"
@@ -104,7 +104,7 @@ def audit_files(directory: Path) -> list[Path]:
 
 
 def drawn_images(seed: int, count: int, shape: InputShape) -> list[Image]:
-    """Drawn faces, every other one masked, labelled with what was drawn."""
+    """Drawn faces with their labels; every second face wears a mask."""
     rng = np.random.default_rng(seed)
     faces = (draw_face(rng, masked=bool(i % 2)) for i in range(count))
     return [
@@ -114,10 +114,10 @@ def drawn_images(seed: int, count: int, shape: InputShape) -> list[Image]:
 
 
 def repeated(images: "FolderImages | Sequence[Image]", *, loop: bool) -> Iterator[Image]:
-    """Once through, or again and again.
+    """The images once, or repeated without end.
 
     Raises:
-        ConfigurationError: not one image can be read.
+        ConfigurationError: no image can be read.
     """
     while True:
         any_read = False
@@ -125,7 +125,7 @@ def repeated(images: "FolderImages | Sequence[Image]", *, loop: bool) -> Iterato
             any_read = True
             yield image
         if not any_read:
-            msg = "not one file is an image that can be read: each is named above"
+            msg = "no file is a readable image; the log names each"
             raise ConfigurationError(msg)
         if not loop:
             return
