@@ -14,7 +14,7 @@ from maskgate.runtime.amqp_headers import pass_over_bad_tables
 from maskgate.runtime.check import server_lines
 from maskgate.runtime.settings import BrokerSettings
 from maskgate.runtime.tls import NO_FILES, TlsFiles, client_context
-from maskgate.runtime.tls_trouble import told
+from maskgate.runtime.tls_trouble import with_likely_cause
 
 #: After two missed heartbeats the connection counts as lost.
 HEARTBEAT_S = 10
@@ -80,7 +80,7 @@ def check(settings: BrokerSettings) -> list[str]:
 
 def trouble(error: Exception | str) -> str:
     """The cause of a failed or lost connection, in one line."""
-    return told(_cause(error), "MASKGATE_BROKER")
+    return with_likely_cause(_cause(error), "MASKGATE_BROKER")
 
 
 def _cause(error: Exception | str) -> Exception | str:

@@ -14,7 +14,7 @@ from maskgate.protocol.errors import ConfigurationError, StoreError
 from maskgate.runtime.check import server_lines
 from maskgate.runtime.settings import RedisSettings
 from maskgate.runtime.tls import NO_FILES, TlsFiles, client_context
-from maskgate.runtime.tls_trouble import told
+from maskgate.runtime.tls_trouble import with_likely_cause
 
 CONNECT_TIMEOUT_S = 1.0
 
@@ -76,7 +76,7 @@ def store_errors() -> Iterator[None]:
     except DataError:
         raise  # a value that the driver can't send: an error in the program, not in Redis
     except RedisError as error:
-        raise StoreError(told(error, "MASKGATE_REDIS")) from None
+        raise StoreError(with_likely_cause(error, "MASKGATE_REDIS")) from None
 
 
 class _TlsConnection(SSLConnection):

@@ -23,7 +23,7 @@ _CAUSES = {
 }
 
 
-def told(error: BaseException | str, setting: str) -> str:
+def with_likely_cause(error: BaseException | str, setting: str) -> str:
     """The type and text of an error in one line, with the likely cause if TLS may have failed.
 
     ``setting`` is the start of the settings' names: ``MASKGATE_BROKER`` or ``MASKGATE_REDIS``.
