@@ -17,7 +17,8 @@ class GateSettings(RedisSettings):
 class WaitSettings(GateSettings):
     """Wait for a decision about one camera and print it as JSON.
 
-    Exits 0: recognise, 1: remove the mask, 2: manual. Every failure is manual.
+    Exits 0: recognise, 1: remove the mask, 2: manual. Every failure is manual. --check and
+    --help exit 0 too: never use them in the script of a door.
     """
 
     camera: CliPositionalArg[str] = Field(description="id of the camera")

@@ -66,14 +66,7 @@ def settings_parser(
 
     ``check`` adds the option ``--check``; ``commands`` is help text about further commands.
     """
-    environment = _ENVIRONMENT.format(prefix=kind.model_config["env_prefix"])
-    parser = argparse.ArgumentParser(
-        prog=program,
-        description=kind.__doc__,
-        epilog=f"{commands} {environment}".strip(),
-        formatter_class=HelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = _empty_parser(kind, program, commands)
     if check:
         parser.add_argument(
             CHECK,
@@ -93,6 +86,17 @@ def settings_parser(
     )
     parser.usage = " ".join(words)
     return parser, source
+
+
+def _empty_parser(kind: type[BaseSettings], program: str, commands: str) -> argparse.ArgumentParser:
+    environment = _ENVIRONMENT.format(prefix=kind.model_config["env_prefix"])
+    return argparse.ArgumentParser(
+        prog=program,
+        description=kind.__doc__,
+        epilog=f"{commands} {environment}".strip(),
+        formatter_class=HelpFormatter,
+        allow_abbrev=False,
+    )
 
 
 def _plain(options: dict[str, Any]) -> dict[str, Any]:
