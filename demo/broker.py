@@ -1,7 +1,8 @@
-"""The crop queue inside one process, for the demo and for tests: what RabbitMQ does, without RabbitMQ.
+"""The crop queue inside one process, for the demo and for tests.
 
-Bounded queues that refuse, a window for each consumer, redelivery of what a lost worker held, a delivery limit and a dead-letter
-queue. The tests of the queue's contract run against this and against RabbitMQ.
+As in RabbitMQ, full queues refuse messages, each consumer has a window, messages of a lost worker
+are redelivered, and a delivery limit leads to a dead-letter queue. The contract tests of the queue
+run against this queue and against RabbitMQ.
 """
 
 import threading
@@ -25,7 +26,7 @@ class _Waiting:
 
 @dataclass(slots=True)
 class Broker:
-    """Two queues and the dead letters. ``dead`` holds what was rejected, ``over_limit`` what was returned too often."""
+    """Two queues and dead letters: ``dead`` were rejected, ``over_limit`` returned too often."""
 
     max_length: int = 20_000
     live: deque[_Waiting] = field(default_factory=deque)
@@ -65,10 +66,10 @@ class InProcessOutlet:
         time.sleep(duration_s)
 
     def flush(self, timeout_s: float) -> None:
-        """Nothing is ever unconfirmed here."""
+        """Does nothing: every message is confirmed at once."""
 
     def close(self) -> None:
-        """Nothing to disconnect from."""
+        """Does nothing: there is no connection."""
 
 
 class InProcessIntake:
@@ -98,7 +99,7 @@ class InProcessIntake:
         return batch
 
     def read(self) -> None:
-        """Nothing comes before it is asked for here."""
+        """Does nothing: messages stay in the queue until ``receive``."""
 
     def settle(self, batch: Sequence[Delivery], rejected: Collection[int]) -> None:
         """See :class:`maskgate.protocol.queue.CropIntake`."""
@@ -124,7 +125,7 @@ class InProcessIntake:
         self._give_back(counted=False)
 
     def lose(self) -> None:
-        """Go away like a process that was killed: what is held goes back, and counts towards the delivery limit."""
+        """Act like a killed process: return all messages; this counts to the delivery limit."""
         self._give_back(counted=True)
 
     def _take(self, limit: int) -> list[Delivery]:

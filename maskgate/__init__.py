@@ -1,6 +1,6 @@
-"""The library of a door: ``from maskgate import Gate`` reads what the workers decided.
+"""The library of a door: ``from maskgate import Gate`` reads the verdicts of the workers.
 
-Names are imported when they are first used: a process that needs the crop message alone then does
+A name is imported when it is first used, so that a process that needs only the crop message does
 not load the Redis client.
 """
 

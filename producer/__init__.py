@@ -1,1 +1,1 @@
-"""Folder of crops, audit samples, synthetic load → queue. Run it: ``python -m producer``."""
+"""Sends crops and audit samples to the queue, from folders or drawn: ``python -m producer``."""

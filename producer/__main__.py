@@ -14,11 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from maskgate.inference import card
+from maskgate.inference.card import InputShape
 from maskgate.protocol.errors import ConfigurationError, ModelError
 from maskgate.protocol.queue import CropOutlet, Tally
-from maskgate.runtime import logs
-from maskgate.runtime.broker import parameters
+from maskgate.runtime import broker, logs
 from maskgate.runtime.clock import now_ms
+from maskgate.runtime.command_line import CHECK, choose
 from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.settings import load
 from maskgate.runtime.stop import Stop
@@ -29,13 +30,10 @@ from producer.settings import FolderSettings, ProducerSettings, SyntheticSetting
 
 _CONNECT_TIMEOUT_S = 5.0
 _FLUSH_TIMEOUT_S = 30.0
-_KINDS: dict[str, type[ProducerSettings]] = {
-    "folder": FolderSettings,
-    "synthetic": SyntheticSettings,
+_COMMANDS: dict[str, tuple[type[ProducerSettings], str]] = {
+    "folder": (FolderSettings, "send the images of a folder"),
+    "synthetic": (SyntheticSettings, "send faces that are drawn by code"),
 }
-_USAGE = (
-    "usage: python -m producer {folder DIR | synthetic} [options]; --help after either lists them"
-)
 
 log = structlog.get_logger()
 
@@ -43,57 +41,52 @@ log = structlog.get_logger()
 def main(argv: list[str]) -> int:
     """The command line; returns an exit code."""
     logs.configure("producer")
-    if not argv or argv[0] not in _KINDS:
-        print(_USAGE, file=sys.stdout if argv[:1] in (["-h"], ["--help"]) else sys.stderr)
-        return ExitCode.OK if argv[:1] in (["-h"], ["--help"]) else ExitCode.USAGE
+    texts = {name: text for name, (_, text) in _COMMANDS.items()}
+    name = choose("python -m producer", "Send face crops of one camera to the queue.", texts, argv)
     try:
-        settings = load(_KINDS[argv[0]], argv[1:], f"python -m producer {argv[0]}")
+        settings = load(_COMMANDS[name][0], argv[1:], f"python -m producer {name}", check=True)
         logs.configure("producer", level=settings.log_level, as_json=settings.log_json)
-        return _produce(settings)
+        return _check(settings) if CHECK in argv else _produce(settings)
     except (ConfigurationError, ModelError) as error:
         log.error("producer.bad_configuration", error=str(error))
         return ExitCode.BAD_CONFIGURATION
 
 
+def _check(settings: ProducerSettings) -> int:
+    shape = card.read(settings.model_card).input
+    lines = broker.check(settings)
+    lines.append(
+        f"model card: {settings.model_card}, "
+        f"input {shape.width}x{shape.height} px, {shape.channels} channels"
+    )
+    if isinstance(settings, FolderSettings):
+        lines.append(f"images: {len(image_files(settings.directory))} in {settings.directory}")
+    if settings.audit_dir is not None:
+        lines.append(
+            f"audit samples: {len(audit_files(settings.audit_dir))} in {settings.audit_dir}"
+        )
+    print(*lines, "valid", sep="\n")
+    return ExitCode.OK
+
+
 def _produce(settings: ProducerSettings) -> int:
     shape = card.read(settings.model_card).input
-    images: FolderImages | list[Image]
-    if isinstance(settings, FolderSettings):
-        images = FolderImages(image_files(settings.directory), shape, as_is=settings.as_is)
-        total = len(image_files(settings.directory))
-    else:
-        images = drawn_images(settings.seed, getattr(settings, "faces", 0), shape)
-        total = len(images)
-    audit: Iterator[Image] | None = None
-    if settings.audit_dir is not None:
-        audit = repeated(
-            FolderImages(audit_files(settings.audit_dir), shape, as_is=settings.as_is), loop=True
-        )
-    elif getattr(settings, "audit_drawn", False):
-        # Other faces than the live ones: another seed.
-        audit = repeated(drawn_images(settings.seed + 1, total, shape), loop=True)
+    images, total = _live_images(settings, shape)
+    audit = _audit_images(settings, shape, total)
     stop = Stop.on_signals()
     name = f"producer-{socket.gethostname()}-{os.getpid()}"
-    # A folder can wait for a broker, a live camera can't: it drops what it can't hand over.
-    broker = parameters(*settings.broker_login(), name=name, tls=settings.broker_tls())
-    outlet = RabbitOutlet(broker, stop=stop, patient=settings.rate is None)
+    login = broker.parameters(*settings.broker_login(), name=name, tls=settings.broker_tls())
+    # A folder can wait for a broker. A live camera can't: crops that it can't send are dropped.
+    outlet = RabbitOutlet(login, stop=stop, patient=settings.rate is None)
     plan = Plan(
         settings.camera, settings.rate, settings.limit, settings.track_length, settings.audit_every
     )
     outlet.wait_for_broker(_CONNECT_TIMEOUT_S)
     begun_s = time.monotonic()
-    with _progress(
-        None if settings.loop and settings.limit is None else min(total, settings.limit or total)
-    ) as advance:
-        play(
-            repeated(images, loop=settings.loop),
-            audit,
-            outlet,
-            plan,
-            stop=stop,
-            clock=now_ms,
-            progress=advance,
-        )
+    live = repeated(images, loop=settings.loop)
+    endless = settings.loop and settings.limit is None
+    with _progress(None if endless else min(total, settings.limit or total)) as advance:
+        play(live, audit, outlet, plan, stop=stop, clock=now_ms, progress=advance)
         outlet.flush(_FLUSH_TIMEOUT_S)
     outlet.close()
     skipped = images.skipped if isinstance(images, FolderImages) else 0
@@ -101,10 +94,36 @@ def _produce(settings: ProducerSettings) -> int:
     return ExitCode.OK if outlet.live.accepted + outlet.audit.accepted else ExitCode.UNAVAILABLE
 
 
-def summary(outlet: CropOutlet, *, skipped: int, elapsed_s: float) -> dict[str, Any]:
-    """What became of everything: ``offered == accepted + refused + in_doubt``, and ``skipped`` files were no images."""
+def _live_images(
+    settings: ProducerSettings, shape: InputShape
+) -> tuple[FolderImages | list[Image], int]:
+    """The live crops, and how many there are before they repeat."""
+    if isinstance(settings, FolderSettings):
+        files = image_files(settings.directory)
+        return FolderImages(files, shape, as_is=settings.as_is), len(files)
+    faces = drawn_images(settings.seed, getattr(settings, "faces", 0), shape)
+    return faces, len(faces)
 
-    def told(tally: Tally) -> dict[str, Any]:
+
+def _audit_images(
+    settings: ProducerSettings, shape: InputShape, total: int
+) -> Iterator[Image] | None:
+    if settings.audit_dir is not None:
+        files = audit_files(settings.audit_dir)
+        return repeated(FolderImages(files, shape, as_is=settings.as_is), loop=True)
+    if getattr(settings, "audit_drawn", False):
+        # Another seed: the audit samples are other faces than the live ones.
+        return repeated(drawn_images(settings.seed + 1, total, shape), loop=True)
+    return None
+
+
+def summary(outlet: CropOutlet, *, skipped: int, elapsed_s: float) -> dict[str, Any]:
+    """Counts of all crops: ``offered == accepted + refused + in_doubt``.
+
+    ``skipped`` counts the files that are not images.
+    """
+
+    def counts(tally: Tally) -> dict[str, Any]:
         refusals = {reason.value: n for reason, n in tally.refusals.items()}
         return {
             "offered": tally.offered,
@@ -115,8 +134,8 @@ def summary(outlet: CropOutlet, *, skipped: int, elapsed_s: float) -> dict[str, 
         }
 
     return {
-        "live": told(outlet.live),
-        "audit": told(outlet.audit),
+        "live": counts(outlet.live),
+        "audit": counts(outlet.audit),
         "skipped": skipped,
         "elapsed_s": round(elapsed_s, 2),
         "accepted_per_s": round(outlet.live.accepted / elapsed_s, 1),

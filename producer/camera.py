@@ -1,4 +1,4 @@
-"""Plays images as a camera would: crop ids, tracks, time stamps, pace, and audit samples in between."""
+"""Sends images as a camera does, with crop ids, tracks, time stamps and audit samples."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,13 +10,13 @@ from maskgate.runtime.clock import Clock
 from maskgate.runtime.stop import Stop
 from producer.images import Image
 
-#: A producer that may go as fast as it is accepted pauses so long after a refusal: the queue is full, hammering it helps nobody.
+#: Without a rate, the producer pauses for this time after a refusal: the queue is full.
 _REFUSED_PAUSE_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a camera sends. ``rate`` in crops a second, None for as fast as they are accepted."""
+    """How a camera sends. ``rate`` is in crops per second; None: as fast as they are accepted."""
 
     camera_id: str
     rate: float | None = None
@@ -35,7 +35,10 @@ def play(
     clock: Clock,
     progress: Callable[[], None] = lambda: None,
 ) -> None:
-    """Offer images until they end, the limit is reached or a stop is requested. Labels stay here: live crops carry none."""
+    """Send images until they end, the limit is reached or a stop is requested.
+
+    Live crops carry no labels, even if the images have some.
+    """
     begun_s = time.monotonic()
     track_id = ""
     for sent, image in enumerate(images):

@@ -1,7 +1,7 @@
-"""Faces drawn by code, with and without a mask: for load, for demos, for machines without any data.
+"""Faces drawn by code, with and without a mask: for load tests and demos without any data.
 
-Drawn at 112 px with anti-aliased shapes and soft shading, so that reduced to the model's input they have what a photograph has: eye
-sockets, a nose's shadow, red lips, a jaw; or cloth with folds from the nose down. Nobody's portrait.
+They are drawn at 112 px with anti-aliased shapes and soft shading. Reduced to the model's input
+they still have eye sockets, the shadow of a nose, lips and a jaw, or cloth with folds.
 """
 
 from dataclasses import dataclass
@@ -10,11 +10,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-import maskgate.inference.image  # noqa: F401  (sets OpenCV's limits before the import below reads them)
 from maskgate.inference.image import Pixels
 
 _SIDE = 112
-# Shares of the faces that wear, have or do something.
+# Share of the faces with each feature.
 BEARDED, BESPECTACLED, CAPPED, LONG_HAIRED, DARK_FRAMED, SMILING = 0.2, 0.25, 0.12, 0.4, 0.7, 0.3
 _SKIN = (
     (255, 224, 196),
@@ -43,7 +42,7 @@ Colour = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class DrawnFace:
-    """A drawing: ``pixels`` uint8 RGB (side_px, side_px, 3); ``slice`` says what is hard about it."""
+    """A drawing: ``pixels`` uint8 RGB (side_px, side_px, 3); ``slice`` names what makes it hard."""
 
     pixels: Pixels
     masked: bool
@@ -52,7 +51,7 @@ class DrawnFace:
 
 @dataclass(frozen=True, slots=True)
 class _Face:
-    """Where things are, in pixels of the drawing; ``turn`` shifts the features of a face seen from the side."""
+    """Positions in pixels; ``turn`` shifts the features of a face that is seen from the side."""
 
     x: float
     y: float
@@ -200,7 +199,7 @@ def _head(canvas: FloatImage, face: _Face, hair: Colour, rng: np.random.Generato
     jaw = _ellipse(x, y + h * 0.25, w * 0.84, h * 0.72)
     cover = np.asarray(cv2.GaussianBlur(np.maximum(skull, jaw), (0, 0), 0.8), np.float32)
     _blend(canvas, cover, face.skin)
-    # Round, not flat: darker towards the edges and under the cheeks, lighter on forehead, nose and cheeks.
+    # Shading: darker at the edges and below the cheeks, lighter on forehead, nose and cheeks.
     inner = _ellipse(x + face.turn * w * 0.4, y, w * 0.72, h * 0.78, soft=9)
     _blend(canvas, cover * (1 - inner), face.skin * 0.66, 0.75)
     _blend(
@@ -224,7 +223,7 @@ def _head(canvas: FloatImage, face: _Face, hair: Colour, rng: np.random.Generato
 
 
 def _features_x(face: _Face, offset: float) -> float:
-    """Where a feature stands across the face: shifted with the turn, the far side foreshortened."""
+    """The x of a feature: shifted with the turn, with the far side foreshortened."""
     return (
         face.x
         + face.turn * face.half_width * 0.6
@@ -339,8 +338,10 @@ def _mask(canvas: FloatImage, face: _Face, rng: np.random.Generator) -> None:
     )
     left, right = face.x - w * 0.9, face.x + w * 0.9
     outline = [
-        (x - w * 0.18, bridge), (x + w * 0.18, bridge), (right, edge), (right - w * 0.08, y + h * 0.5),
-        (x + w * 0.42, chin), (x - w * 0.42, chin), (left + w * 0.08, y + h * 0.5), (left, edge),
+        (x - w * 0.18, bridge), (x + w * 0.18, bridge),
+        (right, edge), (right - w * 0.08, y + h * 0.5),
+        (x + w * 0.42, chin), (x - w * 0.42, chin),
+        (left + w * 0.08, y + h * 0.5), (left, edge),
     ]  # fmt: skip
     for side, at in ((-1, left), (1, right)):
         for height in (edge, y + h * 0.5):
@@ -410,7 +411,7 @@ def _cap(canvas: FloatImage, face: _Face, rng: np.random.Generator) -> None:
 
 
 def _photograph(canvas: FloatImage, face: _Face, light: float, rng: np.random.Generator) -> Pixels:
-    """Light from one side, a colour cast, the camera's angle and distance, its focus and its noise."""
+    """Adds light from one side, a colour cast, angle and distance of the camera, blur and noise."""
     ramp = np.linspace(-1, 1, _SIDE, dtype=np.float32)
     across, down = rng.uniform(-0.3, 0.3, 2)
     image = canvas * light * (1 + across * ramp[None, :, None] + down * ramp[:, None, None])

@@ -1,4 +1,4 @@
-"""Where crops come from: a folder's images, labelled samples, drawn faces; as iterators of encoded images."""
+"""Sources of crops: images of a folder, labelled samples, drawn faces."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,25 +18,18 @@ from maskgate.inference.image import (
     encode_pnm,
     sniff,
 )
+from maskgate.inference.image_folders import IMAGE_SUFFIXES, label_of_folder
 from maskgate.inference.preprocess import reduce
 from maskgate.protocol.crop import Label
 from maskgate.protocol.errors import ConfigurationError, UnreadableCropError
 from producer.drawing import draw_face
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".pgm"})
-_CLASS_FOLDERS = {
-    "withmask": Label.MASK,
-    "mask": Label.MASK,
-    "withoutmask": Label.NO_MASK,
-    "nomask": Label.NO_MASK,
-}
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An encoded image as a message's body, with what is known about it."""
+    """An encoded image, ready to be sent, with its label and slice if they are known."""
 
     body: bytes
     content_type: str
@@ -45,7 +38,7 @@ class Image:
 
 
 def encode(pixels: Pixels, shape: InputShape) -> tuple[bytes, str]:
-    """Reduce a decoded image to the model's input and encode it: PPM, or PGM where picture or model are grey."""
+    """Reduce an image to the model's input and encode it: PGM if image or model is grey, or PPM."""
     if pixels.ndim == 2:
         shape = InputShape(shape.height, shape.width, 1)
     reduced = reduce(pixels, shape)
@@ -53,7 +46,7 @@ def encode(pixels: Pixels, shape: InputShape) -> tuple[bytes, str]:
 
 
 def image_files(directory: Path) -> list[Path]:
-    """All images below a folder, by name.
+    """All images below a folder, sorted by name.
 
     Raises:
         ConfigurationError: there are none.
@@ -68,7 +61,7 @@ def image_files(directory: Path) -> list[Path]:
 
 
 class FolderImages:
-    """The images of a folder, read one at a time. ``skipped`` counts the files that are none; each is named in the log."""
+    """Image files, read one at a time. ``skipped`` counts unreadable files; the log names each."""
 
     def __init__(self, files: Sequence[Path], shape: InputShape, *, as_is: bool) -> None:
         self.skipped = 0
@@ -84,7 +77,7 @@ class FolderImages:
                 self.skipped += 1
                 log.warning("image.skipped", file=str(path), error=str(error))
                 continue
-            yield Image(body, content_type, _label_of(path))
+            yield Image(body, content_type, label_of_folder(path.parent.name))
 
     def _read(self, path: Path) -> tuple[bytes, str]:
         body = path.read_bytes()
@@ -95,15 +88,15 @@ class FolderImages:
 
 
 def audit_files(directory: Path) -> list[Path]:
-    """The labelled images below a folder, both classes mixed.
+    """The labelled images below a folder, in a fixed random order.
 
     Raises:
-        ConfigurationError: no folder, no images, or none of them below a WithMask/ or WithoutMask/.
+        ConfigurationError: there is no such folder, or no labelled image below it.
     """
     if not directory.is_dir():
         msg = f"MASKGATE_AUDIT_DIR: no folder {directory}"
         raise ConfigurationError(msg)
-    files = [path for path in image_files(directory) if _label_of(path)]
+    files = [path for path in image_files(directory) if label_of_folder(path.parent.name)]
     if not files:
         msg = f"MASKGATE_AUDIT_DIR: no WithMask/ or WithoutMask/ with images below {directory}"
         raise ConfigurationError(msg)
@@ -111,7 +104,7 @@ def audit_files(directory: Path) -> list[Path]:
 
 
 def drawn_images(seed: int, count: int, shape: InputShape) -> list[Image]:
-    """Drawn faces, every other one masked, labelled with what was drawn."""
+    """Drawn faces with their labels; every second face wears a mask."""
     rng = np.random.default_rng(seed)
     faces = (draw_face(rng, masked=bool(i % 2)) for i in range(count))
     return [
@@ -121,10 +114,10 @@ def drawn_images(seed: int, count: int, shape: InputShape) -> list[Image]:
 
 
 def repeated(images: "FolderImages | Sequence[Image]", *, loop: bool) -> Iterator[Image]:
-    """Once through, or again and again.
+    """The images once, or repeated without end.
 
     Raises:
-        ConfigurationError: not one image can be read.
+        ConfigurationError: no image can be read.
     """
     while True:
         any_read = False
@@ -132,11 +125,7 @@ def repeated(images: "FolderImages | Sequence[Image]", *, loop: bool) -> Iterato
             any_read = True
             yield image
         if not any_read:
-            msg = "not one file is an image that can be read: each is named above"
+            msg = "no file is a readable image; the log names each"
             raise ConfigurationError(msg)
         if not loop:
             return
-
-
-def _label_of(path: Path) -> Label | None:
-    return _CLASS_FOLDERS.get(path.parent.name.lower().replace("_", "").replace("-", ""))

@@ -1,7 +1,8 @@
-"""The producer's end of the queue, on RabbitMQ: publisher confirms in a window, mandatory, reconnecting.
+"""Publishes crops to RabbitMQ, with a window of unconfirmed messages; reconnects by itself.
 
-pika's BlockingConnection waits for each confirmation; here the connection's own loop is run between offers instead, until the window
-has room. One thread; heartbeats are served whenever the loop runs, so a producer that has nothing to offer must ``rest``.
+pika's BlockingConnection waits for each confirmation. This class runs pika's event loop between two
+messages instead, until the window has room. There is one thread, and heartbeats are sent only while
+the loop runs: a producer with nothing to send must call ``rest``.
 """
 
 import gc
@@ -22,13 +23,14 @@ from maskgate.runtime.backoff import Backoff
 from maskgate.runtime.broker import trouble
 from maskgate.runtime.stop import Stop
 
-#: Confirmations in flight: enough to hide the broker's fsync, few enough to resend after a lost connection.
+#: Unconfirmed messages: enough to hide the broker's fsync, few enough to send again.
 WINDOW = 256
 _PERSISTENT = 2
 _CLOSE_TIMEOUT_S = 2.0
 _SETTLE_TIMEOUT_S = 30.0
 _TURN_S = 0.2
-#: Whoever offers without a rest has what was offered sent after so long at the latest: waiting for a full window, slow crops would expire.
+#: Messages leave the process after this time at the latest. Waiting for a full window, the crops
+#: of a slow camera would expire.
 _UNSENT_S = 0.005
 
 log = structlog.get_logger()
@@ -37,9 +39,10 @@ log = structlog.get_logger()
 class RabbitOutlet:
     """See :class:`maskgate.protocol.queue.CropOutlet`.
 
-    While there is no broker a crop is refused, unless ``patient``: then the offer waits for the broker (a folder can wait, a live
-    camera can't). What was in flight when a connection was lost is sent again: its fate is unknown, and twice is harmless.
-    ``settled`` is told of every crop that was handed over, once its fate is known: None if it was accepted.
+    Without a broker, a crop is refused. If ``patient``, ``offer`` waits for the broker instead: a
+    folder can wait, a live camera can't. Messages that were unconfirmed when a connection was lost
+    are sent again: the broker may have them already, and twice does no harm. ``settled`` is called
+    with each message that was sent, and with its refusal, or None if the broker accepted it.
     """
 
     def __init__(
@@ -91,7 +94,7 @@ class RabbitOutlet:
             self._turn(0)
 
     def wait_for_broker(self, timeout_s: float) -> None:
-        """Wait for the connection, at most so long: a camera's first frames need not be refused."""
+        """Wait for the connection, so that the first crops are not refused."""
         self._run_until(lambda: self._ready, timeout_s)
 
     def rest(self, duration_s: float) -> None:
@@ -106,7 +109,7 @@ class RabbitOutlet:
 
     def close(self) -> None:
         """See :class:`maskgate.protocol.queue.CropOutlet`."""
-        self._stop.request()  # no reconnecting from here on
+        self._stop.request()  # do not reconnect
         if self._connection is not None and self._connection.is_open:
             self._connection.close()
             self._run_until(
@@ -134,7 +137,7 @@ class RabbitOutlet:
     def _run_until(
         self, done: Callable[[], bool], timeout_s: float | None, *, even_if_stopping: bool = False
     ) -> None:
-        """Run the connection's loop until the condition holds, the time is up or a stop is requested."""
+        """Run the event loop until ``done()``, the timeout or a stop request."""
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
         while not done():
             self._connect_if_due()
@@ -144,12 +147,12 @@ class RabbitOutlet:
             self._turn(left_s)
 
     def _turn(self, duration_s: float) -> None:
-        """Run the connection's loop for so long, or until something stops it: nothing is sent or read but here."""
+        """Run the event loop for a time, or until it is stopped. All input and output is here."""
         timer = self._loop.call_later(duration_s, self._loop.stop)
         try:
             self._loop.start()
             self._loop.remove_timeout(timer)
-        except Exception as error:  # noqa: BLE001  (a socket reset at the wrong moment raises inside pika's loop)
+        except Exception as error:  # noqa: BLE001  (a reset socket can raise inside pika's loop)
             self._begin_anew(error)
         self._turned_s = time.monotonic()
 
@@ -171,12 +174,12 @@ class RabbitOutlet:
         )
 
     def _begin_anew(self, error: Exception) -> None:
-        """After an error that pika does not report by a callback: its connection can't be closed in order, so its loop goes with it."""
+        """Drop connection and loop after an error that pika does not report by a callback."""
         with suppress(Exception):
             self._loop.close()
         self._loop = IOLoop()
         self._on_lost(None, error)
-        gc.collect()  # its sockets hang in cycles, and the broker would go on waiting for us
+        gc.collect()  # reference cycles hold the sockets open, and the broker waits for them
 
     def _on_channel(self, channel: Any) -> None:
         channel.add_on_close_callback(self._on_channel_closed)
@@ -215,7 +218,7 @@ class RabbitOutlet:
             else:
                 tally.refusals[refusal] += 1
             self._settled(message, refusal)
-        # Woken per confirmation, the offers would trickle; half a window at a time keeps the broker busy.
+        # Woken by each confirmation, the producer would send messages one by one.
         if len(self._in_flight) <= self._window // 2:
             self._loop.stop()
 

@@ -1,4 +1,4 @@
-"""What a producer can be told: see ``python -m producer folder --help``."""
+"""The settings of a producer: see ``python -m producer folder --help``."""
 
 from pathlib import Path
 from typing import Self
@@ -12,37 +12,36 @@ SHIPPED_CARD = Path(__file__).parent.parent / "deploy" / "model" / "mask.json"
 
 
 class ProducerSettings(BrokerSettings):
-    """One camera's crops."""
+    """What all sources of crops have in common."""
 
     camera: str = Field(
-        "camera", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="the camera id on every crop"
+        "camera", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="camera id of all crops"
     )
     rate: float | None = Field(
-        None, gt=0, description="crops a second (default: as fast as they are accepted)"
+        None, gt=0, description="crops per second (default: as fast as the queue accepts them)"
     )
-    loop: bool = Field(default=False, description="begin again at the end, until stopped")
-    limit: int | None = Field(None, ge=1, description="stop after so many crops")
-    track_length: int = Field(
-        1, ge=1, description="crops in a row that share a track id; 1: every crop is its own track"
-    )
+    loop: bool = Field(default=False, description="repeat the images until stopped")
+    limit: int | None = Field(None, ge=1, description="number of crops to send (default: all)")
+    track_length: int = Field(1, ge=1, description="successive crops with the same track id")
     as_is: bool = Field(
         default=False,
-        description="send JPEG and PNG files as they are instead of reduced to the model's input",
+        description="send JPEG and PNG files unchanged, not reduced to the model's input",
     )
     audit_dir: Path | None = Field(
-        None, description="labelled samples: a folder with WithMask/ and WithoutMask/"
+        None, description="audit samples: folder with WithMask/ and WithoutMask/ (default: none)"
     )
-    audit_every: int = Field(50, ge=1, description="one audit sample after so many crops")
+    audit_every: int = Field(50, ge=1, description="crops between two audit samples")
     model_card: Path = Field(
-        SHIPPED_CARD, description="the card of the model that the workers serve: how far to reduce"
+        SHIPPED_CARD,
+        description="card of the model that the workers serve; it has the size of the crops",
     )
-    seed: int = Field(0, ge=0, description="draw or shuffle from this seed")
+    seed: int = Field(0, ge=0, description="seed of the drawn faces")
 
 
 class FolderSettings(ProducerSettings):
-    """The images of a folder, recursively."""
+    """Send the images below a folder."""
 
-    directory: CliPositionalArg[Path] = Field(description="folder of images")
+    directory: CliPositionalArg[Path] = Field(description="folder of the images")
 
     @model_validator(mode="after")
     def _folder_exists(self) -> Self:
@@ -53,12 +52,10 @@ class FolderSettings(ProducerSettings):
 
 
 class SyntheticSettings(ProducerSettings):
-    """Faces drawn by code."""
+    """Send faces that are drawn by code."""
 
-    faces: int = Field(
-        256, ge=2, description="distinct faces to draw; they are repeated after that"
-    )
+    faces: int = Field(256, ge=2, description="number of different faces, at least 2")
     audit_drawn: bool = Field(
         default=False,
-        description="every AUDIT_EVERY crops, also send a drawn face as an audit sample",
+        description="also send drawn faces as audit samples, one every AUDIT_EVERY crops",
     )

@@ -18,17 +18,24 @@ from maskgate.protocol.errors import BrokerError, ConfigurationError, ModelError
 from maskgate.runtime import logs
 from maskgate.runtime.broker import parameters
 from maskgate.runtime.clock import now_ms
+from maskgate.runtime.command_line import CHECK
 from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.settings import BrokerSettings, load
 from maskgate.runtime.stop import Stop
 from maskgate.runtime.store import connect
 from worker import deadletters
+from worker.check import check
 from worker.health import Health, ask, serving
 from worker.loop import Worker
 from worker.rabbit import RabbitIntake
 from worker.settings import WorkerSettings
 from worker.stats import Stats
 from worker.verdict_store import RedisVerdictStore
+
+_COMMANDS = (
+    "Commands: python -m worker health exits 0 if a running worker is ready; "
+    "python -m worker deadletters lists, requeues or deletes crops that could not be classified."
+)
 
 log = structlog.get_logger()
 
@@ -40,9 +47,12 @@ def main(argv: list[str]) -> int:
     try:
         if argv[:1] == ["deadletters"]:
             return _deadletters(argv[1:])
-        settings = load(WorkerSettings, argv[1:] if asked_health else argv, "python -m worker")
         if asked_health:
-            return _health(settings)
+            return _health(load(WorkerSettings, argv[1:], "python -m worker health"))
+        settings = load(WorkerSettings, argv, "python -m worker", check=True, commands=_COMMANDS)
+        if CHECK in argv:
+            print(*check(settings), "valid", sep="\n")
+            return ExitCode.OK
         logs.configure("worker", level=settings.log_level, as_json=settings.log_json)
         return _work(settings)
     except ConfigurationError as error:

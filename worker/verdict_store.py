@@ -24,7 +24,7 @@ from maskgate.protocol.verdict import (
     track_key,
     verdict_key,
 )
-from maskgate.runtime.tls_trouble import told
+from maskgate.runtime.tls_trouble import with_likely_cause
 from worker.classify import End
 from worker.redis_clock import ClockReading
 
@@ -190,4 +190,4 @@ def _store_errors() -> Iterator[None]:
     except DataError:
         raise  # we passed it nonsense: trying again would not help
     except RedisError as error:
-        raise StoreError(told(error, "MASKGATE_REDIS")) from None
+        raise StoreError(with_likely_cause(error, "MASKGATE_REDIS")) from None

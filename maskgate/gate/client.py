@@ -1,4 +1,7 @@
-"""Reading verdicts from Redis: the key is the truth, the wake-up only a hint, and nothing outlasts its timeout."""
+"""Reads verdicts from Redis. Every call is bounded by its timeout.
+
+The key holds the verdict. A wake-up over pub/sub only says that it is worth reading again.
+"""
 
 import time
 from collections.abc import Generator, Iterator
@@ -6,7 +9,6 @@ from contextlib import closing, contextmanager
 from typing import Any, Self
 
 from redis.client import PubSub, Redis
-from redis.exceptions import RedisError
 
 from maskgate.gate.decide import Action, Decision, decide, is_fresh
 from maskgate.protocol.crop import is_id
@@ -23,28 +25,27 @@ from maskgate.protocol.verdict import (
     verdict_key,
 )
 from maskgate.runtime.clock import Clock, now_ms
-from maskgate.runtime.store import connect
+from maskgate.runtime.store import connect, store_errors
 from maskgate.runtime.tls import NO_FILES, TlsFiles
-from maskgate.runtime.tls_trouble import told
 
-#: A lost wake-up (half-open connections drop them silently) costs no more than this.
+#: The key is read again after this time at the latest: half-open connections lose wake-ups.
 _LOOK_AGAIN_S = 0.1
 _FOLLOW_BLOCK_S = 0.5
 _FOLLOW_COUNT = 256
 
 
 class BadIdError(MaskgateError, ValueError):
-    """A camera or track id that can't be one."""
+    """A camera or track id with characters or a length that ids can't have."""
 
 
 class Gate:
-    """A door's view of its cameras. One connection, made when first needed; not thread-safe.
+    """Reads the verdicts of a door's cameras. Connects when first used; not thread-safe.
 
-    ``timeout_s`` bounds every answer of Redis; there are no retries. Looking up a host's name is the system's and not
-    bounded: give a door an address, or an entry in its hosts file.
+    ``timeout_s`` bounds every answer of Redis; there are no retries. The system's look-up of a host
+    name is not bounded: give a door an address, or an entry in its hosts file.
 
     Raises:
-        ConfigurationError: the URL is none, or the files for TLS are wrong.
+        ConfigurationError: the URL or the TLS files can't be used.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Gate:
         self._timeout_s = timeout_s
         self._clock = clock
         self._redis = connect(url, password, name="gate", timeout_s=timeout_s, tls=tls)
-        # Blocking reads wait longer than any other answer may take.
+        # Blocking reads take longer than other answers may.
         self._following = connect(
             url, password, name="gate-follow", timeout_s=timeout_s + _FOLLOW_BLOCK_S, tls=tls
         )
@@ -76,16 +77,17 @@ class Gate:
         self._following.close()
 
     def latest(self, camera: str, track: str | None = None) -> Verdict | None:
-        """The verdict that stands for a camera, or for one of its tracks; None if there is none.
+        """The latest verdict of a camera, or of one of its tracks; None if there is none.
 
         Raises:
-            MaskgateError: no valid camera or track id.
+            BadIdError: not a valid camera or track id.
             StoreError: Redis did not answer in time.
-            BadVerdictError: what stands there is no verdict.
+            BadVerdictError: the key holds something else than a verdict.
         """
         key = _key(camera, track)
         with _store_errors():
-            fields: dict[str, str] = self._redis.hgetall(key)  # type: ignore[assignment]  # decode_responses is on
+            # decode_responses is on: all text is str.
+            fields: dict[str, str] = self._redis.hgetall(key)  # type: ignore[assignment]
         verdict = parse_verdict(fields)
         if verdict is not None and track not in (None, verdict.track_id):
             msg = f"{key} holds a verdict of track {verdict.track_id}"
@@ -100,13 +102,13 @@ class Gate:
         *,
         newer_than_ms: int | None = None,
     ) -> Verdict | None:
-        """The fresh verdict that stands, or else the first one to come within the timeout; None if none did.
+        """The first fresh verdict within the timeout, or None. An existing one returns at once.
 
-        ``newer_than_ms`` passes over verdicts on crops captured until then: whoever stood there before. A Redis that freezes meanwhile
-        adds one answer's timeout.
+        ``newer_than_ms`` ignores crops captured until then: the person before. If Redis freezes
+        meanwhile, the call takes one ``timeout_s`` of the gate longer.
 
         Raises:
-            MaskgateError, StoreError, BadVerdictError: as :meth:`latest`.
+            BadIdError, StoreError, BadVerdictError: as :meth:`latest`.
         """
         with closing(self._looks(camera, track, timeout_s, newer_than_ms)) as looks:
             return next(
@@ -127,9 +129,9 @@ class Gate:
         min_agreeing: int = 1,
         newer_than_ms: int | None = None,
     ) -> Decision:
-        """What the door does now; with a timeout, the first thing but "manual" that verdicts say until then.
+        """What the door does now. With a timeout, waits for the first decision but "manual".
 
-        Never raises: every failure is manual, with its reason, and at once.
+        Never raises: every failure returns manual at once, with its reason.
         """
         decision = decide(None, 0)
         try:
@@ -145,12 +147,13 @@ class Gate:
         return decision
 
     def follow(self, camera: str, since: str = "$") -> Iterator[CropEnd | None]:
-        """Every crop's end from now on (or since an entry of the stream), for ever; None now and then while none comes.
+        """Every finished crop from now on, or since an entry of the stream; never ends.
 
-        Delivery is at least once: whoever counts must drop repeated crop ids.
+        Yields None when nothing came for half a second. Delivery is at least once: a reader that
+        counts must drop repeated crop ids.
 
         Raises:
-            MaskgateError, StoreError, BadVerdictError: as :meth:`latest`.
+            BadIdError, StoreError, BadVerdictError: as :meth:`latest`.
         """
         _key(camera, None)
         key = history_key(camera)
@@ -171,7 +174,7 @@ class Gate:
                 yield parse_end(fields)
 
     def workers_alive(self) -> bool:
-        """Whether any worker is at work. False tells "nobody is working" from "nobody is there".
+        """Whether any worker is running: without one, no verdict does not mean an empty door.
 
         Raises:
             StoreError: Redis did not answer in time.
@@ -182,7 +185,7 @@ class Gate:
     def _looks(
         self, camera: str, track: str | None, timeout_s: float, newer_than_ms: int | None
     ) -> Generator[Verdict | None, None, None]:
-        """What stands there now, at every wake-up and now and then, for the last time when the timeout is over."""
+        """The verdict now, after each wake-up, every 0.1 s, and once more at the timeout."""
         deadline_s = time.monotonic() + timeout_s
         _key(camera, track)
         if not timeout_s > 0:
@@ -190,9 +193,9 @@ class Gate:
             return
         with _store_errors(), subscription(self._redis) as wake_up:
             wake_up.subscribe(history_key(camera))
-            # Confirmed before looking, or a verdict could slip in between.
+            # Wait for the confirmation: a verdict before it would not wake us.
             if wake_up.get_message(timeout=self._timeout_s) is None:
-                msg = f"Redis: no answer to a subscription within {self._timeout_s} s"
+                msg = f"Redis did not confirm a subscription within {self._timeout_s} s"
                 raise StoreError(msg)
             while True:
                 yield _newer(self.latest(camera, track), newer_than_ms)
@@ -203,8 +206,9 @@ class Gate:
 
 
 def subscription(client: Redis) -> PubSub:
-    """For wake-ups; the first message confirms it. Closed when its ``with`` ends."""
-    return client.pubsub()  # type: ignore[no-any-return,no-untyped-call]  # redis-py has no types here
+    """A subscription for wake-ups, closed by ``with``. Its first message is the confirmation."""
+    # redis-py has no types here.
+    return client.pubsub()  # type: ignore[no-any-return,no-untyped-call]
 
 
 def _newer(verdict: Verdict | None, than_ms: int | None) -> Verdict | None:
@@ -226,9 +230,8 @@ def _key(camera: str, track: str | None) -> str:
 @contextmanager
 def _store_errors() -> Iterator[None]:
     try:
-        yield
-    except RedisError as error:
-        raise StoreError(told(error, "MASKGATE_REDIS")) from None
+        with store_errors():
+            yield
     except UnicodeDecodeError as error:
         msg = f"not a verdict: {error}"
         raise BadVerdictError(msg) from None

@@ -1,8 +1,9 @@
-"""``python -m maskgate {wait CAMERA, watch [CAMERA …], alive}``: the composition root.
+"""``maskgate wait``, ``maskgate watch`` and ``maskgate alive``: the composition root of the gate.
 
-``wait`` exits 0 for recognise, 1 for remove the mask, 2 for manual: and manual is every failure.
+``wait`` exits 0 for recognise, 1 for remove the mask, 2 for manual. Every failure is manual.
 """
 
+import argparse
 import json
 import os
 import sys
@@ -12,12 +13,14 @@ import msgspec
 
 from maskgate.gate.client import Gate
 from maskgate.gate.decide import Action, Decision
-from maskgate.gate.settings import GateSettings, WaitSettings, WatchSettings
+from maskgate.gate.settings import AliveSettings, GateSettings, WaitSettings, WatchSettings
+from maskgate.protocol.crop import is_id
 from maskgate.protocol.errors import ConfigurationError, MaskgateError
-from maskgate.runtime import logs
+from maskgate.runtime import logs, store
 from maskgate.runtime.clock import now_ms
+from maskgate.runtime.command_line import CHECK, settings_parser
 from maskgate.runtime.exit_codes import ExitCode
-from maskgate.runtime.settings import load
+from maskgate.runtime.settings import SettingsT, load
 from maskgate.runtime.stop import Stop
 from maskgate.runtime.store import connect
 
@@ -25,22 +28,51 @@ _EXITS = {Action.RECOGNISE: 0, Action.REMOVE_MASK: 1, Action.MANUAL: 2}
 
 
 def main(argv: Sequence[str]) -> int:
-    """The command line; returns an exit code."""
+    """Run the command that ``argv`` begins with; returns an exit code."""
     logs.configure("gate")
-    command = _COMMANDS.get(argv[0]) if argv else None
-    if command is None:
-        print(
-            "usage: python -m maskgate {wait CAMERA | watch [CAMERA …] | alive} [options]; --help after any lists them",
-            file=sys.stderr,
-        )
-        return 0 if argv and argv[0] in ("-h", "--help") else 2
-    return command(argv[1:])
+    name, *options = argv
+    if CHECK in options:
+        return _check(name, options)
+    return _RUN[name](options)
+
+
+def parser(name: str) -> argparse.ArgumentParser:
+    """The command line of one command."""
+    return settings_parser(_SETTINGS[name], f"maskgate {name}", check=True)[0]
+
+
+def _load(kind: type[SettingsT], name: str, options: Sequence[str]) -> SettingsT:
+    return load(kind, options, f"maskgate {name}", check=True)
+
+
+def _check(name: str, options: Sequence[str]) -> int:
+    try:
+        settings = _load(_SETTINGS[name], name, options)
+        lines = store.check(settings)
+        _check_cameras(settings)
+    except ConfigurationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.BAD_CONFIGURATION
+    print(*lines, "valid", sep="\n")
+    return ExitCode.OK
+
+
+def _check_cameras(settings: GateSettings) -> None:
+    cameras: list[str] = []
+    if isinstance(settings, WaitSettings):
+        cameras = [settings.camera]
+    elif isinstance(settings, WatchSettings):
+        cameras = settings.cameras
+    for camera in cameras:
+        if not is_id(camera):
+            msg = f"camera {camera!r} is not 1 to 64 of A-Z a-z 0-9 _ -"
+            raise ConfigurationError(msg)
 
 
 def _wait(argv: Sequence[str]) -> int:
     decision = Decision(Action.MANUAL, "interrupted")
     try:
-        settings = load(WaitSettings, argv, "python -m maskgate wait")
+        settings = _load(WaitSettings, "wait", argv)
         with _gate(settings) as gate:
             decision = gate.decision(
                 settings.camera,
@@ -54,29 +86,28 @@ def _wait(argv: Sequence[str]) -> int:
         pass
     verdict = decision.verdict
     age_ms = now_ms() - verdict.captured_at_ms if verdict else None
-    told = {
+    printed = {
         "decision": decision.action,
         "reason": decision.reason,
         "age_ms": age_ms,
         "verdict": verdict and msgspec.to_builtins(verdict),
     }
     try:
-        print(json.dumps(told), flush=True)
+        print(json.dumps(printed), flush=True)
     except OSError:
         _discard_output()
-        return _EXITS[Action.MANUAL]  # whoever was to read this has not
+        return _EXITS[Action.MANUAL]  # the caller could not read the decision
     return _EXITS[decision.action]
 
 
 def _watch(argv: Sequence[str]) -> int:
-    # Here, because a door that only waits has no need of rich.
     from rich.console import Console  # noqa: PLC0415  (only watch needs rich)
 
     from maskgate.gate.watch import watch  # noqa: PLC0415  (only watch needs rich)
 
     stop = Stop.on_signals()
     try:
-        settings = load(WatchSettings, argv, "python -m maskgate watch")
+        settings = _load(WatchSettings, "watch", argv)
         timeout_s = max(1.0, settings.redis_timeout_s)
         client = connect(
             *settings.redis_login(),
@@ -99,13 +130,13 @@ def _watch(argv: Sequence[str]) -> int:
                 interval_s=settings.interval_s,
             )
     except BrokenPipeError:
-        _discard_output()  # `… | head` has seen enough
+        _discard_output()  # as in `maskgate watch | head`
     return ExitCode.OK
 
 
 def _alive(argv: Sequence[str]) -> int:
     try:
-        settings = load(GateSettings, argv, "python -m maskgate alive")
+        settings = _load(AliveSettings, "alive", argv)
         with _gate(settings) as gate:
             print("a worker is at work" if gate.workers_alive() else "no worker is at work")
     except MaskgateError as error:
@@ -121,11 +152,16 @@ def _gate(settings: GateSettings) -> Gate:
 
 
 def _discard_output() -> None:
-    # Python flushes standard output once more when it ends, and would make of another failure an exit code of its own.
+    # Python flushes standard output at exit; another failure would change the exit code.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-_COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+_SETTINGS: dict[str, type[GateSettings]] = {
+    "wait": WaitSettings,
+    "watch": WatchSettings,
+    "alive": AliveSettings,
+}
+_RUN: dict[str, Callable[[Sequence[str]], int]] = {
     "wait": _wait,
     "watch": _watch,
     "alive": _alive,

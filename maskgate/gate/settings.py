@@ -1,4 +1,4 @@
-"""What the gate's commands can be told."""
+"""The settings of the gate's commands."""
 
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
@@ -7,28 +7,38 @@ from maskgate.runtime.settings import RedisSettings
 
 
 class GateSettings(RedisSettings):
-    """How to reach the verdicts."""
+    """What all commands of the gate need."""
 
     redis_timeout_s: float = Field(
-        0.3, gt=0, le=60, description="how long Redis may take to answer"
+        0.3, gt=0, le=60, description="seconds that Redis may take to answer"
     )
 
 
 class WaitSettings(GateSettings):
-    """One decision for one camera."""
+    """Wait for a decision about one camera and print it as JSON.
 
-    camera: CliPositionalArg[str] = Field(description="camera id")
-    track: str | None = Field(None, description="one track of it only")
-    timeout_s: float = Field(2.0, ge=0, le=3600, description="how long to wait for a verdict")
-    min_agreeing: int = Field(1, ge=1, description="crops of the track that must have this outcome")
+    Exits 0: recognise, 1: remove the mask, 2: manual. Every failure is manual. --check and
+    --help exit 0 too: never use them in the script of a door.
+    """
+
+    camera: CliPositionalArg[str] = Field(description="id of the camera")
+    track: str | None = Field(None, description="wait for this track only (default: any track)")
+    timeout_s: float = Field(2.0, ge=0, le=3600, description="seconds to wait for a verdict")
+    min_agreeing: int = Field(
+        1, ge=1, description="crops of the track that must agree on the outcome"
+    )
 
 
 class WatchSettings(GateSettings):
-    """Decisions as they happen."""
+    """Show decisions as they happen, until interrupted."""
 
     cameras: CliPositionalArg[list[str]] = Field(
-        default_factory=list, description="camera ids (default: all)"
+        default_factory=list, description="ids of the cameras to show (default: all)"
     )
     interval_s: float = Field(
-        1.0, gt=0, description="time between two lines of a camera where no terminal is"
+        1.0, gt=0, description="seconds between two lines of a camera, if not on a terminal"
     )
+
+
+class AliveSettings(GateSettings):
+    """Exit 0 if a worker is running, else 1."""

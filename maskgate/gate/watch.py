@@ -1,11 +1,10 @@
-"""Verdicts as they happen: a live table on a terminal, plain lines elsewhere."""
+"""Shows verdicts as they happen: a table on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from redis import Redis
-from redis.exceptions import RedisError
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -19,7 +18,7 @@ from maskgate.protocol.verdict import CHANNEL_PATTERN, camera_of_channel
 from maskgate.runtime.backoff import Backoff
 from maskgate.runtime.clock import now_ms
 from maskgate.runtime.stop import Stop
-from maskgate.runtime.tls_trouble import told
+from maskgate.runtime.store import store_errors
 
 _COLOURS = {Action.RECOGNISE: "green", Action.REMOVE_MASK: "yellow", Action.MANUAL: "red"}
 _REFRESH_S = 0.25
@@ -27,21 +26,21 @@ _REFRESH_S = 0.25
 
 @dataclass(slots=True)
 class Screen:
-    """What is known of each camera. ``news`` counts the wake-ups since a camera was last shown."""
+    """What is shown of each camera. ``news`` counts wake-ups since a camera was last shown."""
 
     trouble: str = "connecting"
     news: dict[str, int] = field(default_factory=dict)
     decisions: dict[str, Decision] = field(default_factory=dict)
     workers_alive: bool = True
-    told_alive: bool = True
+    shown_alive: bool = True
     lost: bool = False
-    told_actions: dict[str, Action] = field(default_factory=dict)
+    shown_actions: dict[str, Action] = field(default_factory=dict)
 
     def look(self, gate: Gate) -> None:
-        """Read every known camera's verdict anew.
+        """Read the verdict of every known camera.
 
         Raises:
-            StoreError: Redis does not answer: asked once, rather than once a camera.
+            StoreError: Redis does not answer; found out once, not once per camera.
         """
         self.workers_alive = gate.workers_alive()
         self.trouble = ""
@@ -49,14 +48,14 @@ class Screen:
             self.decisions[camera] = gate.decision(camera)
 
     def lose(self, trouble: str) -> None:
-        """Redis does not answer: manual everywhere."""
+        """Redis does not answer: every door is manual."""
         self.trouble = trouble
         self.decisions = {
             camera: Decision(Action.MANUAL, "no connection to Redis") for camera in self.news
         }
 
     def table(self) -> Table:
-        """For a terminal."""
+        """The table for a terminal."""
         title = self.trouble or ("" if self.workers_alive else "no worker is at work")
         table = Table(
             "camera",
@@ -78,7 +77,7 @@ class Screen:
                     f"{age_s:.1f} s",
                     f"{verdict.agreeing}/{verdict.crops}",
                 )
-            # Text, not markup: a reason may hold brackets.
+            # As Text, because a reason may hold brackets, which are markup for rich.
             table.add_row(
                 camera,
                 *cells,
@@ -89,7 +88,11 @@ class Screen:
         return table
 
     def lines(self) -> Iterator[str]:
-        """For a log: a line for each camera that has news or whose verdict ran out, and one when Redis or the workers come or go."""
+        """Lines for a log.
+
+        One for each camera with news or whose verdict expired, one when Redis or the workers stop
+        or return.
+        """
         if bool(self.trouble) != self.lost:
             self.lost = bool(self.trouble)
             yield (
@@ -99,18 +102,18 @@ class Screen:
             )
         for camera, count in self.news.items():
             decision = self.decisions[camera]
-            if not count and decision.action is self.told_actions.get(camera):
+            if not count and decision.action is self.shown_actions.get(camera):
                 continue
             verdict = decision.verdict
-            told = (
+            details = (
                 f" p_mask={verdict.p_mask:.2f} consensus={verdict.agreeing}/{verdict.crops}"
                 if verdict
                 else ""
             )
-            self.news[camera], self.told_actions[camera] = 0, decision.action
-            yield f"{camera} {decision.action} ({decision.reason}){told} wake_ups={count}"
-        if not self.lost and self.workers_alive != self.told_alive:
-            self.told_alive = self.workers_alive
+            self.news[camera], self.shown_actions[camera] = 0, decision.action
+            yield f"{camera} {decision.action} ({decision.reason}){details} wake_ups={count}"
+        if not self.lost and self.workers_alive != self.shown_alive:
+            self.shown_alive = self.workers_alive
             yield "a worker is at work" if self.workers_alive else "no worker is at work"
 
 
@@ -123,7 +126,7 @@ def watch(
     console: Console,
     interval_s: float,
 ) -> None:
-    """Show decisions until asked to stop; Redis may come and go meanwhile."""
+    """Show decisions until a stop is requested. Reconnects when Redis was lost."""
     screen = Screen(news=dict.fromkeys(cameras, 0))
     backoff = Backoff()
     live = (
@@ -144,10 +147,8 @@ def watch(
                     screen.look(gate)
                     backoff.reset()
                     _show(screen, live, console)
-            except (RedisError, MaskgateError) as error:
-                screen.lose(
-                    told(error, "MASKGATE_REDIS") if isinstance(error, RedisError) else str(error)
-                )
+            except MaskgateError as error:
+                screen.lose(str(error))
                 _show(screen, live, console)
                 stop.sleep(backoff.next_s())
     finally:
@@ -160,15 +161,19 @@ def _show(screen: Screen, live: Live | None, console: Console) -> None:
         live.update(screen.table(), refresh=True)
         return
     for line in screen.lines():
-        # Not through rich, which would take brackets in it for markup.
+        # Not through rich, which takes brackets for markup.
         print(line, file=console.file, flush=True)
 
 
 def _wake_ups(
     client: Redis, screen: Screen, *, only: list[str], stop: Stop, interval_s: float
 ) -> Iterator[None]:
-    """Counts wake-ups into ``screen.news``; yields once an interval."""
-    with subscription(client) as wake_ups:
+    """Count wake-ups into ``screen.news``; yields once per interval.
+
+    Raises:
+        StoreError: Redis does not answer.
+    """
+    with store_errors(), subscription(client) as wake_ups:
         wake_ups.psubscribe(CHANNEL_PATTERN)
         while not stop.requested:
             due_s = time.monotonic() + interval_s

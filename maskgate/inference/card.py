@@ -1,4 +1,7 @@
-"""The model card: what a model file says of itself, as JSON in its ONNX metadata and beside it for those that don't run it."""
+"""The model card: a model's input, thresholds and figures, as JSON.
+
+It is in the metadata of the ONNX file, and in a file beside it for processes without onnxruntime.
+"""
 
 import math
 import re
@@ -23,7 +26,7 @@ class InputShape(msgspec.Struct, frozen=True):
 
 
 class Golden(msgspec.Struct, frozen=True):
-    """Inputs with known answers: whoever loads the model checks that it still gives them.
+    """Inputs with known answers, checked whenever a model is loaded.
 
     ``inputs`` is uint8 of shape (len(p_mask), height, width, channels), flattened.
     """
@@ -33,7 +36,7 @@ class Golden(msgspec.Struct, frozen=True):
 
 
 class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything that serving a model needs besides its weights."""
+    """Everything but the weights that serving a model needs."""
 
     name: str
     architecture: str
@@ -41,9 +44,9 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     classes: tuple[str, ...]
     preprocessing: str
     temperature: float
-    #: The probability from which "mask" is the better guess, for reports.
+    #: From this probability "mask" is the better guess. For reports.
     threshold: float
-    #: Between these probabilities a crop is ``uncertain``.
+    #: Between these two probabilities a crop is ``uncertain``.
     uncertain_from: float
     uncertain_to: float
     trained_at: str
@@ -85,7 +88,7 @@ def read(path: Path) -> ModelCard:
     """Read the card file beside a model.
 
     Raises:
-        ModelError: if it can't be read or is no card.
+        ModelError: the file can't be read or holds no valid card.
     """
     try:
         return decode(path.read_bytes())
@@ -104,11 +107,12 @@ def _complaints(card: ModelCard) -> list[str]:
             1 <= n <= 1024 for n in (shape.height, shape.width)
         ),
         f"input channels {shape.channels} is not 1 or 3": shape.channels in (1, 3),
-        f"classes {card.classes} are not {CLASSES} in one order or the other": sorted(card.classes)
+        f"classes {card.classes} are not {CLASSES} in any order": sorted(card.classes)
         == sorted(CLASSES),
         f"temperature {card.temperature} is not above 0": math.isfinite(card.temperature)
         and card.temperature > 0,
-        f"uncertain band {card.uncertain_from} to {card.uncertain_to} does not hold the threshold {card.threshold}": (
+        f"threshold {card.threshold} is not within the uncertain band, "
+        f"{card.uncertain_from} to {card.uncertain_to}": (
             0 <= card.uncertain_from <= card.threshold <= card.uncertain_to <= 1
         ),
         "golden vector is empty or of another size than the input": golden_bytes > 0

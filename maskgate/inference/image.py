@@ -1,7 +1,7 @@
-"""Guarded decoding: what a stranger sent becomes pixels only after its header has been believed.
+"""Guarded decoding of images from untrusted senders.
 
-Magic bytes, body size and the dimensions in the header are checked before any pixel is decoded. PPM and PGM are parsed with
-numpy alone; JPEG and PNG go to OpenCV, whose other codecs are never reached.
+Body size, magic bytes and the dimensions in the header are checked before any pixel is decoded.
+numpy parses PPM and PGM; OpenCV decodes JPEG and PNG. Its other codecs are never reached.
 """
 
 import re
@@ -37,21 +37,21 @@ _PNG_CHUNK_FRAME = 12  # length, name and checksum
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an image may measure before it is decoded."""
+    """The largest image that is decoded."""
 
     body_bytes: int
     side_px: int
     pixels: int
 
 
-#: For crops from the network: no face crop needs more, and 2^22 pixels decode into 12 MiB.
+#: For crops from the network. 2^22 pixels take 12 MiB.
 MESSAGE_LIMITS = Limits(body_bytes=256 * 1024, side_px=4096, pixels=1 << 22)
-#: For files on one's own disk: photographs as cameras make them.
+#: For files on a local disk: whole photographs.
 FILE_LIMITS = Limits(body_bytes=32 * 1024 * 1024, side_px=16384, pixels=1 << 26)
 
 
 def sniff(body: bytes) -> str | None:
-    """The content type that the magic bytes tell, or None when they tell none of the four."""
+    """The content type by magic bytes, or None if it is none of the four."""
     return next((kind for kind, magic in _MAGIC.items() if body.startswith(magic)), None)
 
 
@@ -61,7 +61,7 @@ def decode(body: bytes, content_type: str, limits: Limits = MESSAGE_LIMITS) -> P
     Returns an array of shape (height, width, 3), RGB, or (height, width) for a PGM.
 
     Raises:
-        UnreadableCropError: with the reason; never anything else, whatever the bytes.
+        UnreadableCropError: with the reason. No bytes raise anything else.
     """
     if not body:
         raise UnreadableCropError(Reason.EMPTY_BODY)
@@ -80,14 +80,14 @@ def decode(body: bytes, content_type: str, limits: Limits = MESSAGE_LIMITS) -> P
     try:
         pixels = cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_COLOR_RGB)
     except cv2.error as error:
-        raise UnreadableCropError(Reason.BAD_IMAGE, "the codec refused it") from error
+        raise UnreadableCropError(Reason.BAD_IMAGE, "the codec refused the image") from error
     if pixels is None:
-        raise UnreadableCropError(Reason.BAD_IMAGE, "the codec found no picture")
+        raise UnreadableCropError(Reason.BAD_IMAGE, "the codec found no image")
     return np.asarray(pixels, np.uint8)
 
 
 def encode_pnm(pixels: Pixels) -> tuple[bytes, str]:
-    """Encode (height, width, 3) RGB as binary PPM or (height, width) as binary PGM; returns body and content type."""
+    """Encode (height, width, 3) RGB as PPM, (height, width) as PGM; returns body, content type."""
     height, width = pixels.shape[:2]
     magic, content_type = (b"P6", PPM) if pixels.ndim == 3 else (b"P5", PGM)
     return b"%b %d %d 255\n" % (magic, width, height) + pixels.tobytes(), content_type
@@ -107,29 +107,27 @@ def _parse_pnm(body: bytes, channels: int, limits: Limits) -> Pixels:
     width, height, max_value = map(int, header.groups())
     if max_value != _PNM_MAX_VALUE:
         raise UnreadableCropError(
-            Reason.BAD_IMAGE, f"PNM maximum {max_value}, wanted {_PNM_MAX_VALUE}"
+            Reason.BAD_IMAGE, f"PNM maximum {max_value}, expected {_PNM_MAX_VALUE}"
         )
     _check_size(height, width, limits)
     wanted = height * width * channels
     if len(body) - header.end() < wanted:
-        raise UnreadableCropError(Reason.BAD_IMAGE, "fewer pixels than the PNM header promises")
+        raise UnreadableCropError(Reason.BAD_IMAGE, "fewer pixels than the PNM header says")
     flat = np.frombuffer(body, np.uint8, count=wanted, offset=header.end())
     return flat.reshape((height, width, channels) if channels > 1 else (height, width))
 
 
 def _png_size(body: bytes) -> tuple[int, int]:
-    """Height and width from IHDR, once every chunk up to IEND is known to be whole (W3C PNG, section 5)."""
+    """Height and width from IHDR; every chunk up to IEND must be complete (W3C PNG, section 5)."""
     if len(body) < _PNG_HEADER_BYTES or body[12:16] != b"IHDR":
         raise UnreadableCropError(Reason.BAD_IMAGE, "no PNG header")
-    # OpenCV allocates what a chunk claims to hold before it finds that the body ends: 350 MB for 2 kB, measured.
+    # OpenCV allocates the length that a chunk states before it reads it: 350 MB for a 2 kB body.
     at = 8
     while at < len(body):
         length = int.from_bytes(body[at : at + 4], "big")
         at += _PNG_CHUNK_FRAME + length
         if at > len(body):
-            raise UnreadableCropError(
-                Reason.BAD_IMAGE, "a PNG chunk claims more than the body holds"
-            )
+            raise UnreadableCropError(Reason.BAD_IMAGE, "a PNG chunk is longer than the body")
         if body[at - _PNG_CHUNK_FRAME - length + 4 : at - length - 4] == b"IEND":
             break
     width, height = struct.unpack_from(">II", body, 16)

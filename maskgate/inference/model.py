@@ -1,4 +1,4 @@
-"""The model artefact: load it, refuse what can't be trusted, ask it for probabilities."""
+"""The model: checks an ONNX file while loading it, and computes probabilities."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,16 +12,17 @@ from maskgate.inference.card import METADATA_KEY, ModelCard, decode
 from maskgate.inference.image import Pixels
 from maskgate.inference.onnx_file import has_external_data
 from maskgate.inference.preprocess import PREPROCESSING, normalise
+from maskgate.inference.session import open_session
 from maskgate.protocol.errors import ModelError
 
-#: How far a probability may differ between machines (other instruction sets round otherwise).
+#: Probabilities may differ by this much between machines: instruction sets round differently.
 GOLDEN_TOLERANCE = 0.01
-#: Crops a run of the network: more at once were measured to be no faster, and take memory for good.
+#: Crops in one run of the network. More were no faster, and onnxruntime keeps their memory.
 CHUNK = 16
 
 
 class Model:
-    """A classifier that has proven itself: hash, card, shape and golden vector are checked before it exists."""
+    """A classifier whose hash, card, input shape and golden vector were checked on loading."""
 
     def __init__(self, session: ort.InferenceSession, card: ModelCard, sha256: str) -> None:
         self.card = card
@@ -35,8 +36,9 @@ class Model:
         """Load an ONNX file and run its golden vector.
 
         Raises:
-            ModelError: the file is missing, not the pinned one, has no complete card, keeps weights outside itself,
-                takes another input than its card says or gives other answers than its golden vector.
+            ModelError: the file is missing, does not have the pinned hash, has no complete card,
+                keeps weights in other files, takes another input than its card says, or does not
+                reproduce its golden vector.
         """
         try:
             content = path.read_bytes()
@@ -51,7 +53,7 @@ class Model:
 
     @classmethod
     def from_bytes(cls, content: bytes, sha256: str | None = None) -> "Model":
-        """The same from the bytes of a file.
+        """As :meth:`load`, from the bytes of a file.
 
         Raises:
             ModelError: as :meth:`load` does.
@@ -63,14 +65,14 @@ class Model:
         if has_external_data(content):
             msg = "keeps its weights outside the file"
             raise ModelError(msg)
-        session = _session(content)
+        session = open_session(content)
         metadata = session.get_modelmeta().custom_metadata_map
         if METADATA_KEY not in metadata:
             msg = f"no {METADATA_KEY!r} in its metadata"
             raise ModelError(msg)
         card = decode(metadata[METADATA_KEY])
         if card.preprocessing != PREPROCESSING:
-            msg = f"wants preprocessing {card.preprocessing!r}, this is {PREPROCESSING!r}"
+            msg = f"needs preprocessing {card.preprocessing!r}, this is {PREPROCESSING!r}"
             raise ModelError(msg)
         _check_signature(session, card)
         model = cls(session, card, digest)
@@ -78,10 +80,12 @@ class Model:
         return model
 
     def p_mask(self, reduced: Sequence[Pixels] | Pixels) -> npt.NDArray[np.float64]:
-        """Calibrated probability of a mask for reduced images, each (height, width, channels) uint8; shape (n,).
+        """Calibrated probability of a mask; shape (n,).
+
+        ``reduced`` holds n images, each uint8 of shape (height, width, channels).
 
         Raises:
-            ModelError: the network gave something that is not a number.
+            ModelError: a logit is not finite.
         """
         if not len(reduced):
             return np.empty(0)
@@ -91,10 +95,10 @@ class Model:
         ]
         scaled = np.concatenate(logits).astype(np.float64) / self.card.temperature
         if not np.isfinite(scaled).all():
-            msg = "gave a logit that is not finite"
+            msg = "the network returned a logit that is not finite"
             raise ModelError(msg)
         margin: npt.NDArray[np.float64] = scaled[:, self._mask] - scaled[:, 1 - self._mask]
-        # The logistic function of the margin is the softmax of two; clipped where exp would overflow.
+        # The softmax of two is the logistic function of the margin. Clipped, or exp would overflow.
         return np.asarray(1 / (1 + np.exp(-np.clip(margin, -60, 60))), np.float64)
 
     def _check_golden(self) -> None:
@@ -108,31 +112,17 @@ class Model:
             raise ModelError(msg)
 
 
-def _session(content: bytes) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    # One worker is one core: without this the pool is sized to the host and spins.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # The arena never gives back what the largest run once took: that is CHUNK crops, and less than fragmentation costs without it.
-    options.enable_cpu_mem_arena = True
-    options.log_severity_level = 3
-    try:
-        return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # noqa: BLE001  (onnxruntime errors share no public base class)
-        msg = f"onnxruntime refuses it: {str(error).splitlines()[0][:200]}"
-        raise ModelError(msg) from None
-
-
 def _check_signature(session: ort.InferenceSession, card: ModelCard) -> None:
     inputs, outputs = session.get_inputs(), session.get_outputs()
     wanted = [card.input.channels, card.input.height, card.input.width]
     if len(inputs) != 1 or inputs[0].type != "tensor(float)" or list(inputs[0].shape[1:]) != wanted:
-        msg = f"takes {[(i.type, i.shape) for i in inputs]}, its card says float (batch, {', '.join(map(str, wanted))})"
+        found = [(i.type, i.shape) for i in inputs]
+        msg = f"takes {found}, its card says float (batch, {', '.join(map(str, wanted))})"
         raise ModelError(msg)
     if isinstance(inputs[0].shape[0], int):
         msg = f"takes exactly {inputs[0].shape[0]} crops at a time; the batch axis must be dynamic"
         raise ModelError(msg)
     if len(outputs) != 1 or list(outputs[0].shape[1:]) != [len(card.classes)]:
-        msg = f"gives {[o.shape for o in outputs]}, wanted (batch, {len(card.classes)}) logits"
+        found = [o.shape for o in outputs]
+        msg = f"returns {found}, expected (batch, {len(card.classes)}) logits"
         raise ModelError(msg)

@@ -1,15 +1,17 @@
-"""Just enough of the protobuf wire format to see whether an ONNX file keeps weights outside itself.
+"""Finds out whether an ONNX file keeps weights in other files.
 
-onnxruntime would open whatever path such a file names; the worker does not carry the onnx package to ask it first.
-Field numbers: onnx.proto3 (ModelProto.graph 7, GraphProto.node 1 and initializer 5, TensorProto.external_data 13 and data_location 14,
-NodeProto.attribute 5, AttributeProto.t 5, g 6, tensors 10, graphs 11).
+onnxruntime would open any path that such a file names. The worker does not install the onnx
+package, so this module reads as much of the protobuf wire format as the question needs.
+Field numbers from onnx.proto3: ModelProto.graph 7; GraphProto.node 1, initializer 5;
+TensorProto.external_data 13, data_location 14; NodeProto.attribute 5;
+AttributeProto.t 5, g 6, tensors 10, graphs 11.
 """
 
 from collections.abc import Iterator
 
 from maskgate.protocol.errors import ModelError
 
-# Which field of which message leads to which message, on every way from the model to a tensor.
+# Message → field number → message in that field, on every path from the model to a tensor.
 _GRAPH, _NODE, _ATTRIBUTE, _TENSOR = "graph", "node", "attribute", "tensor"
 _LEADS_TO = {
     "model": {7: _GRAPH},
@@ -31,7 +33,7 @@ def has_external_data(content: bytes) -> bool:
     try:
         return _search(memoryview(content), "model", 0)
     except IndexError:
-        msg = "is not an ONNX file, or a truncated one"
+        msg = "is not an ONNX file, or is truncated"
         raise ModelError(msg) from None
 
 

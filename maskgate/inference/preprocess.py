@@ -1,6 +1,6 @@
-"""The only preprocessing there is: trainer, producer and worker all call it, driven by the model card.
+"""The preprocessing of crops. Trainer, producer and worker all call it.
 
-Guarded decode (``maskgate.inference.image``) → :func:`reduce` (area averaging to the model's size, RGB or grey) → :func:`normalise`.
+``maskgate.inference.image.decode``, then :func:`reduce`, then :func:`normalise`.
 """
 
 from collections.abc import Sequence
@@ -12,16 +12,16 @@ import numpy.typing as npt
 from maskgate.inference.card import InputShape
 from maskgate.inference.image import Pixels
 
-#: Changes whenever the arithmetic below does; a model says in its card which one it was trained with.
+#: The version of the arithmetic below. A model's card names the one it was trained with.
 PREPROCESSING = "area-rgb-1"
 
 
 def reduce(pixels: Pixels, shape: InputShape) -> Pixels:
-    """Resize a decoded image to the model's input.
+    """Resize a decoded image to the model's input by area averaging.
 
-    Takes (height, width, 3) RGB or (height, width) grey of any size; returns uint8 of shape
-    (shape.height, shape.width, shape.channels). Grey is repeated to three channels; colour becomes luma for a
-    one-channel model. The aspect ratio is not kept.
+    Takes (height, width, 3) RGB or (height, width) grey of any size. Returns uint8 of shape
+    (shape.height, shape.width, shape.channels). For a model with three channels, grey is repeated;
+    for one with one channel, colour becomes luma. The aspect ratio is not kept.
     """
     if pixels.ndim == 2 and shape.channels == 3:
         pixels = np.repeat(reduce(pixels, InputShape(shape.height, shape.width, 1)), 3, axis=2)
@@ -34,7 +34,7 @@ def reduce(pixels: Pixels, shape: InputShape) -> Pixels:
 
 
 def normalise(reduced: Sequence[Pixels] | Pixels) -> npt.NDArray[np.float32]:
-    """Stack reduced images, each (height, width, channels) uint8, into what the model takes.
+    """The network's input from reduced images, each uint8 of shape (height, width, channels).
 
     Returns float32 of shape (n, channels, height, width), from -1 to 1.
     """

@@ -1,22 +1,16 @@
-"""``maskgate permissions --secrets DIR --broker HOST:PORT --redis HOST:PORT``: who may do what, by trying it on running servers.
+"""``maskgate permissions``: tests on running servers what each role may do."""
 
-DIR is as ``maskgate/operations/secrets.py`` writes it. Prints every role's every action; exits 0 only if all are as intended.
-"""
-
-import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from redis import Redis
 
 from maskgate.operations.probes import BROKER, REDIS, REDIS_BY_DRYRUN, try_broker, try_redis
-from maskgate.protocol.errors import ConfigurationError, MaskgateError
+from maskgate.protocol.errors import ConfigurationError
 from maskgate.runtime.broker import parameters
-from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.store import connect
 
-#: Whatever is not here is denied. Where each role's password lies, below DIR.
+#: Role → the actions that it may do; it must be refused all others.
 INTENDED_BROKER: Mapping[str, frozenset[str]] = {
     "camera": frozenset({"publish crops"}),
     "auditor": frozenset({"publish crops", "publish audit samples"}),
@@ -40,6 +34,7 @@ INTENDED_REDIS: Mapping[str, frozenset[str]] = {
     ),
     "nobody": frozenset(),
 }
+#: Role → file of its password, below the folder of secrets.
 _BROKER_PASSWORDS = {
     "camera": "camera/broker",
     "auditor": "producer/broker",
@@ -49,55 +44,41 @@ _BROKER_PASSWORDS = {
 _TIMEOUT_S = 5.0
 
 
-def main(argv: Sequence[str]) -> int:
-    """The command line; returns an exit code."""
-    parser = argparse.ArgumentParser(prog="maskgate permissions", description=__doc__)
-    parser.add_argument("--secrets", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--broker", required=True, metavar="HOST:PORT")
-    parser.add_argument("--redis", required=True, metavar="HOST:PORT")
-    arguments = parser.parse_args(argv)
-    try:
-        broker = {role: _broker(arguments, role) for role in INTENDED_BROKER}
-        redis = {role: _redis(arguments, role) for role in INTENDED_REDIS}
-    except MaskgateError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return (
-            ExitCode.BAD_CONFIGURATION
-            if isinstance(error, ConfigurationError)
-            else ExitCode.UNAVAILABLE
-        )
-    wrong = _print("RabbitMQ", list(BROKER), broker, INTENDED_BROKER)
-    wrong += _print("Redis", [*REDIS, *REDIS_BY_DRYRUN], redis, INTENDED_REDIS)
-    cells = sum(map(len, (*broker.values(), *redis.values())))
+def compare(secrets: Path, broker: str, redis: str) -> int:
+    """Try and print every action of every role; returns how many are not as intended.
+
+    ``secrets`` is a folder as ``maskgate secrets`` writes it; both servers are HOST:PORT.
+
+    Raises:
+        ConfigurationError: a password or an address can't be used.
+        BrokerError, StoreError: a server does not answer, or does not know a role.
+    """
+    on_broker = {role: _broker(secrets, broker, role) for role in INTENDED_BROKER}
+    on_redis = {role: _redis(secrets, redis, role) for role in INTENDED_REDIS}
+    wrong = _print("RabbitMQ", list(BROKER), on_broker, INTENDED_BROKER)
+    wrong += _print("Redis", [*REDIS, *REDIS_BY_DRYRUN], on_redis, INTENDED_REDIS)
+    cells = sum(map(len, (*on_broker.values(), *on_redis.values())))
     print(f"{cells} tried, {wrong} not as intended")
-    return ExitCode.SOFTWARE if wrong else ExitCode.OK
+    return wrong
 
 
-def _broker(arguments: argparse.Namespace, role: str) -> dict[str, bool]:
+def _broker(secrets: Path, address: str, role: str) -> dict[str, bool]:
     if role not in _BROKER_PASSWORDS:
         return try_broker(None)
-    password = _password(arguments.secrets / _BROKER_PASSWORDS[role])
-    return try_broker(
-        parameters(f"amqp://{role}@{arguments.broker}/%2F", password, name="permissions")
-    )
+    password = _password(secrets / _BROKER_PASSWORDS[role])
+    return try_broker(parameters(f"amqp://{role}@{address}/%2F", password, name="permissions"))
 
 
-def _redis(arguments: argparse.Namespace, role: str) -> dict[str, bool]:
+def _redis(secrets: Path, address: str, role: str) -> dict[str, bool]:
     def client(user: str, password: str | None) -> Redis:
-        return connect(
-            f"redis://{user}@{arguments.redis}/0",
-            password,
-            name="permissions",
-            timeout_s=_TIMEOUT_S,
-        )
+        url = f"redis://{user}{address}/0"
+        return connect(url, password, name="permissions", timeout_s=_TIMEOUT_S)
 
-    with client("admin", _password(arguments.secrets / "redis" / "admin")) as admin:
+    with client("admin@", _password(secrets / "redis" / "admin")) as admin:
         if role == "nobody":
-            with connect(
-                f"redis://{arguments.redis}/0", None, name="permissions", timeout_s=_TIMEOUT_S
-            ) as nobody:
+            with client("", None) as nobody:
                 return try_redis(nobody, admin, None)
-        with client(role, _password(arguments.secrets / role / "redis")) as user:
+        with client(f"{role}@", _password(secrets / role / "redis")) as user:
             return try_redis(user, admin, role)
 
 
@@ -115,7 +96,7 @@ def _print(
     found: Mapping[str, Mapping[str, bool]],
     intended: Mapping[str, frozenset[str]],
 ) -> int:
-    """A row an action; returns how many cells are not as intended."""
+    """Print one row for each action; returns how many cells are not as intended."""
     print(f"{server:30}" + "".join(f"{role:>10}" for role in found))
     wrong = 0
     for action in actions:

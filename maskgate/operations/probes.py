@@ -1,20 +1,20 @@
-"""What a user may do, found out by trying: on the broker and on Redis, harmlessly where it is allowed.
+"""Tries what a user may do on the broker and on Redis. A permitted action does no harm.
 
-Messages go to a routing key that nothing is bound to, keys are named after the probe. Reading from a queue takes a message and gives it
-back.
+Messages go to a routing key without bindings; keys have names of their own. Reading a queue takes a
+message and returns it.
 """
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import pika
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 from redis import Redis
-from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError
 
-from maskgate.protocol.errors import BrokerError, StoreError
+from maskgate.protocol.errors import BrokerError
 from maskgate.protocol.topology import (
     AUDIT_EXCHANGE,
     AUDIT_QUEUE,
@@ -23,15 +23,13 @@ from maskgate.protocol.topology import (
     LIVE_EXCHANGE,
     LIVE_QUEUE,
 )
+from maskgate.protocol.verdict import ALIVE_KEY, audit_key, history_key, verdict_key
+from maskgate.runtime.store import store_errors
 
 _PROBE = "maskgate-probe"
 _REFUSED = 403
 _QUORUM = {"x-queue-type": "quorum"}
-_VERDICT, _HISTORY, _AUDIT = (
-    f"verdict:{{{_PROBE}}}",
-    f"verdicts:{{{_PROBE}}}",
-    f"audit:{{{_PROBE}}}",
-)
+_VERDICT, _HISTORY, _AUDIT = verdict_key(_PROBE), history_key(_PROBE), audit_key(_PROBE)
 
 
 def _publish(channel: Any, exchange: str) -> None:
@@ -54,7 +52,7 @@ def _bind(channel: Any) -> None:
     channel.queue_unbind(LIVE_QUEUE, "amq.direct", _PROBE)
 
 
-#: To change or delete a queue takes the same right as to declare it again, which changes nothing.
+#: Declaring a queue again changes nothing and needs the same right as changing or deleting it.
 BROKER: Mapping[str, Callable[[Any], object]] = {
     "publish crops": lambda channel: _publish(channel, LIVE_EXCHANGE),
     "publish audit samples": lambda channel: _publish(channel, AUDIT_EXCHANGE),
@@ -72,10 +70,10 @@ BROKER: Mapping[str, Callable[[Any], object]] = {
 
 
 def try_broker(parameters: pika.connection.Parameters | None) -> dict[str, bool]:
-    """Whether each of :data:`BROKER` is allowed, a connection each; without a user nothing is.
+    """Whether each action of :data:`BROKER` is allowed. None, no user at all, is allowed nothing.
 
     Raises:
-        BrokerError: there is no broker, or it does not know the user.
+        BrokerError: no broker answers, or it does not know the user.
     """
     return (
         dict.fromkeys(BROKER, False)
@@ -94,7 +92,7 @@ def _allows(parameters: pika.connection.Parameters, action: Callable[[Any], obje
         action(connection.channel())
     except ChannelClosedByBroker as error:
         if error.reply_code != _REFUSED:
-            msg = f"the probe failed: {error}"
+            msg = f"the broker failed on a probe: {error}"
             raise BrokerError(msg) from None
         return False
     finally:
@@ -104,21 +102,22 @@ def _allows(parameters: pika.connection.Parameters, action: Callable[[Any], obje
 
 
 def _subscribe(client: Redis) -> None:
-    with client.pubsub() as listening:  # type: ignore[no-untyped-call]  # redis-py has no types here
+    # redis-py has no types here.
+    with client.pubsub() as listening:  # type: ignore[no-untyped-call]
         listening.subscribe(_HISTORY)
         listening.get_message(timeout=2)
 
 
 def _run_known_script(client: Redis) -> None:
     with suppress(NoScriptError):
-        client.evalsha("0" * 40, 0)  # one that nobody has: being told so is being allowed
+        client.evalsha("0" * 40, 0)  # does not exist; NOSCRIPT means that the command is allowed
 
 
-#: Tried for real.
+#: These are run.
 REDIS: Mapping[str, Callable[[Redis], object]] = {
     "read a verdict": lambda client: client.hgetall(_VERDICT),
     "read a history": lambda client: client.xrange(_HISTORY),
-    "read the heartbeat": lambda client: client.get("worker:alive"),
+    "read the heartbeat": lambda client: client.get(ALIVE_KEY),
     "wait for wake-ups": _subscribe,
     "write a verdict": lambda client: client.hset(_VERDICT, "probe", "1"),
     "delete a verdict": lambda client: client.delete(_VERDICT),
@@ -135,7 +134,7 @@ REDIS: Mapping[str, Callable[[Redis], object]] = {
     "list clients": lambda client: client.client_list(),
     "list users": lambda client: client.acl_list(),
 }
-#: Asked of Redis's own ACL DRYRUN: these can't be tried harmlessly.
+#: Checked with ACL DRYRUN, because a permitted one would do harm.
 REDIS_BY_DRYRUN: Mapping[str, tuple[str, ...]] = {
     "delete everything": ("FLUSHALL",),
     "stop the server": ("SHUTDOWN",),
@@ -146,20 +145,27 @@ REDIS_BY_DRYRUN: Mapping[str, tuple[str, ...]] = {
 
 
 def try_redis(client: Redis, admin: Redis, user: str | None) -> dict[str, bool]:
-    """Whether each of :data:`REDIS` and :data:`REDIS_BY_DRYRUN` is allowed; ``user`` None is somebody who has not logged in.
+    """Whether each action of :data:`REDIS` and :data:`REDIS_BY_DRYRUN` is allowed.
+
+    ``user`` None is a client that has not logged in.
 
     Raises:
-        StoreError: there is no Redis, or it does not know the user.
+        StoreError: no Redis answers, or it does not know the user.
     """
-    with _store_errors():
+    with store_errors():
         found = {
             name: _permits(client, action, anonymous=user is None) for name, action in REDIS.items()
         }
         for name, command in REDIS_BY_DRYRUN.items():
-            answer = admin.execute_command("ACL", "DRYRUN", user, *command) if user else "no"  # type: ignore[no-untyped-call]
-            found[name] = answer in ("OK", b"OK")
+            found[name] = user is not None and _dry_run(admin, user, command)
         admin.delete(_VERDICT, _HISTORY, _AUDIT)
     return found
+
+
+def _dry_run(admin: Redis, user: str, command: tuple[str, ...]) -> bool:
+    # redis-py has no types here.
+    answer = admin.execute_command("ACL", "DRYRUN", user, *command)  # type: ignore[no-untyped-call]
+    return answer in ("OK", b"OK")
 
 
 def _permits(client: Redis, action: Callable[[Redis], object], *, anonymous: bool) -> bool:
@@ -172,12 +178,3 @@ def _permits(client: Redis, action: Callable[[Redis], object], *, anonymous: boo
             raise
         return False
     return True
-
-
-@contextmanager
-def _store_errors() -> Iterator[None]:
-    try:
-        yield
-    except RedisError as error:
-        msg = f"{type(error).__name__}: {error}"
-        raise StoreError(msg) from None

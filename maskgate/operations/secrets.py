@@ -1,16 +1,14 @@
-"""``maskgate secrets DIR``: passwords for a development installation, one a role, made once and kept.
+"""``maskgate secrets DIR``: passwords for a development installation, one for each role.
 
-Writes into a folder a role, so that each container is given its own and no other's. In production the same files come from the site's
-secret store; the rights that go with each role are the ones below.
+Writes one folder for each container, so that a container gets its own passwords and no others. In
+production the same files come from the secret store of the site. The rights of each role are here.
 """
 
-import argparse
 import base64
 import hashlib
 import json
 import os
 import secrets
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +20,17 @@ from maskgate.protocol.topology import (
     LIVE_EXCHANGE,
     LIVE_QUEUE,
 )
-from maskgate.runtime.exit_codes import ExitCode
+from maskgate.protocol.verdict import (
+    ALIVE_KEY,
+    AUDIT_KEYS,
+    CHANNEL_PATTERN,
+    HISTORY_KEYS,
+    VERDICT_KEYS,
+)
 
 _NOTHING = "^$"
-#: Per role: configure, write, read. A camera's user can't send audit labels; nobody but the administrator declares.
+#: Role → configure, write, read, as regular expressions. A camera's user can't publish audit
+#: samples, and only the administrator declares.
 BROKER_RIGHTS = {
     "admin": (".*", ".*", ".*"),
     "worker": (_NOTHING, _NOTHING, f"^({LIVE_QUEUE}|{AUDIT_QUEUE})$".replace(".", r"\.")),
@@ -37,20 +42,24 @@ BROKER_RIGHTS = {
         f"^{DEAD_QUEUE}$".replace(".", r"\."),
     ),
 }
+#: Without CLIENT SETINFO: Redis 7.0 does not know it and would refuse the whole ACL file; redis-py
+#: works without it.
 REDIS_RIGHTS = {
     "admin": "~* &* +@all",
     "worker": (
-        "resetkeys ~verdict:* ~verdicts:* ~audit:* ~worker:alive resetchannels &verdicts:* -@all +evalsha +script|load +time +set "
-        "+hmget +hset +hgetall +hincrby +del +xadd +pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank "
-        "+ping +hello +client|setname"
+        f"resetkeys ~{VERDICT_KEYS} ~{HISTORY_KEYS} ~{AUDIT_KEYS} ~{ALIVE_KEY} "
+        f"resetchannels &{CHANNEL_PATTERN} "
+        "-@all +evalsha +script|load +time +set +hmget +hset +hgetall +hincrby +del +xadd "
+        "+pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank +ping +hello +client|setname"
     ),
     "gate": (
-        "resetkeys %R~verdict:* %R~verdicts:* %R~worker:alive resetchannels &verdicts:* -@all +get +mget +hgetall +hmget +pttl "
-        "+xread +xrange +xrevrange +subscribe +unsubscribe +psubscribe +punsubscribe +ping +hello +client|setname"
+        f"resetkeys %R~{VERDICT_KEYS} %R~{HISTORY_KEYS} %R~{ALIVE_KEY} "
+        f"resetchannels &{CHANNEL_PATTERN} "
+        "-@all +get +mget +hgetall +hmget +pttl +xread +xrange +xrevrange +subscribe "
+        "+unsubscribe +psubscribe +punsubscribe +ping +hello +client|setname"
     ),
 }
-# Not CLIENT SETINFO: Redis 7.0 does not know it and would refuse the whole file; redis-py goes on without.
-#: Which container is given which role's password, under which name.
+#: Container → file name → the role whose password the file holds.
 GIVEN = {
     "worker": {"broker": "worker", "redis": "worker"},
     "producer": {"broker": "auditor"},
@@ -63,7 +72,7 @@ GIVEN = {
 
 
 def generate(directory: Path) -> None:
-    """Make what is missing; what is there stays, so that running it again changes nothing."""
+    """Write all files, unless an earlier run did: running it again changes nothing."""
     if (directory / "redis" / "users.acl").exists():
         return
     broker = {role: secrets.token_urlsafe(24) for role in BROKER_RIGHTS}
@@ -77,7 +86,7 @@ def generate(directory: Path) -> None:
 
 
 def definitions(passwords: dict[str, str]) -> dict[str, Any]:
-    """The broker's definitions with a user a role."""
+    """The broker's definitions with one user for each role."""
     users = [
         {
             "name": role,
@@ -95,13 +104,13 @@ def definitions(passwords: dict[str, str]) -> dict[str, Any]:
 
 
 def rabbit_hash(password: str, salt: bytes | None = None) -> str:
-    """RabbitMQ's salted SHA-256: base64 of four bytes of salt and the digest of salt and password."""
+    """RabbitMQ's salted SHA-256: base64 of a 4-byte salt and the digest of salt and password."""
     salt = os.urandom(4) if salt is None else salt
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
 def acl(passwords: dict[str, str]) -> str:
-    """Redis's ACL file with a user a role, passwords hashed."""
+    """Redis's ACL file with one user for each role; passwords are hashed."""
     lines = [
         f"user {role} on #{hashlib.sha256(password.encode()).hexdigest()} {REDIS_RIGHTS[role]}"
         for role, password in passwords.items()
@@ -112,15 +121,5 @@ def acl(passwords: dict[str, str]) -> str:
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-    # Each folder is mounted into its own container alone, whose user is not the one that writes here.
+    # Only the container of this folder mounts it; its user is not the one that writes here.
     path.chmod(0o444)
-
-
-def main(argv: Sequence[str]) -> int:
-    """The command line; returns an exit code."""
-    parser = argparse.ArgumentParser(prog="maskgate secrets", description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "directory", type=Path, metavar="DIR", help="a folder for each role is made in it"
-    )
-    generate(parser.parse_args(argv).directory)
-    return ExitCode.OK

@@ -1,4 +1,4 @@
-"""The crop message: one camera's picture of one face, as it travels through the broker."""
+"""The crop message: one picture of one face from one camera, as it travels through RabbitMQ."""
 
 import os
 import re
@@ -11,7 +11,7 @@ import msgspec
 from maskgate.protocol.errors import Reason, UnreadableCropError
 
 CROP_TYPE = "face-crop.v1"
-#: Milliseconds must stay exact in Lua's doubles; nanoseconds since the epoch are far above this.
+#: Numbers in Redis's Lua are doubles, exact up to here. Nanoseconds since the epoch are above.
 MAX_TIME_MS = 1 << 53
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -20,14 +20,14 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class Label(StrEnum):
-    """What an audit sample is known to show."""
+    """The true label of an audit sample."""
 
     MASK = "mask"
     NO_MASK = "no_mask"
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """A message as a broker hands it over, nothing in it believed yet."""
+    """A message as it was received; no field is checked yet."""
 
     body: bytes
     content_type: object = None
@@ -37,7 +37,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
 
 class Crop(msgspec.Struct, frozen=True, gc=False):
-    """A message whose every field has been checked; the body is still encoded."""
+    """A message whose fields are all checked; the body is still an encoded image."""
 
     crop_id: str
     camera_id: str
@@ -51,7 +51,7 @@ class Crop(msgspec.Struct, frozen=True, gc=False):
 
 
 def new_crop_id() -> str:
-    """A UUIDv7 in hex (RFC 9562, section 5.7): sorts by time, unique without coordination."""
+    """A UUIDv7 in hex (RFC 9562, section 5.7): unique, and sorted by time."""
     value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
@@ -59,7 +59,7 @@ def new_crop_id() -> str:
 
 
 def is_id(value: object) -> bool:
-    """Whether a value may stand as a camera or track id in a Redis key."""
+    """Whether a value is a valid camera or track id, safe inside a Redis key."""
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
@@ -80,9 +80,10 @@ def to_message(crop: Crop) -> Message:
 
 
 def parse(message: Message, *, audit: bool) -> Crop:
-    """Check a message field by field; on the audit queue it must carry a label, on the live queue it must not.
+    """Check a message field by field.
 
-    Headers that the contract does not know are ignored: brokers and tracers add their own.
+    A message of the audit queue must have a label, one of the live queue must not. Unknown headers
+    are ignored: brokers and tracers add their own.
 
     Raises:
         UnreadableCropError: with the reason.
@@ -107,7 +108,7 @@ def parse(message: Message, *, audit: bool) -> Crop:
 
 
 def known_ids(message: Message) -> tuple[str | None, str | None, str | None]:
-    """Camera, crop and track id as far as they are valid: whatever an unreadable crop can still be filed under."""
+    """Camera, crop and track id, each None if not valid: an unreadable crop is filed by these."""
     camera_id, track_id = message.headers.get("camera_id"), message.headers.get("track_id")
     crop_id = (
         message.message_id
@@ -132,7 +133,7 @@ def _captured_at(value: object) -> int:
         raise UnreadableCropError(
             Reason.BAD_CAPTURED_AT, f"{_shown(value)}, wanted integer milliseconds since the epoch"
         )
-    return int(value)  # pika's 64-bit integers are of a class of its own
+    return int(value)  # pika has its own class for 64-bit integers
 
 
 def _content_type(value: object) -> str:
@@ -142,14 +143,14 @@ def _content_type(value: object) -> str:
 
 
 def _traceparent(value: object) -> str | None:
-    # A broken trace must not cost a crop its verdict.
+    # An invalid trace is dropped: the crop must still get its verdict.
     return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
 
 
 def _label(value: object, *, audit: bool) -> Label | None:
     if not audit:
         if value is not None:
-            raise UnreadableCropError(Reason.UNEXPECTED_LABEL, "a live crop carries no label")
+            raise UnreadableCropError(Reason.UNEXPECTED_LABEL, "a live crop has no label")
         return None
     if value not in (Label.MASK, Label.NO_MASK):
         raise UnreadableCropError(Reason.BAD_LABEL, _shown(value))

@@ -1,10 +1,10 @@
-"""One exception tree: whoever wires a process catches :class:`MaskgateError` and nothing of a driver's own."""
+"""The exceptions of maskgate. Errors of drivers are turned into these."""
 
 from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why a crop is ``unreadable`` or ``expired``: the closed list that logs, metrics and verdicts share."""
+    """Why a crop is ``unreadable`` or ``expired``: the list for logs, metrics and Redis."""
 
     WRONG_TYPE = "wrong_type"
     BAD_CONTENT_TYPE = "bad_content_type"
@@ -25,7 +25,7 @@ class Reason(StrEnum):
 
 
 class MaskgateError(Exception):
-    """The root of every error that maskgate raises on purpose."""
+    """The base of all errors that maskgate raises on purpose."""
 
 
 class ConfigurationError(MaskgateError):
@@ -33,7 +33,7 @@ class ConfigurationError(MaskgateError):
 
 
 class UnreadableCropError(MaskgateError):
-    """A crop that can't become a verdict, with its :class:`Reason`."""
+    """A crop that can't be classified, with its :class:`Reason`."""
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
@@ -41,12 +41,12 @@ class UnreadableCropError(MaskgateError):
 
 
 class ModelError(MaskgateError):
-    """The model file is not one that maskgate may serve; the message says why."""
+    """The model file must not be served; the message says why."""
 
 
 class BrokerError(MaskgateError):
-    """The broker is out of reach, refused us or went away."""
+    """The broker can't be reached, refused the client or closed the connection."""
 
 
 class StoreError(MaskgateError):
-    """Redis is out of reach, refused us or went away."""
+    """Redis can't be reached, refused the client or closed the connection."""

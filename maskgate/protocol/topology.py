@@ -1,6 +1,6 @@
 """Names of exchanges, queues and routing keys.
 
-``deploy/rabbitmq/definitions.json`` defines them; clients never declare, because they have no right to.
+``deploy/rabbitmq/definitions.json`` defines them. Clients have no right to declare any.
 """
 
 LIVE_EXCHANGE = "crops"

@@ -127,3 +127,9 @@ def _convert(fields: Mapping[str, str], kind: type[StructT]) -> StructT:
     except msgspec.ValidationError as error:
         msg = f"not a {kind.__name__}: {error}"
         raise BadVerdictError(msg) from None
+
+
+#: Patterns of the keys above, for access rules. :data:`CHANNEL_PATTERN` also covers the histories.
+VERDICT_KEYS = "verdict:*"
+HISTORY_KEYS = CHANNEL_PATTERN
+AUDIT_KEYS = "audit:*"

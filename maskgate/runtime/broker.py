@@ -1,4 +1,4 @@
-"""AMQP connection parameters from the settings, and what became of the attempt; worker and producer connect alike."""
+"""AMQP connection parameters from the settings, and the cause of a failed connection."""
 
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -11,12 +11,14 @@ from pika.exceptions import AMQPConnectionError
 
 from maskgate.protocol.errors import ConfigurationError
 from maskgate.runtime.amqp_headers import pass_over_bad_tables
+from maskgate.runtime.check import server_lines
+from maskgate.runtime.settings import BrokerSettings
 from maskgate.runtime.tls import NO_FILES, TlsFiles, client_context
-from maskgate.runtime.tls_trouble import told
+from maskgate.runtime.tls_trouble import with_likely_cause
 
-#: Two missed beats and the other side is gone.
+#: After two missed heartbeats the connection counts as lost.
 HEARTBEAT_S = 10
-#: pika waits for ever on a broker in memory alarm, a door can't.
+#: By default pika waits for ever while the broker has a memory alarm.
 BLOCKED_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 5
 
@@ -27,17 +29,20 @@ pass_over_bad_tables()
 def parameters(
     url: str, password: str | None, *, name: str, tls: TlsFiles = NO_FILES
 ) -> pika.URLParameters:
-    """Connection parameters with bounded waits; the connection shows up under ``name`` in the broker's list.
+    """Connection parameters with bounded waits. The broker lists the connection as ``name``.
 
     Raises:
-        ConfigurationError: the URL is not amqp:// or amqps://, or the files for TLS are wrong. The message does not repeat the URL: it may
-            hold a password.
+        ConfigurationError: the URL is not amqp:// or amqps://, or the TLS files can't be used. The
+            message does not repeat the URL, which may hold a password.
     """
     try:
         parts = urlsplit(url)
     except ValueError:
-        # Its text may hold the password.
-        msg = "MASKGATE_BROKER_URL: not a URL; a password with special characters belongs into MASKGATE_BROKER_PASSWORD"
+        # The text of this error may hold the password.
+        msg = (
+            "MASKGATE_BROKER_URL: not a URL; "
+            "set a password with special characters as MASKGATE_BROKER_PASSWORD"
+        )
         raise ConfigurationError(msg) from None
     if parts.scheme not in ("amqp", "amqps") or not parts.hostname:
         msg = f"MASKGATE_BROKER_URL: not an amqp:// or amqps:// URL (scheme {parts.scheme!r})"
@@ -62,13 +67,24 @@ def parameters(
     return wanted
 
 
+def check(settings: BrokerSettings) -> list[str]:
+    """Validate the settings without connecting; returns lines for ``--check``.
+
+    Raises:
+        ConfigurationError: as :func:`parameters`.
+    """
+    login, tls = settings.broker_login(), settings.broker_tls()
+    parameters(*login, name="check", tls=tls)
+    return server_lines("broker", login, tls)
+
+
 def trouble(error: Exception | str) -> str:
-    """Why there is no connection (any more), in one line for logs and people."""
-    return told(_cause(error), "MASKGATE_BROKER")
+    """The cause of a failed or lost connection, in one line."""
+    return with_likely_cause(_cause(error), "MASKGATE_BROKER")
 
 
 def _cause(error: Exception | str) -> Exception | str:
-    # pika wraps what stopped an attempt up to three times, in errors whose own text is empty.
+    # pika wraps the cause up to three times, in errors without a text.
     if isinstance(error, AMQPConnectionWorkflowFailed):
         return _cause(error.exceptions[-1])
     if isinstance(error, AMQPConnectorPhaseErrorBase):

@@ -1,4 +1,4 @@
-"""Wall-clock time as it crosses process boundaries: integer milliseconds since the epoch."""
+"""Wall-clock time as processes exchange it: integer milliseconds since the epoch."""
 
 import time
 from collections.abc import Callable
@@ -8,5 +8,5 @@ Clock: TypeAlias = Callable[[], int]
 
 
 def now_ms() -> int:
-    """Milliseconds since the epoch, by this machine's clock."""
+    """Milliseconds since the epoch, by the clock of this machine."""
     return time.time_ns() // 1_000_000

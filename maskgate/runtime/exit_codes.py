@@ -1,13 +1,12 @@
-"""What a process tells whoever started it."""
+"""How the processes exit."""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Named after sysexits.h, whose numbers they share."""
+    """Names and numbers of sysexits.h. A usage error exits with 2, as argparse has it."""
 
     OK = 0
-    USAGE = 64
     BAD_DATA = 65
     BAD_MODEL = 66
     UNAVAILABLE = 69

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on standard error, or coloured text where a person is looking."""
+"""Logs on standard error: one JSON object per line, or coloured text on a terminal."""
 
 import logging
 import os
@@ -12,9 +12,9 @@ LEVELS = ("debug", "info", "warning", "error")
 
 
 def configure(process: str, *, level: str = "info", as_json: bool | None = None) -> None:
-    """Set up structlog for this process; JSON unless standard error is a terminal.
+    """Set up structlog for this process. ``as_json`` None: JSON unless on a terminal.
 
-    Events are named ``subject.happening``; times are UTC; the process's name is on every line.
+    Events are named ``subject.event``; times are UTC; every line has the name of the process.
     """
     _open_standard_files()
     structlog.configure(
@@ -33,12 +33,12 @@ def configure(process: str, *, level: str = "info", as_json: bool | None = None)
         logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unfailing(sys.stderr))),
     )
     structlog.contextvars.bind_contextvars(process=process)
-    # pika tells every reconnect as an error with a traceback; what matters of it is raised and logged by us.
+    # pika logs every lost connection with a traceback; maskgate logs the cause itself.
     logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 
 class _Unfailing:
-    """A stream for logs whose failures are nobody's end: a full disk, a pipe without a reader, no stream at all."""
+    """A log stream whose errors stop no process: full disk, pipe without reader, no stream."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
@@ -55,7 +55,10 @@ class _Unfailing:
 
 
 def _open_standard_files() -> None:
-    """A process that was started without one would give its number to its next socket, and whoever prints would write to that."""
+    """Open the standard files that are closed.
+
+    Otherwise the next socket would get their number, and a print would write into the socket.
+    """
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)

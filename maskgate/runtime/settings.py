@@ -1,8 +1,9 @@
-"""Configuration: environment, secrets files and command line, from one class a process.
+"""Configuration: one class for each process, read from command line, environment and files.
 
-``MASKGATE_BROKER_URL`` in the environment is ``--broker-url`` on the command line, and any setting may come from a file instead:
-``MASKGATE_BROKER_PASSWORD_FILE`` names a file whose content is ``MASKGATE_BROKER_PASSWORD``. Keys and certificates come from files only:
-``MASKGATE_BROKER_KEY_FILE`` is a setting of its own, and there is no ``MASKGATE_BROKER_KEY`` that would hold the key.
+``MASKGATE_BROKER_URL`` in the environment is ``--broker-url`` on the command line. A setting may
+also come from a file: ``MASKGATE_BROKER_PASSWORD_FILE`` names the file that holds
+``MASKGATE_BROKER_PASSWORD``. Keys and certificates come from files only:
+``MASKGATE_BROKER_KEY_FILE`` is a setting itself; no ``MASKGATE_BROKER_KEY`` holds the key.
 """
 
 import os
@@ -20,13 +21,14 @@ from pydantic_settings import (
 )
 
 from maskgate.protocol.errors import ConfigurationError
+from maskgate.runtime.command_line import settings_parser
 from maskgate.runtime.tls import TlsFiles
 
 PREFIX = "MASKGATE_"
 
 
 class Settings(BaseSettings):
-    """What every process can be told."""
+    """The settings that every process has."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -41,10 +43,11 @@ class Settings(BaseSettings):
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="least severe log line shown"
+        "info", description="lowest level that is logged"
     )
     log_json: bool | None = Field(
-        None, description="JSON logs even on a terminal, or never (default: JSON unless a terminal)"
+        None,
+        description="log JSON or coloured text (default: text on a terminal, else JSON)",
     )
 
     @classmethod
@@ -63,18 +66,25 @@ class BrokerSettings(Settings):
     """How to reach RabbitMQ."""
 
     broker_url: SecretStr = Field(
-        SecretStr("amqp://guest:guest@127.0.0.1:5672/%2F"), description="amqp:// or amqps://"
+        SecretStr("amqp://guest:guest@127.0.0.1:5672/%2F"),
+        description="amqp:// or amqps:// URL of RabbitMQ "
+        "(default: amqp://guest:guest@127.0.0.1:5672/%2F)",
     )
     broker_password: SecretStr | None = Field(
-        None, description="replaces the password in the URL; better from a file"
+        None,
+        description="password for RabbitMQ; replaces the one in the URL. "
+        "Other users of the machine can read command lines: use a file",
     )
     broker_ca_file: Path | None = Field(
-        None, description="trust the broker if this authority says so (default: the system's)"
+        None,
+        description="certificate authorities to trust for RabbitMQ, PEM (default: the system's)",
     )
     broker_cert_file: Path | None = Field(
-        None, description="our certificate, if the broker demands one"
+        None, description="client certificate for RabbitMQ, PEM (default: none)"
     )
-    broker_key_file: Path | None = Field(None, description="its private key, without a passphrase")
+    broker_key_file: Path | None = Field(
+        None, description="private key of that certificate, PEM, without a passphrase"
+    )
 
     def broker_login(self) -> tuple[str, str | None]:
         """URL and password, revealed: for ``maskgate.runtime.broker.parameters`` only."""
@@ -92,16 +102,24 @@ class RedisSettings(Settings):
     """How to reach Redis or Valkey."""
 
     redis_url: SecretStr = Field(
-        SecretStr("redis://127.0.0.1:6379/0"), description="redis:// or rediss://"
+        SecretStr("redis://127.0.0.1:6379/0"),
+        description="redis:// or rediss:// URL of Redis (default: redis://127.0.0.1:6379/0)",
     )
     redis_password: SecretStr | None = Field(
-        None, description="replaces the password in the URL; better from a file"
+        None,
+        description="password for Redis; replaces the one in the URL. "
+        "Other users of the machine can read command lines: use a file",
     )
     redis_ca_file: Path | None = Field(
-        None, description="trust Redis if this authority says so (default: the system's)"
+        None,
+        description="certificate authorities to trust for Redis, PEM (default: the system's)",
     )
-    redis_cert_file: Path | None = Field(None, description="our certificate, if Redis demands one")
-    redis_key_file: Path | None = Field(None, description="its private key, without a passphrase")
+    redis_cert_file: Path | None = Field(
+        None, description="client certificate for Redis, PEM (default: none)"
+    )
+    redis_key_file: Path | None = Field(
+        None, description="private key of that certificate, PEM, without a passphrase"
+    )
 
     def redis_login(self) -> tuple[str, str | None]:
         """URL and password, revealed: for ``maskgate.runtime.store.connect`` only."""
@@ -116,7 +134,7 @@ class RedisSettings(Settings):
 
 
 class _FileSource(PydanticBaseSettingsSource):
-    """``MASKGATE_X_FILE``: the setting X is that file's content, without the newline at its end."""
+    """``MASKGATE_X_FILE`` names a file; X is its content without the last newline."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         variable = f"{PREFIX}{field_name.upper()}_FILE"
@@ -130,7 +148,7 @@ class _FileSource(PydanticBaseSettingsSource):
             raise ConfigurationError(msg) from None
 
     def __call__(self) -> dict[str, Any]:
-        # A setting that is a path itself has no second file around it.
+        # MASKGATE_BROKER_KEY_FILE is a path itself: there is no MASKGATE_BROKER_KEY_FILE_FILE.
         fields = {
             name: field
             for name, field in self.settings_cls.model_fields.items()
@@ -143,15 +161,28 @@ class _FileSource(PydanticBaseSettingsSource):
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
-def load(kind: type[SettingsT], argv: Sequence[str], program: str) -> SettingsT:
-    """Read a process's settings; the command line wins over the environment, that over secrets files.
+def load(
+    kind: type[SettingsT],
+    argv: Sequence[str],
+    program: str,
+    *,
+    check: bool = False,
+    commands: str = "",
+) -> SettingsT:
+    """The settings of a process. The command line wins over the environment, that over files.
+
+    ``check`` and ``commands`` are as in :func:`maskgate.runtime.command_line.settings_parser`.
+    The caller acts on ``--check``: it is no setting.
 
     Raises:
-        ConfigurationError: naming every setting that is wrong. The values stay out of it: they may be secret.
-        SystemExit: after ``--help``, or a command line that can't be parsed.
+        ConfigurationError: names every wrong setting, without its value: that may be secret.
+        SystemExit: after ``--help`` (0), or if the command line can't be parsed (2).
     """
+    parser, source = settings_parser(kind, program, check=check, commands=commands)
+    parsed = parser.parse_args(argv)
     try:
-        return kind(_cli_parse_args=list(argv), _cli_prog_name=program)  # type: ignore[call-arg]  # pydantic-settings' own
+        # pydantic-settings' own argument, which mypy does not see.
+        return kind(_cli_settings_source=source(parsed_args=parsed))  # type: ignore[call-arg]
     except ValidationError as error:
         wrong = [
             f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()

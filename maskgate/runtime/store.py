@@ -1,14 +1,20 @@
-"""Redis connections from the settings; worker and gate connect alike."""
+"""Redis connections from the settings, and the errors of the Redis driver."""
 
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from redis import Redis
 from redis.connection import SSLConnection
+from redis.exceptions import DataError, RedisError
 
-from maskgate.protocol.errors import ConfigurationError
+from maskgate.protocol.errors import ConfigurationError, StoreError
+from maskgate.runtime.check import server_lines
+from maskgate.runtime.settings import RedisSettings
 from maskgate.runtime.tls import NO_FILES, TlsFiles, client_context
+from maskgate.runtime.tls_trouble import with_likely_cause
 
 CONNECT_TIMEOUT_S = 1.0
 
@@ -16,13 +22,13 @@ CONNECT_TIMEOUT_S = 1.0
 def connect(
     url: str, password: str | None, *, name: str, timeout_s: float, tls: TlsFiles = NO_FILES
 ) -> Redis:
-    """A client that answers or fails within its timeout: no retries of its own (redis-py's default is ten).
+    """A client that answers or fails within its timeout, without redis-py's ten retries.
 
-    Nothing is sent before the first command.
+    It connects at the first command.
 
     Raises:
-        ConfigurationError: the URL is not redis://, rediss:// or unix://, or the files for TLS are wrong. The message does not repeat the
-            URL: it may hold a password.
+        ConfigurationError: the URL is not redis://, rediss:// or unix://, or the TLS files can't be
+            used. The message does not repeat the URL, which may hold a password.
     """
     options: dict[str, Any] = {} if password is None else {"password": password}
     try:
@@ -32,8 +38,9 @@ def connect(
         return Redis.from_url(
             url,
             decode_responses=True,
-            # RESP3 would have redis-py ask the server for maintenance notifications, which move a client to another host and stretch its
-            # timeouts; there is no other switch that every redis-py from 6.4 on knows. A door gives an answer in its time or is manual.
+            # With RESP3, redis-py asks the server for maintenance notifications, which move the
+            # client to another host and lengthen its timeouts. A door must answer in time. No
+            # other option turns them off in every redis-py from 6.4 on.
             protocol=2,
             retry=None,
             socket_timeout=timeout_s,
@@ -46,10 +53,38 @@ def connect(
         raise ConfigurationError(msg) from None
 
 
-class _TlsConnection(SSLConnection):
-    """The driver's own would trust the system's authorities beside ours, and read every file again for each connection (30 ms).
+def check(settings: RedisSettings) -> list[str]:
+    """Validate the settings without connecting; returns lines for ``--check``.
 
-    Should the driver rename the method, its own takes over, which also verifies: what is lost is the connection, not its safety.
+    Raises:
+        ConfigurationError: as :func:`connect`.
+    """
+    login, tls = settings.redis_login(), settings.redis_tls()
+    connect(*login, name="check", timeout_s=CONNECT_TIMEOUT_S, tls=tls).close()
+    return server_lines("Redis", login, tls)
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turn the driver's errors into maskgate's, with the likely cause where TLS is to blame.
+
+    Raises:
+        StoreError: Redis does not answer, or refuses the command.
+    """
+    try:
+        yield
+    except DataError:
+        raise  # a value that the driver can't send: an error in the program, not in Redis
+    except RedisError as error:
+        raise StoreError(with_likely_cause(error, "MASKGATE_REDIS")) from None
+
+
+class _TlsConnection(SSLConnection):
+    """Uses one TLS context for all connections.
+
+    The driver would also trust the system's authorities, and read the files for each connection
+    (30 ms). If a later driver renames the method below, the driver's own verification applies: the
+    connection may fail, but it stays safe.
     """
 
     def __init__(self, *, context: ssl.SSLContext, **options: Any) -> None:

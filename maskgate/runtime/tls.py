@@ -1,4 +1,7 @@
-"""TLS towards RabbitMQ and Redis: one context for either driver. The server is always verified; nothing switches that off."""
+"""TLS for RabbitMQ and Redis: one context for both drivers.
+
+The server is always verified; no setting turns that off.
+"""
 
 import ssl
 from dataclasses import dataclass
@@ -12,11 +15,11 @@ _TLS_SCHEMES = ("amqps", "rediss")
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """PEM files, each optional. They are read once: a process must be restarted after they were renewed."""
+    """PEM files, each optional. They are read once: restart the process after renewing them."""
 
-    #: Nobody else's certificates are trusted then; without it, those that the system trusts.
+    #: The only authorities to trust; without it, those that the system trusts.
     ca: Path | None = None
-    #: Ours, with its intermediates, for a server that demands one.
+    #: The client certificate with its intermediates, for a server that demands one.
     cert: Path | None = None
     #: Its private key, without a passphrase.
     key: Path | None = None
@@ -26,23 +29,30 @@ NO_FILES = TlsFiles()
 
 
 def client_context(url: str, files: TlsFiles, *, setting: str) -> ssl.SSLContext | None:
-    """What to connect with: verifies the server's certificate and host name, TLS 1.2 at least. None for a URL without TLS.
+    """A context that verifies certificate and host name, with TLS 1.2 or later.
 
-    ``setting`` is what the names of the settings begin with: ``MASKGATE_BROKER`` or ``MASKGATE_REDIS``.
+    None for a URL without TLS. ``setting`` is the start of the settings' names: ``MASKGATE_BROKER``
+    or ``MASKGATE_REDIS``.
 
     Raises:
-        ConfigurationError: naming the setting, never what its file holds: that may be a private key.
+        ConfigurationError: names the setting, never the content of a file: it may be a private key.
     """
     parts = urlsplit(url)
-    # Either driver would take options from here that switch verification off.
+    # Both drivers read options from the URL that turn verification off.
     if any(option.startswith("ssl") for option in parse_qs(parts.query, keep_blank_values=True)):
-        msg = f"{setting}_URL: no TLS options in the URL, please: set {setting}_CA_FILE, _CERT_FILE and _KEY_FILE"
+        msg = (
+            f"{setting}_URL: must not hold TLS options; "
+            f"set {setting}_CA_FILE, _CERT_FILE and _KEY_FILE instead"
+        )
         raise ConfigurationError(msg)
     named = {"CA": files.ca, "CERT": files.cert, "KEY": files.key}
     given = {f"{setting}_{kind}_FILE": path for kind, path in named.items() if path is not None}
     if parts.scheme not in _TLS_SCHEMES:
         if given:
-            msg = f"{', '.join(given)}: of no use to {setting}_URL, whose {parts.scheme}:// is not one of amqps:// and rediss://"
+            msg = (
+                f"{', '.join(given)}: {setting}_URL is {parts.scheme}://, which is not TLS; "
+                "use amqps:// or rediss://"
+            )
             raise ConfigurationError(msg)
         return None
     for name, path in given.items():
@@ -55,8 +65,9 @@ def _must_be_readable(name: str, path: Path) -> None:
         with path.open("rb"):
             return
     except (OSError, ValueError) as error:
-        # Not the path: whoever mistook this setting would find the key's text in the log.
-        msg = f"{name}: can't read a file of this name: {getattr(error, 'strerror', None) or type(error).__name__}"
+        # Without the path: somebody may have set the text of the key instead of its path.
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        msg = f"{name}: can't read the file of this name: {reason}"
     raise ConfigurationError(msg)
 
 
@@ -77,8 +88,11 @@ def _context(files: TlsFiles, setting: str) -> ssl.SSLContext:
         raise ConfigurationError(msg)
 
     def no_passphrase() -> str:
-        # Without this, OpenSSL would ask a terminal for it, and wait.
-        msg = f"{setting}_KEY_FILE: the key has a passphrase; give one without, readable by this process alone"
+        # Otherwise OpenSSL asks for it on the terminal, and waits.
+        msg = (
+            f"{setting}_KEY_FILE: the key has a passphrase; "
+            "use a key without one, in a file that only this process can read"
+        )
         raise ConfigurationError(msg)
 
     try:
@@ -87,11 +101,14 @@ def _context(files: TlsFiles, setting: str) -> ssl.SSLContext:
         if "MISMATCH" in _reason(error):
             msg = f"{setting}_KEY_FILE: is not the key of the certificate in {setting}_CERT_FILE"
         else:
-            msg = f"{setting}_CERT_FILE, {setting}_KEY_FILE: not a certificate and its private key in PEM format ({_reason(error)})"
+            msg = (
+                f"{setting}_CERT_FILE, {setting}_KEY_FILE: "
+                f"not a certificate and its private key in PEM format ({_reason(error)})"
+            )
         raise ConfigurationError(msg) from None
     return context
 
 
 def _reason(error: OSError) -> str:
-    # OpenSSL's own word, which holds nothing of a file's text.
+    # OpenSSL's name of the error, which holds no text of the file.
     return getattr(error, "reason", None) or error.strerror or type(error).__name__

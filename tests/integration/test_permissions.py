@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from maskgate.operations.permissions import main
+from maskgate.operations.commands import main
 from maskgate.operations.secrets import generate
 from tests.servers.rabbit_server import RabbitServer
 from tests.servers.redis_server import RedisServer, redis_server
@@ -27,6 +27,7 @@ def guarded(secrets: Path) -> Iterator[RedisServer]:
 @pytest.fixture
 def command(secrets: Path, rabbit: RabbitServer, guarded: RedisServer) -> list[str]:
     return [
+        "permissions",
         "--secrets",
         str(secrets),
         "--broker",

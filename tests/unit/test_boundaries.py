@@ -1,3 +1,5 @@
+"""Which folder may import which, read from the import statements of every module."""
+
 import ast
 import subprocess
 import sys
@@ -6,27 +8,65 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-PROCESSES = ("producer", "worker", "trainer")
+#: What each folder may import of this repository beside itself.
+ALLOWED = {
+    "maskgate": set(),
+    "producer": {"maskgate"},
+    "worker": {"maskgate"},
+    "trainer": {"maskgate"},
+    "demo": {"maskgate", "producer", "worker"},
+}
+#: The same inside the library. Nothing in it needs the gate but the command line.
+ALLOWED_IN_LIBRARY = {
+    "protocol": set(),
+    "runtime": {"protocol"},
+    "inference": {"protocol"},
+    "gate": {"protocol", "runtime"},
+    "operations": {"protocol", "runtime"},
+}
 
 
-def imported_by(folder: str) -> set[str]:
-    names: set[str] = set()
-    for path in (ROOT / folder).rglob("*.py"):
+def imports_of(folder: Path) -> dict[str, set[tuple[str, ...]]]:
+    """Every module below a folder, and the dotted names that it imports, in parts."""
+    found: dict[str, set[tuple[str, ...]]] = {}
+    for path in folder.rglob("*.py"):
+        names = found.setdefault(str(path.relative_to(ROOT)), set())
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
-                names |= {alias.name.partition(".")[0] for alias in node.names}
+                names |= {tuple(alias.name.split(".")) for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
-                names.add((node.module or "").partition(".")[0])
-    return names
+                assert not node.level, f"{path}: a relative import, which this test can't follow"
+                names.add(tuple((node.module or "").split(".")))
+    return found
 
 
-@pytest.mark.parametrize("process", PROCESSES)
-def test_processes_never_import_each_other(process: str) -> None:
-    assert not imported_by(process) & ({*PROCESSES, "demo", "tests"} - {process})
+def test_every_folder_of_code_has_its_rule() -> None:
+    folders = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert folders == ALLOWED.keys()
+    parts = {path.parent.name for path in (ROOT / "maskgate").glob("*/__init__.py")}
+    assert parts == ALLOWED_IN_LIBRARY.keys()
 
 
-def test_the_library_imports_no_process() -> None:
-    assert not imported_by("maskgate") & {*PROCESSES, "demo", "tests"}
+@pytest.mark.parametrize("folder", ALLOWED)
+def test_a_folder_imports_only_what_its_rule_allows(folder: str) -> None:
+    forbidden = {*ALLOWED, "tests"} - {folder} - ALLOWED[folder]
+    found = {
+        module: {name[0] for name in names} & forbidden
+        for module, names in imports_of(ROOT / folder).items()
+    }
+    assert found
+    assert not {module: names for module, names in found.items() if names}
+
+
+@pytest.mark.parametrize("part", ALLOWED_IN_LIBRARY)
+def test_a_part_of_the_library_imports_only_what_its_rule_allows(part: str) -> None:
+    allowed = {part} | ALLOWED_IN_LIBRARY[part]
+    found = {
+        module: {name[1] if len(name) > 1 else "" for name in names if name[0] == "maskgate"}
+        for module, names in imports_of(ROOT / "maskgate" / part).items()
+    }
+    assert found
+    assert not {module: names - allowed for module, names in found.items() if names - allowed}
 
 
 def test_deploy_holds_no_python() -> None:
@@ -36,12 +76,13 @@ def test_deploy_holds_no_python() -> None:
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
+        ("maskgate", {"cv2", "numpy", "onnxruntime", "pika", "redis", "torch"}),
+        ("maskgate.gate", {"cv2", "numpy", "onnxruntime", "pika", "rich", "torch"}),
         ("worker.__main__", {"torch"}),
-        ("producer.__main__", {"torch", "onnxruntime"}),
-        ("maskgate.gate", {"cv2", "onnxruntime", "numpy", "pika", "torch"}),
+        ("producer.__main__", {"onnxruntime", "redis", "torch"}),
     ],
 )
-def test_a_process_leaves_out_what_it_has_no_use_for(module: str, absent: set[str]) -> None:
+def test_a_process_does_not_load_what_it_does_not_use(module: str, absent: set[str]) -> None:
     program = f"import {module}, sys; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True

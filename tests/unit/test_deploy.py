@@ -1,19 +1,96 @@
 import base64
+import fnmatch
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from maskgate.operations.secrets import BROKER_RIGHTS, generate, rabbit_hash
+from maskgate.operations.secrets import BROKER_RIGHTS, REDIS_RIGHTS, generate, rabbit_hash
 from maskgate.operations.topology import DEFINITIONS
-from maskgate.protocol import topology
+from maskgate.protocol import topology, verdict
 
 ROOT = Path(__file__).parent.parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
+BUILT = {name: service for name, service in SERVICES.items() if "build" in service}
+#: What an image of each role holds beside the library: whole folders and single files.
+IMAGE_PARTS = {
+    "gate": [],
+    "producer": ["producer", "deploy/model/mask.json"],
+    "worker": ["worker", "deploy/model/mask.onnx"],
+    "trainer": ["trainer"],
+}
+
+
+def image_files(role: str, directory: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["sh", "deploy/image-files", role, directory],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def files_of(directory: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(directory)): path.read_bytes()
+        for path in directory.rglob("*")
+        if path.is_file() and path.parent.name != "__pycache__"
+    }
+
+
+@pytest.mark.parametrize("role", IMAGE_PARTS)
+def test_an_image_holds_the_files_of_its_role_and_no_others(role: str, tmp_path: Path) -> None:
+    copied = image_files(role, tmp_path / "app")
+    assert copied.returncode == 0, copied.stderr
+    wanted: dict[str, bytes] = {}
+    for part in (ROOT / name for name in IMAGE_PARTS[role]):
+        found = files_of(part) if part.is_dir() else {"": part.read_bytes()}
+        assert found
+        prefix = part.relative_to(ROOT)
+        wanted |= {str(prefix / name): content for name, content in found.items()}
+    assert {
+        str(path.relative_to(tmp_path / "app")): path.read_bytes()
+        for path in (tmp_path / "app").rglob("*")
+        if path.is_file()
+    } == wanted
+
+
+def test_an_image_of_an_unknown_role_is_refused(tmp_path: Path) -> None:
+    refused = image_files("demo", tmp_path / "app")
+    assert refused.returncode == 64
+    assert "unknown role demo" in refused.stderr
+    assert not (tmp_path / "app").exists()
+
+
+def test_the_compose_file_builds_every_role() -> None:
+    assert {service["build"]["args"]["ROLE"] for service in BUILT.values()} == IMAGE_PARTS.keys()
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_a_service_runs_and_checks_only_modules_that_its_image_holds(name: str) -> None:
+    service = BUILT[name]
+    words = service.get("entrypoint", []) + service["command"]
+    module = words[words.index("-m") + 1] if "-m" in words else words[0]
+    role = service["build"]["args"]["ROLE"]
+    checked = service.get("healthcheck", {}).get("test", ["-m", module])
+    assert {module, checked[checked.index("-m") + 1]} <= {"maskgate", *IMAGE_PARTS[role]}
+    assert service["image"] == f"maskgate-{role}"
+
+
+def test_an_image_finds_the_folder_of_its_role() -> None:
+    lines = (ROOT / "deploy" / "Dockerfile").read_text().splitlines()
+    settings = next(line for line in reversed(lines) if line.startswith("ENV ")).split()
+    assert "PYTHONPATH=/app" in settings
+    assert "COPY --from=build /app /app" in lines
+    assert any('sh deploy/image-files "${ROLE}" /app' in line for line in lines)
 
 
 def test_the_definitions_hold_the_names_that_the_code_uses() -> None:
@@ -71,3 +148,49 @@ def test_only_the_administrator_may_declare() -> None:
     assert {role for role, (configure, _, _) in BROKER_RIGHTS.items() if configure != "^$"} == {
         "admin"
     }
+
+
+@pytest.mark.parametrize(
+    ("key", "pattern"),
+    [
+        (verdict.verdict_key("lobby"), verdict.VERDICT_KEYS),
+        (verdict.track_key("lobby", "t"), verdict.VERDICT_KEYS),
+        (verdict.history_key("lobby"), verdict.HISTORY_KEYS),
+        (verdict.history_key(verdict.NO_CAMERA), verdict.HISTORY_KEYS),
+        (verdict.audit_key("m"), verdict.AUDIT_KEYS),
+        (verdict.audit_seen_key("m"), verdict.AUDIT_KEYS),
+        (verdict.ALIVE_KEY, verdict.ALIVE_KEY),
+    ],
+)
+def test_the_workers_rights_cover_every_key_that_it_writes(key: str, pattern: str) -> None:
+    assert fnmatch.fnmatchcase(key, pattern)
+    assert f"~{pattern}" in REDIS_RIGHTS["worker"].split()
+    assert f"~{pattern}" not in REDIS_RIGHTS["gate"].split(), "the gate only reads"
+
+
+@pytest.mark.parametrize("role", [role for role, parts in IMAGE_PARTS.items() if parts])
+def test_a_process_starts_from_the_files_of_its_image(role: str, tmp_path: Path) -> None:
+    if role == "trainer":
+        pytest.importorskip("torch", reason="the trainer's extra")
+    app, site_packages = tmp_path / "app", tmp_path / "site-packages"
+    image_files(role, app)
+    site_packages.mkdir()
+    (site_packages / "maskgate").symlink_to(ROOT / "maskgate")
+    program = (
+        f"import sys, {role}.__main__\n"
+        f"own = {{'demo', 'maskgate', 'tests', *{list(IMAGE_PARTS)}}}\n"
+        "for name, module in list(sys.modules.items()):\n"
+        "    if name.partition('.')[0] in own: print(module.__file__)"
+    )
+    started = subprocess.run(
+        [sys.executable, "-P", "-c", program],
+        cwd=tmp_path,
+        env={"PYTHONPATH": f"{app}:{site_packages}", "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert started.returncode == 0, started.stderr
+    files = [Path(line) for line in started.stdout.splitlines()]
+    assert app / role / "__main__.py" in files
+    assert all(file.is_relative_to(tmp_path) for file in files)

@@ -1,4 +1,4 @@
-"""The locks that images are built from hold what pyproject.toml asks for, every file by its hash."""
+"""The lock files of the images hold what pyproject.toml requires, with a hash for every file."""
 
 import tomllib
 from pathlib import Path

@@ -70,7 +70,7 @@ def test_the_same_seed_draws_the_same_face() -> None:
         ),
         (
             lambda content: content.replace(b'"area-rgb-1"', b'"area-rgb-0"'),
-            "wants preprocessing 'area-rgb-0'",
+            "needs preprocessing 'area-rgb-0'",
         ),
         (
             lambda content: content.replace(b'["no_mask","mask"]', b'["mask","no_mask"]'),

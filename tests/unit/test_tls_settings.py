@@ -30,14 +30,14 @@ def ours(authority: Authority) -> Certificate:
 def complaint(files: TlsFiles, url: str = "amqps://broker") -> str:
     with pytest.raises(ConfigurationError) as caught:
         client_context(url, files, setting="MASKGATE_BROKER")
-    told = str(caught.value)
+    text = str(caught.value)
     # The lines of a PEM file are 64 characters; no complaint may hold a piece of one.
     for path in (files.ca, files.cert, files.key):
         if path is not None and path.is_file():
             assert not any(
-                line in told for line in path.read_text(errors="replace").splitlines() if line
+                line in text for line in path.read_text(errors="replace").splitlines() if line
             )
-    return told
+    return text
 
 
 def test_a_context_verifies_certificate_and_host_name_with_tls_1_2_at_least(

@@ -13,23 +13,19 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
+from maskgate.inference import image_folders
 from maskgate.inference.card import InputShape
 from maskgate.inference.image import FILE_LIMITS, Pixels, decode, sniff
 from maskgate.inference.preprocess import reduce
+from maskgate.protocol.crop import Label
 from maskgate.protocol.errors import ConfigurationError, UnreadableCropError
 from trainer.data.groups import Fingerprint, fingerprint
 
 CLASS_FOLDERS = {
-    "withmask": 1,
-    "mask": 1,
-    "masked": 1,
-    "withoutmask": 0,
-    "nomask": 0,
-    "unmasked": 0,
+    name: int(label is Label.MASK) for name, label in image_folders.CLASS_FOLDERS.items()
 }
 #: Masks below the nose or at the chin: nobody trains on them, a report says what becomes of them.
 INCORRECT_FOLDERS = {"maskwornincorrectly": 1, "maskwearedincorrect": 1, "incorrectmask": 1}
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".pgm"})
 
 log = structlog.get_logger()
 
@@ -146,10 +142,12 @@ def load(files: Sequence[LabelledFile], shape: InputShape) -> LabelledImages:
 
 def _below(directory: Path, classes: Mapping[str, int]) -> Iterator[LabelledFile]:
     for path in sorted(directory.rglob("*")):
-        label = classes.get(
-            path.parent.name.lower().replace("_", "").replace("-", "").replace(" ", "")
-        )
-        if label is not None and path.suffix.lower() in _SUFFIXES and path.is_file():
+        label = classes.get(image_folders.plain_name(path.parent.name))
+        if (
+            label is not None
+            and path.suffix.lower() in image_folders.IMAGE_SUFFIXES
+            and path.is_file()
+        ):
             home = path.parent.parent
             # seed28/Train and seed28/Test would else both be called after their split alone.
             source = (

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import onnxruntime as ort
+
+from maskgate.inference.session import open_session
 
 _ROUNDS, _CROPS_A_ROUND = 15, 256
 
@@ -23,7 +24,7 @@ def latencies(
     models: Mapping[str, bytes], batch: int = 32, rounds: int = _ROUNDS
 ) -> dict[str, Latency]:
     """Microseconds per crop of each ONNX file in onnxruntime on one thread, without preprocessing."""
-    sessions = {name: _session(content) for name, content in models.items()}
+    sessions = {name: open_session(content) for name, content in models.items()}
     rng = np.random.default_rng(0)
     inputs = {
         name: {
@@ -46,11 +47,3 @@ def latencies(
         name: Latency(*(float(q) for q in np.percentile(t, (50, 25, 75))))
         for name, t in times.items()
     }
-
-
-def _session(content: bytes) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
