@@ -32,8 +32,11 @@ from maskgate.runtime.store import connect
 from producer.camera import Plan, play
 from producer.images import FolderImages, Image, audit_files, drawn_images, image_files, repeated
 from worker.audit import AuditReport, Share, report
+from worker.connections import ConnectionState
 from worker.health import Health
-from worker.loop import Worker
+from worker.loop import Limits, Worker
+from worker.redis_clock import RedisClock
+from worker.reporter import Reporter
 from worker.settings import SHIPPED_MODEL
 from worker.stats import Stats
 from worker.verdict_store import RedisVerdictStore
@@ -134,18 +137,18 @@ def _worker(url: str, broker: Broker, model: Model, stop: Stop) -> threading.Thr
     store = RedisVerdictStore(
         client, model=model.card.name, ttl_ms=_TTL_MS, max_skew_ms=_SKEW_MS, history_length=_HISTORY
     )
+    stats = Stats()
+    connections = ConnectionState(stats.registry)
+    health = Health(connections, stalled_after_s=30)
     worker = Worker(
         InProcessIntake(broker),
         store,
         model,
-        stats=Stats(),
-        health=Health(30),
+        limits=Limits(max_batch=64, max_age_ms=_TTL_MS // 2, max_skew_ms=_SKEW_MS),
+        clock=RedisClock(now_ms),
+        connections=connections,
+        reporter=Reporter(stats, health, connections, store, model=model.card.name, interval_s=5),
         stop=stop,
-        clock=now_ms,
-        max_age_ms=_TTL_MS // 2,
-        max_skew_ms=_SKEW_MS,
-        max_batch=64,
-        report_interval_s=5,
     )
     return threading.Thread(target=worker.run)
 

@@ -23,9 +23,12 @@ from maskgate.runtime.settings import BrokerSettings, load
 from maskgate.runtime.stop import Stop
 from maskgate.runtime.store import connect
 from worker import deadletters
+from worker.connections import ConnectionState
 from worker.health import Health, ask, serving
-from worker.loop import Worker
+from worker.loop import Limits, Worker
 from worker.rabbit import RabbitIntake
+from worker.redis_clock import RedisClock
+from worker.reporter import Reporter
 from worker.settings import WorkerSettings
 from worker.stats import Stats
 from worker.verdict_store import RedisVerdictStore
@@ -79,9 +82,10 @@ def _work(settings: WorkerSettings) -> int:
     name = f"worker-{socket.gethostname()}-{os.getpid()}"
     structlog.contextvars.bind_contextvars(worker=name)
     stop = Stop.on_signals()
-    health = Health(settings.stalled_after_s)
     stats = Stats()
-    intake = RabbitIntake(
+    connections = ConnectionState(stats.registry)
+    health = Health(connections, settings.stalled_after_s)
+    consumer = RabbitIntake(
         parameters(*settings.broker_login(), name=name, tls=settings.broker_tls()),
         prefetch=settings.prefetch,
     )
@@ -101,17 +105,21 @@ def _work(settings: WorkerSettings) -> int:
         history_length=settings.history_length,
     )
     worker = Worker(
-        intake,
+        consumer,
         store,
         model,
-        stats=stats,
-        health=health,
+        limits=Limits(settings.max_batch, settings.crop_max_age_ms, settings.max_skew_ms),
+        clock=RedisClock(now_ms),
+        connections=connections,
+        reporter=Reporter(
+            stats,
+            health,
+            connections,
+            store,
+            model=model.card.name,
+            interval_s=settings.report_interval_s,
+        ),
         stop=stop,
-        clock=now_ms,
-        max_age_ms=settings.crop_max_age_ms,
-        max_skew_ms=settings.max_skew_ms,
-        max_batch=settings.max_batch,
-        report_interval_s=settings.report_interval_s,
     )
     with (
         serving(settings.metrics_host, settings.metrics_port, health, stats.registry)

@@ -11,6 +11,7 @@ from typing import Any
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from maskgate.protocol.errors import ConfigurationError
+from worker.connections import ConnectionState, Service
 
 _ASK_TIMEOUT_S = 2.0
 
@@ -18,29 +19,28 @@ _ASK_TIMEOUT_S = 2.0
 class Health:
     """Written by the worker's thread, read by the server's: single attributes, so no lock."""
 
-    def __init__(self, stalled_after_s: float) -> None:
-        self.broker = False
-        self.redis = False
-        self.turned_s = time.monotonic()
+    def __init__(self, connections: ConnectionState, stalled_after_s: float) -> None:
+        self._connections = connections
         self._stalled_after_s = stalled_after_s
+        self._turned_s = time.monotonic()
 
     def turned(self) -> None:
-        """The loop is going round."""
-        self.turned_s = time.monotonic()
+        """Record that the loop has turned."""
+        self._turned_s = time.monotonic()
 
     def complaints(self) -> list[str]:
         """Why this worker is not ready; nothing if it is."""
-        idle_s = time.monotonic() - self.turned_s
+        idle_s = time.monotonic() - self._turned_s
         checks = {
-            "not connected to the broker": self.broker,
-            "not connected to Redis": self.redis,
+            "not connected to the broker": self._connections.is_connected(Service.BROKER),
+            "not connected to Redis": self._connections.is_connected(Service.REDIS),
             f"the loop has not turned for {idle_s:.0f} s": idle_s <= self._stalled_after_s,
         }
         return [complaint for complaint, holds in checks.items() if not holds]
 
     def stalled(self) -> bool:
         """Whether the loop stands still: only a restart helps then."""
-        return time.monotonic() - self.turned_s > self._stalled_after_s
+        return time.monotonic() - self._turned_s > self._stalled_after_s
 
 
 @contextmanager

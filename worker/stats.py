@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
@@ -43,15 +43,6 @@ class Stats:
             "maskgate_latency_seconds", "From capture to verdict written", _SECONDS
         )
         self.registry.register(self._latency)
-        self.connected = Gauge(
-            "maskgate_connected", "1 while connected", ["to"], registry=self.registry
-        )
-        self.retries = Counter(
-            "maskgate_retries", "Attempts that failed", ["to"], registry=self.registry
-        )
-        for to in ("broker", "redis"):
-            self.connected.labels(to).set(0)
-            self.retries.labels(to)
         self._begin()
 
     def batch(self, classified: Classified, *, write_s: float, now_ms: int) -> None:

@@ -3,8 +3,8 @@
 import hashlib
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -41,8 +41,10 @@ _WITHOUT_VERDICT = (Outcome.UNREADABLE, Outcome.EXPIRED)
 class VerdictStore(Protocol):
     """What the worker needs of Redis."""
 
-    def write(self, ends: Sequence[End], meanwhile: Callable[[], None] = ...) -> None:
-        """Write every end; on return each is readable. ``meanwhile`` is called once Redis has been told and until it answers.
+    def writing(self, ends: Sequence[End]) -> AbstractContextManager[None]:
+        """Send every end on entry, wait for Redis's answers on exit: then each is readable.
+
+        The body of the ``with`` runs while Redis works.
 
         Raises:
             StoreError: at least one is not written; writing all of them again is safe.
@@ -83,17 +85,25 @@ class RedisVerdictStore:
             for name, script in self._scripts.items()
         }
 
-    def write(self, ends: Sequence[End], meanwhile: Callable[[], None] = lambda: None) -> None:
+    def write(self, ends: Sequence[End]) -> None:
+        """As :meth:`writing`, with nothing to do while Redis works."""
+        with self.writing(ends):
+            pass
+
+    @contextmanager
+    def writing(self, ends: Sequence[End]) -> Iterator[None]:
         """See :class:`VerdictStore`."""
         calls = [*self._verdict_calls(ends), *self._audit_call(ends)]
         with _store_errors():
             try:
-                self._run(calls, meanwhile)
+                with self._running(calls):
+                    yield
             except NoScriptError:
-                # Redis was restarted or flushed. Those that did run are run again: that changes nothing.
+                # Redis was restarted or flushed. To repeat the calls that succeeded is harmless.
                 for script in self._scripts.values():
                     self._client.script_load(script)
-                self._run(calls, lambda: None)
+                with self._running(calls):
+                    pass
 
     def heartbeat(self) -> ClockReading:
         """See :class:`VerdictStore`."""
@@ -112,8 +122,9 @@ class RedisVerdictStore:
                 for cell, count in self._client.hgetall(audit_key(self._model)).items()
             }
 
-    def _run(self, calls: Sequence[_Call], meanwhile: Callable[[], None]) -> None:
-        """All calls in one round trip: a pipeline that can do something else while Redis works."""
+    @contextmanager
+    def _running(self, calls: Sequence[_Call]) -> Iterator[None]:
+        """All calls in one round trip: a pipeline that leaves its caller free while Redis works."""
         pool = self._client.connection_pool
         connection = pool.get_connection()
         try:
@@ -123,11 +134,11 @@ class RedisVerdictStore:
             ]
             connection.send_packed_command(connection.pack_commands(commands))  # type: ignore[no-untyped-call]
             try:
-                meanwhile()
+                yield
             finally:
-                wrong = [error for _ in calls if (error := _answer(connection))]
-            if wrong:
-                raise wrong[0]
+                errors = [error for _ in calls if (error := _answer(connection))]
+            if errors:
+                raise errors[0]
         finally:
             pool.release(connection)
 

@@ -7,6 +7,8 @@ import json
 import sys
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import worker.loop
@@ -36,6 +38,21 @@ def _time(owner: Any, name: str, stage: str) -> None:
     setattr(owner, name, timed)
 
 
+def _time_writes() -> None:
+    original = RedisVerdictStore.writing
+
+    @contextmanager
+    def timed(self: RedisVerdictStore, ends: Any) -> Iterator[None]:
+        begun_s = time.thread_time()
+        try:
+            with original(self, ends):
+                yield
+        finally:
+            spent_s["write"] += time.thread_time() - begun_s
+
+    RedisVerdictStore.writing = timed  # type: ignore[method-assign]
+
+
 def _count_crops() -> None:
     original = RabbitIntake.receive
 
@@ -59,10 +76,10 @@ if __name__ == "__main__":
         (RabbitIntake, "settle", "settle"),
         (worker.loop, "classify", "classify"),
         (Model, "p_mask", "infer"),
-        (RedisVerdictStore, "write", "write"),
         (Stats, "batch", "count"),
     ):
         _time(owner, name, stage)
+    _time_writes()
     _count_crops()
     code = main([])
     total_s = time.thread_time() - spent_s.pop("begun")

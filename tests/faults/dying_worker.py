@@ -15,7 +15,6 @@ from redis.connection import Connection
 from maskgate.inference.model import Model
 from worker.__main__ import main
 from worker.rabbit import RabbitIntake
-from worker.verdict_store import RedisVerdictStore
 
 #: In the order in which a batch goes through them.
 POINTS = ("received", "decoded", "inferred", "writing", "written", "acknowledging", "acknowledged")
@@ -59,7 +58,7 @@ _ARM: dict[str, Callable[[], None]] = {
     "writing": lambda: _wrap(
         Connection, "send_packed_command", "writing", before=False, when=_sends_verdicts
     ),
-    "written": lambda: _wrap(RedisVerdictStore, "write", "written", before=False),
+    "written": lambda: _wrap(RabbitIntake, "settle", "written", before=True),
     "acknowledging": lambda: _wrap(BlockingChannel, "basic_ack", "acknowledging", before=True),
     "acknowledged": lambda: _wrap(RabbitIntake, "settle", "acknowledged", before=False),
 }

@@ -6,7 +6,7 @@ from maskgate.protocol.crop import Message
 from maskgate.protocol.queue import Delivery
 from maskgate.runtime.slow_start import SlowStart
 from worker.audit import Share, report
-from worker.loop import _parts
+from worker.loop import batches
 from worker.stats import ManyAtOnce
 
 
@@ -31,7 +31,7 @@ def test_each_crop_that_was_held_before_is_a_batch_of_its_own_and_the_order_stay
     batch = [
         Delivery(tag, Message(b""), audit=False, redelivered=tag in (3, 4)) for tag in range(1, 7)
     ]
-    assert [[delivery.tag for delivery in part] for part in _parts(batch)] == [
+    assert [[delivery.tag for delivery in part] for part in batches(batch)] == [
         [1, 2],
         [3],
         [4],
