@@ -5,25 +5,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-import structlog
-
 from maskgate.protocol.errors import BrokerError
 from maskgate.protocol.queue import CropIntake, Delivery
 from maskgate.protocol.verdict import Outcome
 from maskgate.runtime.backoff import Backoff
 from maskgate.runtime.stop import Stop
-from worker.classify import End, MaskModel, classify
 from worker.connections import ConnectionState, Service
+from worker.infer import MaskModel, infer, merge
 from worker.native_stderr import MutedStderr
 from worker.redis_clock import RedisClock
 from worker.reporter import Reporter
+from worker.result import CropResult
+from worker.stopwatch import Stopwatch
+from worker.validate import Validated, validate
 from worker.verdict_store import VerdictStore
 
 #: How long an idle loop waits for a crop, and so how long a request to stop may wait.
 _IDLE_TURN_S = 0.2
 _HEARTBEAT_S = 1.0
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,38 +88,42 @@ class Worker:
 
     def _process(self, batch: Sequence[Delivery]) -> bool:
         """Process a batch; False if a stop was requested while Redis was away."""
+        watch = Stopwatch()
         with self._muted:
-            classified = classify(
-                batch,
-                self._model,
-                now_ms=self._clock.now_ms(),
-                max_age_ms=self._limits.max_age_ms,
-                max_skew_ms=self._limits.max_skew_ms + self._clock.uncertain_ms,
-            )
-        started_s = time.perf_counter()
-        if not self._write(classified.ends):
+            validated = self._validate(batch)
+            watch.lap("decode")
+            classified = infer(validated.readable, self._model)
+        results = merge(validated.finished, classified)
+        watch.lap("infer")
+        if not self._write(results):
             return False
-        write_s = time.perf_counter() - started_s
-        self._reporter.stats.batch(classified, write_s=write_s, now_ms=self._clock.now_ms())
-        unreadable = [end for end in classified.ends if end.outcome is Outcome.UNREADABLE]
-        self._consumer.settle(batch, {end.tag for end in unreadable})
-        for end in unreadable:
-            log.debug(
-                "crop.unreadable", crop_id=end.crop_id, camera_id=end.camera_id, reason=end.reason
-            )
+        watch.lap("write")
+        self._reporter.processed(results, watch.laps_s, self._clock.now_ms())
+        unreadable = {each.tag for each in results if each.outcome is Outcome.UNREADABLE}
+        self._consumer.settle(batch, unreadable)
         return True
 
-    def _write(self, ends: Sequence[End]) -> bool:
+    def _validate(self, batch: Sequence[Delivery]) -> Validated:
+        # Redis's clock: verdicts expire by it.
+        return validate(
+            batch,
+            self._model.card.input,
+            now_ms=self._clock.now_ms(),
+            max_age_ms=self._limits.max_age_ms,
+            max_skew_ms=self._limits.max_skew_ms + self._clock.uncertain_ms,
+        )
+
+    def _write(self, results: Sequence[CropResult]) -> bool:
         """Write until Redis has everything; False if a stop was requested before."""
         backoff = Backoff()
-        while not self._connections.attempt_redis(lambda: self._write_once(ends)):
+        while not self._connections.attempt_redis(lambda: self._write_once(results)):
             if self._stop.requested:
                 return False  # not acknowledged: the broker gives the batch to another worker
             self._pause(backoff, self._consumer.keep_alive)
         return True
 
-    def _write_once(self, ends: Sequence[End]) -> None:
-        with self._store.writing(ends):
+    def _write_once(self, results: Sequence[CropResult]) -> None:
+        with self._store.writing(results):
             self._consumer.read()  # the next crops, while Redis is working
 
     def _beat(self) -> None:

@@ -10,7 +10,7 @@ import pika
 
 from maskgate.protocol.crop import Message
 from maskgate.protocol.errors import BrokerError
-from maskgate.protocol.queue import Delivery
+from maskgate.protocol.queue import Delivery, QueueKind
 from maskgate.protocol.topology import AUDIT_QUEUE, LIVE_QUEUE
 from maskgate.runtime.broker import trouble
 from maskgate.runtime.slow_start import SlowStart
@@ -36,7 +36,7 @@ class RabbitIntake:
         self._prefetch = prefetch
         self._connection: Any = None
         self._channel: Any = None
-        self._consumers: dict[bool, _Consumer] = {}
+        self._consumers: dict[QueueKind, _Consumer] = {}
         self._arrived: deque[Delivery] = deque()
         self._cancelled: str | None = None
         self._frames: DeliveryFrames | None = None
@@ -45,7 +45,7 @@ class RabbitIntake:
     @property
     def window(self) -> int:
         """Live crops that may be held at present: the slow start's state."""
-        return self._consumers[False].slow_start.window if self._consumers else 0
+        return self._consumers[QueueKind.LIVE].slow_start.window if self._consumers else 0
 
     def connect(self) -> None:
         """See :class:`maskgate.protocol.queue.CropIntake`."""
@@ -56,12 +56,11 @@ class RabbitIntake:
             self._channel.add_on_cancel_callback(self._on_cancel)
             self._frames = attach(self._connection, self._channel.channel_number)
             self._consumers = {
-                audit: _Consumer(queue, SlowStart(self._prefetch))
-                for audit, queue in _QUEUES.items()
+                kind: _Consumer(queue, SlowStart(self._prefetch)) for kind, queue in _QUEUES.items()
             }
-            for audit, consumer in self._consumers.items():
+            for kind, consumer in self._consumers.items():
                 self._channel.queue_declare(consumer.queue, passive=True)
-                self._consume(consumer, audit=audit)
+                self._consume(consumer, kind)
 
     def receive(self, limit: int, timeout_s: float) -> list[Delivery]:
         """See :class:`maskgate.protocol.queue.CropIntake`."""
@@ -82,23 +81,23 @@ class RabbitIntake:
         """See :class:`maskgate.protocol.queue.CropIntake`."""
         with _broker_errors():
             grown = [
-                audit
-                for audit, own in self._consumers.items()
+                kind
+                for kind, own in self._consumers.items()
                 if own.slow_start.grow(own.held, own.redelivered)
             ]
-            for audit in grown:
+            for kind in grown:
                 # Its window is full of what we have not settled, so no delivery can cross the cancellation.
-                self._channel.basic_cancel(self._consumers[audit].tag)
+                self._channel.basic_cancel(self._consumers[kind].tag)
             for tag in rejected:
                 self._channel.basic_reject(tag, requeue=False)
             done = [delivery.tag for delivery in batch if delivery.tag not in rejected]
             if done:
                 self._channel.basic_ack(done[-1], multiple=True)
             for delivery in batch:
-                self._consumers[delivery.audit].held -= 1
-                self._consumers[delivery.audit].redelivered -= delivery.redelivered
-            for audit in grown:
-                self._consume(self._consumers[audit], audit=audit)
+                self._consumers[delivery.queue].held -= 1
+                self._consumers[delivery.queue].redelivered -= delivery.redelivered
+            for kind in grown:
+                self._consume(self._consumers[kind], kind)
 
     def keep_alive(self, duration_s: float) -> None:
         """See :class:`maskgate.protocol.queue.CropIntake`."""
@@ -121,11 +120,11 @@ class RabbitIntake:
                 connection.close()
         self._arrived.clear()
 
-    def _consume(self, consumer: _Consumer, *, audit: bool) -> None:
+    def _consume(self, consumer: _Consumer, kind: QueueKind) -> None:
         def arrived(tag: int, redelivered: bool, message: Message) -> None:  # noqa: FBT001  (as it is called for each crop)
             consumer.held += 1
             consumer.redelivered += redelivered
-            self._arrived.append(Delivery(tag, message, audit, redelivered))
+            self._arrived.append(Delivery(tag, message, kind, redelivered))
 
         def by_pika(_channel: object, method: Any, properties: Any, body: bytes) -> None:
             message = Message(
@@ -168,7 +167,7 @@ class RabbitIntake:
         self._cancelled = next((c.queue for c in self._consumers.values() if c.tag == tag), "?")
 
 
-_QUEUES = {False: LIVE_QUEUE, True: AUDIT_QUEUE}
+_QUEUES = {QueueKind.LIVE: LIVE_QUEUE, QueueKind.AUDIT: AUDIT_QUEUE}
 
 
 @contextmanager

@@ -1,13 +1,16 @@
 """What the log says of a worker: one line per interval, and the audit report when it changed."""
 
 import time
+from collections.abc import Mapping, Sequence
 
 import structlog
 
 from maskgate.protocol.errors import StoreError
+from maskgate.protocol.verdict import Outcome
 from worker.audit import report, slices
 from worker.connections import ConnectionState, Service
 from worker.health import Health
+from worker.result import CropResult
 from worker.stats import Stats
 from worker.verdict_store import VerdictStore
 
@@ -27,7 +30,7 @@ class Reporter:
         model: str,
         interval_s: float,
     ) -> None:
-        self.stats = stats
+        self._stats = stats
         self._health = health
         self._connections = connections
         self._store = store
@@ -42,13 +45,27 @@ class Reporter:
         if time.monotonic() >= self._due_s:
             self.report()
 
+    def processed(
+        self, results: Sequence[CropResult], laps_s: Mapping[str, float], now_ms: int
+    ) -> None:
+        """Count a batch that is written: its results, seconds per stage, and Redis's time."""
+        self._stats.batch(results, laps_s, now_ms)
+        for result in results:
+            if result.outcome is Outcome.UNREADABLE:
+                log.debug(
+                    "crop.unreadable",
+                    crop_id=result.crop_id,
+                    camera_id=result.camera_id,
+                    reason=result.reason,
+                )
+
     def report(self) -> None:
         """Report now; the next interval begins."""
         self._due_s = time.monotonic() + self._interval_s
         broker_error = self._connections.error(Service.BROKER)
         log.info(
             "worker.interval",
-            **self.stats.line(),
+            **self._stats.line(),
             ready=not self._health.complaints(),
             **({"error": broker_error} if broker_error else {}),
         )

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter as Tally
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +10,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+from maskgate.protocol.queue import QueueKind
 from maskgate.protocol.verdict import Outcome
-from worker.classify import Classified
+from worker.result import CropResult
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -45,27 +46,26 @@ class Stats:
         self.registry.register(self._latency)
         self._begin()
 
-    def batch(self, classified: Classified, *, write_s: float, now_ms: int) -> None:
-        """Count a batch that has been written. ``now_ms`` by the clock that verdicts are measured with."""
-        ends = classified.ends
-        self._sizes.append(len(ends))
-        self._batch.observe(len(ends))
-        for stage, seconds in zip(
-            STAGES, (classified.decode_s, classified.infer_s, write_s), strict=True
-        ):
-            self._stages[stage].append(seconds * 1000)
-            self._stage.labels(stage).observe(seconds)
-        counts = Tally((end.audit, end.outcome, end.reason) for end in ends)
-        for (audit, outcome, reason), n in counts.items():
-            self._crops.labels(
-                "audit" if audit else "live", outcome.value, reason.value if reason else ""
-            ).inc(n)
+    def batch(
+        self, results: Sequence[CropResult], laps_s: Mapping[str, float], now_ms: int
+    ) -> None:
+        """Count a batch that is written: its results, seconds per stage, and Redis's time."""
+        self._sizes.append(len(results))
+        self._batch.observe(len(results))
+        for stage in STAGES:
+            self._stages[stage].append(laps_s[stage] * 1000)
+            self._stage.labels(stage).observe(laps_s[stage])
+        counts = Tally((result.queue, result.outcome, result.reason) for result in results)
+        for (queue, outcome, reason), n in counts.items():
+            self._crops.labels(queue.value, outcome.value, reason.value if reason else "").inc(n)
             self._outcomes[outcome] += n
-        captured_ms = [
-            end.captured_at_ms or 0 for end in ends if end.p_mask is not None and not end.audit
+        captured_at_ms = [
+            result.captured_at_ms or 0
+            for result in results
+            if result.p_mask is not None and result.queue is QueueKind.LIVE
         ]
-        if captured_ms:
-            latencies_ms = np.maximum(now_ms - np.asarray(captured_ms, np.float64), 0)
+        if captured_at_ms:
+            latencies_ms = np.maximum(now_ms - np.asarray(captured_at_ms, np.float64), 0)
             self._latencies_ms.append(latencies_ms)
             self._latency.observe(latencies_ms / 1000)
 

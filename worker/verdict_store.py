@@ -6,18 +6,19 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol
 
+import msgspec
 from msgspec import msgpack
 from redis import Redis
 from redis.connection import ConnectionInterface
 from redis.exceptions import DataError, NoScriptError, RedisError, ResponseError
 
 from maskgate.protocol.errors import StoreError
+from maskgate.protocol.queue import QueueKind
 from maskgate.protocol.verdict import (
     ALIVE_KEY,
     NO_CAMERA,
-    Outcome,
     audit_key,
     audit_seen_key,
     history_key,
@@ -25,24 +26,48 @@ from maskgate.protocol.verdict import (
     verdict_key,
 )
 from maskgate.runtime.tls_trouble import told
-from worker.classify import End
 from worker.redis_clock import ClockReading
+from worker.result import CropResult
 
 #: A camera that is taken down leaves its history for a day.
 HISTORY_TTL_MS = 24 * 3600 * 1000
 #: Redeliveries come within seconds; this many crop ids cover days of audit samples.
 AUDIT_IDS_REMEMBERED = 100_000
 ALIVE_TTL_MS = 5000
-#: Script, keys, arguments.
-_Call: TypeAlias = tuple[str, list[str], list[object]]
-_WITHOUT_VERDICT = (Outcome.UNREADABLE, Outcome.EXPIRED)
+
+
+class _VerdictBatch(msgspec.Struct, gc=False):
+    """The argument of ``verdicts.lua``."""
+
+    ttl_ms: int
+    max_skew_ms: int
+    history_length: int
+    history_ttl_ms: int
+    model: str
+    track_keys: dict[str, int]
+    crops: list[CropResult]
+
+
+class _AuditBatch(msgspec.Struct, gc=False):
+    """The argument of ``audit.lua``."""
+
+    samples: list[CropResult]
+    ids_remembered: int = AUDIT_IDS_REMEMBERED
+
+
+class _Call(NamedTuple):
+    """One call of a script; ``argument`` is a MessagePack map."""
+
+    script: str
+    keys: list[str]
+    argument: bytes
 
 
 class VerdictStore(Protocol):
     """What the worker needs of Redis."""
 
-    def writing(self, ends: Sequence[End]) -> AbstractContextManager[None]:
-        """Send every end on entry, wait for Redis's answers on exit: then each is readable.
+    def writing(self, results: Sequence[CropResult]) -> AbstractContextManager[None]:
+        """Send all results on entry, wait for Redis's answers on exit: then each is readable.
 
         The body of the ``with`` runs while Redis works.
 
@@ -73,11 +98,17 @@ class RedisVerdictStore:
     ) -> None:
         self._client = client
         self._model = model
-        self._fixed = (ttl_ms, max_skew_ms, history_length, HISTORY_TTL_MS, model)
+        self._fixed: dict[str, Any] = {
+            "ttl_ms": ttl_ms,
+            "max_skew_ms": max_skew_ms,
+            "history_length": history_length,
+            "history_ttl_ms": HISTORY_TTL_MS,
+            "model": model,
+        }
         here = Path(__file__).parent
-        ours = (here / "ours.lua").read_bytes()
+        prelude = (here / "call_or_replace.lua").read_bytes()
         self._scripts = {
-            name: ours + (here / f"{name}.lua").read_bytes() for name in ("verdicts", "audit")
+            name: prelude + (here / f"{name}.lua").read_bytes() for name in ("verdicts", "audit")
         }
         # Redis names a script by its SHA-1.
         self._names = {
@@ -85,15 +116,15 @@ class RedisVerdictStore:
             for name, script in self._scripts.items()
         }
 
-    def write(self, ends: Sequence[End]) -> None:
+    def write(self, results: Sequence[CropResult]) -> None:
         """As :meth:`writing`, with nothing to do while Redis works."""
-        with self.writing(ends):
+        with self.writing(results):
             pass
 
     @contextmanager
-    def writing(self, ends: Sequence[End]) -> Iterator[None]:
+    def writing(self, results: Sequence[CropResult]) -> Iterator[None]:
         """See :class:`VerdictStore`."""
-        calls = [*self._verdict_calls(ends), *self._audit_call(ends)]
+        calls = [*self._verdict_calls(results), *self._audit_call(results)]
         with _store_errors():
             try:
                 with self._running(calls):
@@ -129,8 +160,8 @@ class RedisVerdictStore:
         connection = pool.get_connection()
         try:
             commands = [
-                ("EVALSHA", self._names[name], len(keys), *keys, *arguments)
-                for name, keys, arguments in calls
+                ("EVALSHA", self._names[call.script], len(call.keys), *call.keys, call.argument)
+                for call in calls
             ]
             connection.send_packed_command(connection.pack_commands(commands))  # type: ignore[no-untyped-call]
             try:
@@ -142,47 +173,25 @@ class RedisVerdictStore:
         finally:
             pool.release(connection)
 
-    def _verdict_calls(self, ends: Sequence[End]) -> Iterator[_Call]:
-        by_camera: dict[str, list[End]] = defaultdict(list)
-        for end in ends:
-            if not end.audit:
-                by_camera[end.camera_id or NO_CAMERA].append(end)
-        for camera_id, its_ends in by_camera.items():
+    def _verdict_calls(self, results: Sequence[CropResult]) -> Iterator[_Call]:
+        by_camera: dict[str, list[CropResult]] = defaultdict(list)
+        for result in results:
+            if result.queue is QueueKind.LIVE:
+                by_camera[result.camera_id or NO_CAMERA].append(result)
+        for camera_id, crops in by_camera.items():
             keys = [verdict_key(camera_id), history_key(camera_id)]
-            positions: dict[str, int] = {}
-            crops: list[object] = []
-            for end in its_ends:
-                position, track_id = 0, end.track_id or ""
-                if end.outcome not in _WITHOUT_VERDICT:
-                    position = positions.get(track_id, 0)
-                    if not position:
-                        keys.append(track_key(camera_id, track_id))
-                        position = positions[track_id] = len(keys)
-                crops += (
-                    position,
-                    end.crop_id or "",
-                    track_id,
-                    end.outcome.value,
-                    "" if end.p_mask is None else f"{end.p_mask:.4f}",
-                    str(end.captured_at_ms or ""),
-                    end.reason.value if end.reason else "",
-                )
-            # One argument for all: a driver takes longer to write each of its own than the crop took to be checked.
-            arguments: list[object] = [*self._fixed, msgpack.encode(crops)]
-            yield "verdicts", keys, arguments
+            track_keys: dict[str, int] = {}
+            for track_id in {crop.track_id: None for crop in crops if crop.has_verdict}:
+                keys.append(track_key(camera_id, str(track_id)))
+                track_keys[str(track_id)] = len(keys)  # Lua counts from 1
+            batch = _VerdictBatch(**self._fixed, track_keys=track_keys, crops=crops)
+            yield _Call("verdicts", keys, msgpack.encode(batch))
 
-    def _audit_call(self, ends: Sequence[End]) -> Iterator[_Call]:
-        samples = [end for end in ends if end.audit]
+    def _audit_call(self, results: Sequence[CropResult]) -> Iterator[_Call]:
+        samples = [result for result in results if result.queue is QueueKind.AUDIT]
         if samples:
-            arguments: list[object] = [AUDIT_IDS_REMEMBERED]
-            for end in samples:
-                arguments += [
-                    end.crop_id or "",
-                    end.label.value if end.label else "",
-                    end.outcome.value,
-                    end.slice or "",
-                ]
-            yield "audit", [audit_key(self._model), audit_seen_key(self._model)], arguments
+            keys = [audit_key(self._model), audit_seen_key(self._model)]
+            yield _Call("audit", keys, msgpack.encode(_AuditBatch(samples)))
 
 
 def _answer(connection: ConnectionInterface) -> ResponseError | None:

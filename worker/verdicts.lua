@@ -1,61 +1,83 @@
--- The ends of some crops of one camera, written as one: history, verdicts, wake-up.
--- KEYS: 1 the camera's verdict, 2 its history, 3… its tracks' verdicts
--- ARGV: 1 time to live and 2 skew in ms, 3 history length, 4 history's time to live in ms, 5 model, 6 the crops as one MessagePack array, seven
---       values each: index of its track's key (0: may not touch a verdict), crop id, track id, outcome, p_mask, captured_at, reason
-local ttl_ms, skew_ms, model = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[5]
-local crops = cmsgpack.unpack(ARGV[6])
+-- Writes the results of some crops of one camera, all or none: history, verdicts, wake-up.
+-- KEYS: 1 the camera's verdict, 2 its history, 3 and more: the verdicts of its tracks
+-- ARGV: 1 a MessagePack map:
+--   ttl_ms          how long a verdict stands after its crop was captured
+--   max_skew_ms     how far ahead of this clock a crop may be stamped
+--   history_length  entries kept, about; history_ttl_ms: how long after the last one
+--   model           its name
+--   track_keys      track id -> position of its verdict in KEYS
+--   crops           array of maps: crop_id track_id outcome p_mask captured_at_ms reason;
+--                   a value that is not known is absent
+local batch = cmsgpack.unpack(ARGV[1])
+local camera_key, history_key = KEYS[1], KEYS[2]
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 local now = string.format('%.0f', now_ms)
+local has_verdict = {mask = true, no_mask = true, uncertain = true}
 
-local function standing(key)
-    local found = ours(key, 'HMGET', 'captured_at', 'crops', 'of_mask', 'of_no_mask', 'of_uncertain')
+local function read(key)
+    local found = call_or_replace(
+        key, 'HMGET', 'captured_at', 'crops', 'of_mask', 'of_no_mask', 'of_uncertain')
     for i = 1, 5 do
         found[i] = tonumber(found[i] or nil) or 0
     end
-    return {captured_ms = found[1], crops = found[2], mask = found[3], no_mask = found[4], uncertain = found[5]}
+    return {captured_at_ms = found[1], crops = found[2],
+            mask = found[3], no_mask = found[4], uncertain = found[5]}
 end
 
--- What several crops of a batch do to a key is written once, when it is known: nobody can look in between.
+local function p_mask_of(crop)
+    return crop.p_mask and string.format('%.4f', crop.p_mask) or ''
+end
+
+-- Called once per key, after the last crop: no client sees what lies between.
 local function write(key, verdict, ...)
-    local crop_id, track_id, outcome, p_mask, captured_at = unpack(crops, verdict.at + 1, verdict.at + 5)
-    redis.call('HSET', key, 'crop_id', crop_id, 'track_id', track_id, 'outcome', outcome, 'p_mask', p_mask, 'captured_at', captured_at,
-        'decided_at', now, 'model', model, 'crops', verdict.crops, 'agreeing', verdict[outcome], ...)
-    redis.call('PEXPIREAT', key, verdict.captured_ms + ttl_ms)
+    local crop = verdict.crop
+    redis.call('HSET', key, 'crop_id', crop.crop_id, 'track_id', crop.track_id,
+        'outcome', crop.outcome, 'p_mask', p_mask_of(crop),
+        'captured_at', crop.captured_at_ms, 'decided_at', now, 'model', batch.model,
+        'crops', verdict.crops, 'agreeing', verdict[crop.outcome], ...)
+    redis.call('PEXPIREAT', key, verdict.captured_at_ms + batch.ttl_ms)
 end
 
+-- A verdict stands only for a crop captured between these two, exclusive and inclusive.
+local oldest_ms, newest_ms = now_ms - batch.ttl_ms, now_ms + batch.max_skew_ms
+local history_length, model, track_keys = batch.history_length, batch.model, batch.track_keys
 local tracks, camera, camera_ms = {}, nil, nil
-local woken_by = nil
-for i = 1, #crops, 7 do
-    local track, crop_id, track_id, outcome, p_mask, captured_at, reason = unpack(crops, i, i + 6)
-    ours(KEYS[2], 'XADD', 'MAXLEN', '~', ARGV[3], '*', 'crop_id', crop_id, 'track_id', track_id, 'outcome', outcome, 'p_mask', p_mask,
-        'captured_at', captured_at, 'decided_at', now, 'model', model, 'reason', reason)
-    local captured_ms = tonumber(captured_at)
-    if track > 0 and captured_ms + ttl_ms > now_ms and captured_ms <= now_ms + skew_ms then
-        local verdict = tracks[track] or standing(KEYS[track])
-        tracks[track] = verdict
-        if captured_ms > verdict.captured_ms then
-            verdict.at, verdict.captured_ms = i, captured_ms
+local newest_crop_id = nil
+for _, crop in ipairs(batch.crops) do
+    local outcome, captured_at_ms = crop.outcome, crop.captured_at_ms
+    call_or_replace(history_key, 'XADD', 'MAXLEN', '~', history_length, '*',
+        'crop_id', crop.crop_id or '', 'track_id', crop.track_id or '', 'outcome', outcome,
+        'p_mask', p_mask_of(crop), 'captured_at', captured_at_ms or '', 'decided_at', now,
+        'model', model, 'reason', crop.reason or '')
+    if has_verdict[outcome] and captured_at_ms > oldest_ms and captured_at_ms <= newest_ms then
+        local key = KEYS[track_keys[crop.track_id]]
+        local verdict = tracks[key] or read(key)
+        tracks[key] = verdict
+        if captured_at_ms > verdict.captured_at_ms then
+            verdict.crop, verdict.captured_at_ms = crop, captured_at_ms
             verdict.crops, verdict[outcome] = verdict.crops + 1, verdict[outcome] + 1
-            camera_ms = camera_ms or standing(KEYS[1]).captured_ms
-            if captured_ms > camera_ms then
-                camera, camera_ms = verdict, captured_ms
+            camera_ms = camera_ms or read(camera_key).captured_at_ms
+            if captured_at_ms > camera_ms then
+                camera, camera_ms = verdict, captured_at_ms
             end
-            woken_by = crop_id
+            newest_crop_id = crop.crop_id
         end
     end
 end
 
--- The camera first: should Redis be full half-way, writing again still finds its crop newer than what stands for the track.
+-- The camera first: if Redis is full before the track is written, the next attempt still finds its
+-- crop newer than the track's verdict, and writes both.
 if camera then
-    write(KEYS[1], camera)
+    write(camera_key, camera)
 end
-for track, verdict in pairs(tracks) do
-    if verdict.at then
-        write(KEYS[track], verdict, 'of_mask', verdict.mask, 'of_no_mask', verdict.no_mask, 'of_uncertain', verdict.uncertain)
+for key, verdict in pairs(tracks) do
+    if verdict.crop then
+        write(key, verdict, 'of_mask', verdict.mask, 'of_no_mask', verdict.no_mask,
+            'of_uncertain', verdict.uncertain)
     end
 end
-redis.call('PEXPIRE', KEYS[2], ARGV[4])
-if woken_by then
-    redis.call('PUBLISH', KEYS[2], woken_by)
+redis.call('PEXPIRE', history_key, batch.history_ttl_ms)
+if newest_crop_id then
+    redis.call('PUBLISH', history_key, newest_crop_id)
 end

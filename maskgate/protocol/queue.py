@@ -11,6 +11,13 @@ import msgspec
 from maskgate.protocol.crop import Message
 
 
+class QueueKind(StrEnum):
+    """Which queue a crop travels through."""
+
+    LIVE = "live"
+    AUDIT = "audit"
+
+
 class Delivery(msgspec.Struct, frozen=True, gc=False):
     """A message that a worker holds and has not settled yet. Tags grow in the order of arrival.
 
@@ -19,7 +26,7 @@ class Delivery(msgspec.Struct, frozen=True, gc=False):
 
     tag: int
     message: Message
-    audit: bool
+    queue: QueueKind
     redelivered: bool = False
 
 

@@ -42,10 +42,10 @@ def _time_writes() -> None:
     original = RedisVerdictStore.writing
 
     @contextmanager
-    def timed(self: RedisVerdictStore, ends: Any) -> Iterator[None]:
+    def timed(self: RedisVerdictStore, results: Any) -> Iterator[None]:
         begun_s = time.thread_time()
         try:
-            with original(self, ends):
+            with original(self, results):
                 yield
         finally:
             spent_s["write"] += time.thread_time() - begun_s
@@ -74,7 +74,8 @@ if __name__ == "__main__":
         (RabbitIntake, "receive", "receive"),
         (RabbitIntake, "read", "read"),
         (RabbitIntake, "settle", "settle"),
-        (worker.loop, "classify", "classify"),
+        (worker.loop, "validate", "classify"),
+        (worker.loop, "infer", "classify"),
         (Model, "p_mask", "infer"),
         (Stats, "batch", "count"),
     ):

@@ -6,7 +6,7 @@ import pytest
 
 import worker.rabbit
 from maskgate.protocol.crop import parse
-from maskgate.protocol.queue import CropIntake, CropOutlet, Delivery
+from maskgate.protocol.queue import CropIntake, CropOutlet, Delivery, QueueKind
 from tests.integration.queues import (
     Queue,
     drain,
@@ -70,7 +70,7 @@ def test_a_crop_does_not_wait_for_the_next_ones_of_a_slow_camera(
 
 def test_audit_samples_are_told_apart(outlet: CropOutlet, intake: CropIntake) -> None:
     offer(outlet, 2, audit=True)
-    assert [d.audit for d in drain(intake, 2)] == [True, True]
+    assert [d.queue for d in drain(intake, 2)] == [QueueKind.AUDIT] * 2
     assert outlet.audit.accepted == 2
     assert outlet.live.offered == 0
 

@@ -3,7 +3,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
 from maskgate.protocol.crop import Message
-from maskgate.protocol.queue import Delivery
+from maskgate.protocol.queue import Delivery, QueueKind
 from maskgate.runtime.slow_start import SlowStart
 from worker.audit import Share, report
 from worker.loop import batches
@@ -29,7 +29,8 @@ def test_the_window_does_not_grow_while_a_crop_in_it_was_held_before() -> None:
 def test_each_crop_that_was_held_before_is_a_batch_of_its_own_and_the_order_stays() -> None:
     # A worker that lives on, its window long grown, is given what a dead one held.
     batch = [
-        Delivery(tag, Message(b""), audit=False, redelivered=tag in (3, 4)) for tag in range(1, 7)
+        Delivery(tag, Message(b""), queue=QueueKind.LIVE, redelivered=tag in (3, 4))
+        for tag in range(1, 7)
     ]
     assert [[delivery.tag for delivery in part] for part in batches(batch)] == [
         [1, 2],
