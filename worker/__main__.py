@@ -15,7 +15,7 @@ import structlog
 
 from maskgate.inference.model import Model
 from maskgate.protocol.errors import BrokerError, ConfigurationError, ModelError
-from maskgate.runtime import logs
+from maskgate.runtime import logs, pika_internals
 from maskgate.runtime.broker import parameters
 from maskgate.runtime.clock import now_ms
 from maskgate.runtime.exit_codes import ExitCode
@@ -40,6 +40,7 @@ def main(argv: list[str]) -> int:
     """The command line; returns an exit code."""
     asked_health = argv[:1] == ["health"]
     logs.configure("worker")
+    pika_internals.install()
     try:
         if argv[:1] == ["deadletters"]:
             return _deadletters(argv[1:])

@@ -13,8 +13,8 @@ from maskgate.protocol.errors import BrokerError
 from maskgate.protocol.queue import Delivery, QueueKind
 from maskgate.protocol.topology import AUDIT_QUEUE, LIVE_QUEUE
 from maskgate.runtime.broker import trouble
+from maskgate.runtime.pika_internals import DeliveryFrames, attach
 from maskgate.runtime.slow_start import SlowStart
-from worker.delivery_frames import DeliveryFrames, attach
 
 
 @dataclass(slots=True)

@@ -6,16 +6,15 @@ import pika.adapters.utils.io_services_utils
 import pytest
 from structlog.testing import capture_logs
 
-import worker.delivery_frames
 from maskgate.protocol.errors import BrokerError
 from maskgate.protocol.topology import LIVE_QUEUE
+from maskgate.runtime import pika_internals
 from maskgate.runtime.broker import parameters
 from maskgate.runtime.stop import Stop
 from producer.rabbit import RabbitOutlet
 from tests.integration.queues import offer, rabbit_queue, receive
 from tests.servers.ports import eventually
 from tests.servers.rabbit_server import RabbitServer
-from worker.delivery_frames import attach
 from worker.rabbit import RabbitIntake
 
 #: A connection that pika lost track of is left to the garbage collector, which tells.
@@ -24,13 +23,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 def test_the_installed_pika_lets_us_stand_before_its_reader(rabbit: RabbitServer) -> None:
     with rabbit.channel() as channel:
-        assert attach(channel.connection, channel.channel_number) is not None
+        assert pika_internals.attach(channel.connection, channel.channel_number) is not None
 
 
 def test_a_batch_is_not_cut_where_one_poll_ends(
     rabbit: RabbitServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker.delivery_frames, "_READ_BYTES", 256)
+    monkeypatch.setattr(pika_internals, "_READ_BYTES", 256)
     monkeypatch.setattr(
         pika.adapters.utils.io_services_utils._AsyncPlaintextTransport, "_MAX_CONSUME_BYTES", 1024
     )
