@@ -23,7 +23,7 @@ from maskgate.gate.decide import Action
 from maskgate.gate.watch import Screen
 from maskgate.inference.model import Model
 from maskgate.protocol.errors import MaskgateError, StoreError
-from maskgate.protocol.verdict import CropEnd, Outcome, audit_key
+from maskgate.protocol.verdict import DEFAULT_TTL_MS, CropEnd, Outcome, audit_key
 from maskgate.runtime import logs
 from maskgate.runtime.clock import now_ms
 from maskgate.runtime.exit_codes import ExitCode
@@ -43,7 +43,6 @@ from worker.verdict_store import RedisVerdictStore
 
 CAMERA = "lobby"
 WORKERS = 2
-_TTL_MS = 3000
 _SKEW_MS = 250
 _HISTORY = 1_000_000
 _DRAIN_S = 20.0
@@ -135,7 +134,11 @@ def _sources(
 def _worker(url: str, broker: Broker, model: Model, stop: Stop) -> threading.Thread:
     client = connect(url, None, name="worker", timeout_s=5)
     store = RedisVerdictStore(
-        client, model=model.card.name, ttl_ms=_TTL_MS, max_skew_ms=_SKEW_MS, history_length=_HISTORY
+        client,
+        model=model.card.name,
+        ttl_ms=DEFAULT_TTL_MS,
+        max_skew_ms=_SKEW_MS,
+        history_length=_HISTORY,
     )
     stats = Stats()
     connections = ConnectionState(stats.registry)
@@ -144,7 +147,7 @@ def _worker(url: str, broker: Broker, model: Model, stop: Stop) -> threading.Thr
         InProcessIntake(broker),
         store,
         model,
-        limits=Limits(max_batch=64, max_age_ms=_TTL_MS // 2, max_skew_ms=_SKEW_MS),
+        limits=Limits(max_batch=64, max_age_ms=DEFAULT_TTL_MS // 2, max_skew_ms=_SKEW_MS),
         clock=RedisClock(now_ms),
         connections=connections,
         reporter=Reporter(stats, health, connections, store, model=model.card.name, interval_s=5),

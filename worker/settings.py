@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from maskgate.protocol.verdict import DEFAULT_TTL_MS, MAX_TTL_MS
 from maskgate.runtime.settings import BrokerSettings, RedisSettings
 
 SHIPPED_MODEL = Path(__file__).parent.parent / "deploy" / "model" / "mask.onnx"
@@ -17,9 +18,9 @@ class WorkerSettings(BrokerSettings, RedisSettings):
         None, pattern=r"^[0-9a-fA-F]{64}$", description="refuse any other file than this"
     )
     verdict_ttl_ms: int = Field(
-        3000,
+        DEFAULT_TTL_MS,
         ge=100,
-        le=600_000,
+        le=MAX_TTL_MS,
         description="how long a verdict stands after its crop was captured",
     )
     max_age_ms: int | None = Field(

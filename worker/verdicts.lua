@@ -35,7 +35,7 @@ local function write(key, verdict, ...)
     redis.call('HSET', key, 'crop_id', crop.crop_id, 'track_id', crop.track_id,
         'outcome', crop.outcome, 'p_mask', p_mask_of(crop),
         'captured_at', crop.captured_at_ms, 'decided_at', now, 'model', batch.model,
-        'crops', verdict.crops, 'agreeing', verdict[crop.outcome], ...)
+        'crops', verdict.crops, 'agreeing', verdict[crop.outcome], 'ttl_ms', batch.ttl_ms, ...)
     redis.call('PEXPIREAT', key, verdict.captured_at_ms + batch.ttl_ms)
 end
 

@@ -1,6 +1,5 @@
 """The verdict: what a door reads from Redis, and under which keys."""
 
-import math
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import TypeVar
@@ -13,6 +12,11 @@ from maskgate.protocol.errors import MaskgateError
 ALIVE_KEY = "worker:alive"
 #: All doors' wake-ups.
 CHANNEL_PATTERN = "verdicts:*"
+#: How long a verdict stands after its crop was captured, unless the workers are configured
+#: otherwise; also what a hash without ``ttl_ms`` means.
+DEFAULT_TTL_MS = 3000
+#: No worker may be configured for more, and no door believes more.
+MAX_TTL_MS = 600_000
 #: Not a valid camera id: where the end of a crop is filed whose camera is not known.
 NO_CAMERA = "?"
 
@@ -44,6 +48,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     #: Crops of this track so far, and how many of them had this outcome.
     crops: int
     agreeing: int
+    #: The verdict stands until ``captured_at + ttl_ms``.
+    ttl_ms: int = DEFAULT_TTL_MS
 
 
 class CropEnd(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -98,13 +104,17 @@ def parse_verdict(fields: Mapping[str, str]) -> Verdict | None:
     if not fields:
         return None
     verdict = _convert(fields, Verdict)
-    in_doubt = verdict.outcome not in (Outcome.MASK, Outcome.NO_MASK, Outcome.UNCERTAIN)
-    if (
-        in_doubt
-        or not (math.isfinite(verdict.p_mask) and 0 <= verdict.p_mask <= 1)
-        or not 1 <= verdict.agreeing <= verdict.crops
-    ):
-        msg = f"not a verdict: outcome {verdict.outcome}, p_mask {verdict.p_mask}, {verdict.agreeing} of {verdict.crops} agreeing"
+    is_sound = (
+        verdict.outcome in (Outcome.MASK, Outcome.NO_MASK, Outcome.UNCERTAIN)
+        and 0 <= verdict.p_mask <= 1  # false for NaN
+        and 1 <= verdict.agreeing <= verdict.crops
+        and 1 <= verdict.ttl_ms <= MAX_TTL_MS
+    )
+    if not is_sound:
+        msg = (
+            f"not a verdict: outcome {verdict.outcome}, p_mask {verdict.p_mask}, "
+            f"{verdict.agreeing} of {verdict.crops} agreeing, ttl_ms {verdict.ttl_ms}"
+        )
         raise BadVerdictError(msg)
     return verdict
 

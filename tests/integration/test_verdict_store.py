@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from maskgate.gate import Action, Gate
 from maskgate.protocol.crop import Label
 from maskgate.protocol.errors import StoreError
 from maskgate.protocol.queue import QueueKind
@@ -77,6 +78,17 @@ def test_a_verdict_stands_for_camera_and_track_until_its_time_is_over(
     for key in (verdict_key("lobby"), track_key("lobby", "t")):
         assert standing(client, key) == "a"
         assert client.pexpiretime(key) == captured_at_ms + 3000
+
+
+def test_a_door_learns_the_time_to_live_from_the_verdict(client: Redis, redis: RedisServer) -> None:
+    lasting = RedisVerdictStore(client, model="m", ttl_ms=60_000, max_skew_ms=250, history_length=9)
+    lasting.write([live_result("a", now_ms() - 20_000)])
+    with Gate(redis.url, timeout_s=2) as gate:
+        for track in (None, "t"):
+            verdict = gate.wait("lobby", track, timeout_s=0)
+            assert verdict is not None, "20 s are within 60 s"
+            assert verdict.ttl_ms == 60_000
+            assert gate.decision("lobby", track).action is Action.REMOVE_MASK
 
 
 def test_writing_twice_changes_nothing_but_the_history(
