@@ -39,29 +39,29 @@ class Broker:
         return self.audit if kind is QueueKind.AUDIT else self.live
 
 
-class InProcessOutlet:
-    """See :class:`maskgate.protocol.queue.CropOutlet`."""
+class InProcessPublisher:
+    """See :class:`maskgate.protocol.queue.CropPublisher`."""
 
     def __init__(self, broker: Broker) -> None:
         self.live = Tally()
         self.audit = Tally()
         self._broker = broker
 
-    def offer(self, message: Message, *, audit: bool = False) -> None:
-        """See :class:`maskgate.protocol.queue.CropOutlet`."""
-        tally = self.audit if audit else self.live
+    def publish(self, message: Message, queue: QueueKind = QueueKind.LIVE) -> None:
+        """See :class:`maskgate.protocol.queue.CropPublisher`."""
+        tally = self.audit if queue is QueueKind.AUDIT else self.live
         tally.offered += 1
         with self._broker.changed:
-            queue = self._broker.queue(QueueKind.AUDIT if audit else QueueKind.LIVE)
-            if len(queue) >= self._broker.max_length:
+            waiting = self._broker.queue(queue)
+            if len(waiting) >= self._broker.max_length:
                 tally.refusals[Refusal.QUEUE_FULL] += 1
                 return
-            queue.append(_Waiting(message))
+            waiting.append(_Waiting(message))
             tally.accepted += 1
             self._broker.changed.notify()
 
     def rest(self, duration_s: float) -> None:
-        """See :class:`maskgate.protocol.queue.CropOutlet`."""
+        """See :class:`maskgate.protocol.queue.CropPublisher`."""
         time.sleep(duration_s)
 
     def flush(self, timeout_s: float) -> None:
@@ -71,8 +71,8 @@ class InProcessOutlet:
         """Nothing to disconnect from."""
 
 
-class InProcessIntake:
-    """See :class:`maskgate.protocol.queue.CropIntake`."""
+class InProcessConsumer:
+    """See :class:`maskgate.protocol.queue.CropConsumer`."""
 
     def __init__(self, broker: Broker, *, prefetch: int = 256) -> None:
         self._broker = broker
@@ -82,12 +82,12 @@ class InProcessIntake:
         self._windows = {kind: SlowStart(prefetch) for kind in QueueKind}
 
     def connect(self) -> None:
-        """See :class:`maskgate.protocol.queue.CropIntake`."""
+        """See :class:`maskgate.protocol.queue.CropConsumer`."""
         self.close()
         self._windows = {kind: SlowStart(self._prefetch) for kind in QueueKind}
 
     def receive(self, limit: int, timeout_s: float) -> list[Delivery]:
-        """See :class:`maskgate.protocol.queue.CropIntake`."""
+        """See :class:`maskgate.protocol.queue.CropConsumer`."""
         deadline_s = time.monotonic() + timeout_s
         with self._broker.changed:
             while not (batch := self._take(limit)):
@@ -100,8 +100,8 @@ class InProcessIntake:
     def read(self) -> None:
         """Nothing comes before it is asked for here."""
 
-    def settle(self, batch: Sequence[Delivery], rejected: Collection[int]) -> None:
-        """See :class:`maskgate.protocol.queue.CropIntake`."""
+    def ack(self, batch: Sequence[Delivery], rejected: Collection[int]) -> None:
+        """See :class:`maskgate.protocol.queue.CropConsumer`."""
         for kind, window in self._windows.items():
             redelivered = sum(
                 waiting.returns > 0
@@ -116,11 +116,11 @@ class InProcessIntake:
                     self._broker.dead.append(waiting.message)
 
     def keep_alive(self, duration_s: float) -> None:
-        """See :class:`maskgate.protocol.queue.CropIntake`."""
+        """See :class:`maskgate.protocol.queue.CropConsumer`."""
         time.sleep(duration_s)
 
     def close(self) -> None:
-        """See :class:`maskgate.protocol.queue.CropIntake`."""
+        """See :class:`maskgate.protocol.queue.CropConsumer`."""
         self._give_back(counted=False)
 
     def lose(self) -> None:

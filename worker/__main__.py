@@ -26,7 +26,7 @@ from worker import deadletters
 from worker.connections import ConnectionState
 from worker.health import Health, ask, serving
 from worker.loop import Limits, Worker
-from worker.rabbit import RabbitIntake
+from worker.rabbit import RabbitConsumer
 from worker.redis_clock import RedisClock
 from worker.reporter import Reporter
 from worker.settings import WorkerSettings
@@ -86,7 +86,7 @@ def _work(settings: WorkerSettings) -> int:
     stats = Stats()
     connections = ConnectionState(stats.registry)
     health = Health(connections, settings.stalled_after_s)
-    consumer = RabbitIntake(
+    consumer = RabbitConsumer(
         parameters(*settings.broker_login(), name=name, tls=settings.broker_tls()),
         prefetch=settings.prefetch,
     )

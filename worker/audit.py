@@ -75,17 +75,17 @@ def report(counts: Mapping[str, int], slice_name: str | None = None) -> AuditRep
     def cell(name: str) -> int:
         return counts.get(prefix + name, 0)
 
-    hits, misses = cell("mask.mask"), cell("mask.no_mask")
-    clear, alarms = cell("no_mask.no_mask"), cell("no_mask.mask")
+    true_positives, false_negatives = cell("mask.mask"), cell("mask.no_mask")
+    true_negatives, false_positives = cell("no_mask.no_mask"), cell("no_mask.mask")
     uncertain = cell("mask.uncertain") + cell("no_mask.uncertain")
-    decided = hits + misses + clear + alarms
+    decided = true_positives + false_negatives + true_negatives + false_positives
     return AuditReport(
         n=decided + uncertain,
         uncertain=uncertain,
         unreadable=cell("unreadable") + cell("mask.unreadable") + cell("no_mask.unreadable"),
-        accuracy=Share(hits + clear, decided),
-        precision=Share(hits, hits + alarms),
-        recall=Share(hits, hits + misses),
+        accuracy=Share(true_positives + true_negatives, decided),
+        precision=Share(true_positives, true_positives + false_positives),
+        recall=Share(true_positives, true_positives + false_negatives),
     )
 
 

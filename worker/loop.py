@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from maskgate.protocol.errors import BrokerError
-from maskgate.protocol.queue import CropIntake, Delivery
+from maskgate.protocol.queue import CropConsumer, Delivery
 from maskgate.protocol.verdict import Outcome
 from maskgate.runtime.backoff import Backoff
 from maskgate.runtime.stop import Stop
@@ -40,7 +40,7 @@ class Worker:
 
     def __init__(
         self,
-        consumer: CropIntake,
+        consumer: CropConsumer,
         store: VerdictStore,
         model: MaskModel,
         *,
@@ -100,7 +100,7 @@ class Worker:
         watch.lap("write")
         self._reporter.processed(results, watch.laps_s, self._clock.now_ms())
         unreadable = {each.tag for each in results if each.outcome is Outcome.UNREADABLE}
-        self._consumer.settle(batch, unreadable)
+        self._consumer.ack(batch, unreadable)
         return True
 
     def _validate(self, batch: Sequence[Delivery]) -> Validated:

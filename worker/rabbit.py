@@ -28,8 +28,8 @@ class _Consumer:
     tag: str = ""
 
 
-class RabbitIntake:
-    """See :class:`maskgate.protocol.queue.CropIntake`."""
+class RabbitConsumer:
+    """See :class:`maskgate.protocol.queue.CropConsumer`."""
 
     def __init__(self, parameters: pika.connection.Parameters, *, prefetch: int) -> None:
         self._parameters = parameters
@@ -48,7 +48,7 @@ class RabbitIntake:
         return self._consumers[QueueKind.LIVE].slow_start.window if self._consumers else 0
 
     def connect(self) -> None:
-        """See :class:`maskgate.protocol.queue.CropIntake`."""
+        """See :class:`maskgate.protocol.queue.CropConsumer`."""
         self.close()
         with _broker_errors():
             self._connection = pika.BlockingConnection(self._parameters)
@@ -63,7 +63,7 @@ class RabbitIntake:
                 self._consume(consumer, kind)
 
     def receive(self, limit: int, timeout_s: float) -> list[Delivery]:
-        """See :class:`maskgate.protocol.queue.CropIntake`."""
+        """See :class:`maskgate.protocol.queue.CropConsumer`."""
         before = -1
         # One poll reads at most 100 KiB: poll until the batch is full or nothing more is there.
         while before < len(self._arrived) < limit:
@@ -74,11 +74,11 @@ class RabbitIntake:
         return [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]
 
     def read(self) -> None:
-        """See :class:`maskgate.protocol.queue.CropIntake`."""
+        """See :class:`maskgate.protocol.queue.CropConsumer`."""
         self._poll(0)
 
-    def settle(self, batch: Sequence[Delivery], rejected: Collection[int]) -> None:
-        """See :class:`maskgate.protocol.queue.CropIntake`."""
+    def ack(self, batch: Sequence[Delivery], rejected: Collection[int]) -> None:
+        """See :class:`maskgate.protocol.queue.CropConsumer`."""
         with _broker_errors():
             grown = [
                 kind
@@ -100,12 +100,12 @@ class RabbitIntake:
                 self._consume(self._consumers[kind], kind)
 
     def keep_alive(self, duration_s: float) -> None:
-        """See :class:`maskgate.protocol.queue.CropIntake`."""
+        """See :class:`maskgate.protocol.queue.CropConsumer`."""
         # Deliveries that still arrive wait here; the windows bound them.
         self._poll(duration_s)
 
     def close(self) -> None:
-        """See :class:`maskgate.protocol.queue.CropIntake`."""
+        """See :class:`maskgate.protocol.queue.CropConsumer`."""
         connection, self._connection = self._connection, None
         self._cancelled = None
         if connection is not None and connection.is_open:

@@ -12,7 +12,6 @@ from redis import Redis
 
 from maskgate.operations.probes import BROKER, REDIS, REDIS_BY_DRYRUN, try_broker, try_redis
 from maskgate.protocol.errors import ConfigurationError, MaskgateError
-from maskgate.runtime import pika_internals
 from maskgate.runtime.broker import parameters
 from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.store import connect
@@ -57,7 +56,6 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--broker", required=True, metavar="HOST:PORT")
     parser.add_argument("--redis", required=True, metavar="HOST:PORT")
     arguments = parser.parse_args(argv)
-    pika_internals.install()  # a probe may receive a message with a malformed header table
     try:
         broker = {role: _broker(arguments, role) for role in INTENDED_BROKER}
         redis = {role: _redis(arguments, role) for role in INTENDED_REDIS}

@@ -52,7 +52,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     ttl_ms: int = DEFAULT_TTL_MS
 
 
-class CropEnd(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An entry of the stream ``verdicts:{camera}``: how one crop ended. Empty text where it is not known."""
 
     crop_id: str
@@ -119,13 +119,13 @@ def parse_verdict(fields: Mapping[str, str]) -> Verdict | None:
     return verdict
 
 
-def parse_end(fields: Mapping[str, str]) -> CropEnd:
+def parse_history_entry(fields: Mapping[str, str]) -> HistoryEntry:
     """Read an entry of the history stream.
 
     Raises:
         BadVerdictError: it is something else.
     """
-    return _convert({name: value for name, value in fields.items() if value}, CropEnd)
+    return _convert({name: value for name, value in fields.items() if value}, HistoryEntry)
 
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)

@@ -14,7 +14,7 @@ from typing import Any
 import worker.loop
 from maskgate.inference.model import Model
 from worker.__main__ import main
-from worker.rabbit import RabbitIntake
+from worker.rabbit import RabbitConsumer
 from worker.stats import Stats
 from worker.verdict_store import RedisVerdictStore
 
@@ -54,9 +54,9 @@ def _time_writes() -> None:
 
 
 def _count_crops() -> None:
-    original = RabbitIntake.receive
+    original = RabbitConsumer.receive
 
-    def counted(self: RabbitIntake, limit: int, timeout_s: float) -> Any:
+    def counted(self: RabbitConsumer, limit: int, timeout_s: float) -> Any:
         batch = original(self, limit, timeout_s)
         if not counts:
             spent_s.clear()  # what the start took
@@ -66,14 +66,14 @@ def _count_crops() -> None:
         counts["batches"] += bool(batch)
         return batch
 
-    RabbitIntake.receive = counted  # type: ignore[method-assign]
+    RabbitConsumer.receive = counted  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
     for owner, name, stage in (
-        (RabbitIntake, "receive", "receive"),
-        (RabbitIntake, "read", "read"),
-        (RabbitIntake, "settle", "settle"),
+        (RabbitConsumer, "receive", "receive"),
+        (RabbitConsumer, "read", "read"),
+        (RabbitConsumer, "ack", "ack"),
         (worker.loop, "validate", "classify"),
         (worker.loop, "infer", "classify"),
         (Model, "p_mask", "infer"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from demo.broker import Broker, InProcessIntake, InProcessOutlet
+from demo.broker import Broker, InProcessConsumer, InProcessPublisher
 from maskgate.inference.card import ModelCard
 from maskgate.inference.model import Model
 from maskgate.protocol.crop import CROP_TYPE, Message, new_crop_id
@@ -73,7 +73,7 @@ class Place:
         stats = Stats()
         connections = ConnectionState(stats.registry)
         self.worker = Worker(
-            InProcessIntake(self.broker),
+            InProcessConsumer(self.broker),
             self.store,
             FakeModel(card),
             limits=Limits(max_batch=64, max_age_ms=60_000, max_skew_ms=250),
@@ -92,7 +92,7 @@ class Place:
 
     def publish(self, *messages: Message) -> None:
         for message in messages:
-            InProcessOutlet(self.broker).offer(message)
+            InProcessPublisher(self.broker).publish(message)
 
     def run_until(self, condition: Callable[[], bool]) -> None:
         thread = threading.Thread(target=self.worker.run)
