@@ -1,6 +1,7 @@
-"""``python -m worker deadletters {list, requeue, purge}``: what became of crops that could not be worked on. Never their pixels.
+"""``python -m worker deadletters {list, requeue, purge}``: crops that no worker could process.
 
-Needs the broker's ``operator`` user, whose rights are in ``maskgate/operations/secrets.py``: a worker's own may not read dead letters.
+Needs the broker's ``operator`` user (``maskgate/operations/secrets.py``): a worker's user may not
+read dead letters. Pixels are never shown.
 """
 
 import argparse
@@ -27,15 +28,17 @@ from maskgate.protocol.topology import (
 )
 from maskgate.runtime.exit_codes import ExitCode
 
-#: Where a dead letter goes back to, by the queue that it came from.
-_HOMES = {LIVE_QUEUE: (LIVE_EXCHANGE, LIVE_KEY), AUDIT_QUEUE: (AUDIT_EXCHANGE, AUDIT_KEY)}
+#: Queue that a dead letter came from → exchange and routing key that lead back to it.
+_ROUTES = {LIVE_QUEUE: (LIVE_EXCHANGE, LIVE_KEY), AUDIT_QUEUE: (AUDIT_EXCHANGE, AUDIT_KEY)}
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """What may be told of one: ids only where they are valid, since anything may stand there. ``problem`` is a reason of the closed list.
+    """What may be shown of a dead letter: an id only if it is valid, because it may be any text.
 
-    ``problem`` is None where the message is right: then its picture was unreadable, or it was not the message that it died of.
+    ``problem`` is why the message is not a crop, as a :class:`maskgate.protocol.errors.Reason`.
+    It is None if the message is valid: then its image was unreadable, or the delivery limit was
+    exceeded.
     """
 
     crop_id: str | None
@@ -50,58 +53,58 @@ class DeadLetter:
 def arguments_of(argv: Sequence[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m worker deadletters", description="Crops that could not be worked on."
+        prog="python -m worker deadletters", description="Crops that no worker could process."
     )
     commands = parser.add_subparsers(dest="command", required=True)
     listing = commands.add_parser(
-        "list", help="a line each: ids, where from, why; never a pixel. The queue stays as it is"
+        "list", help="print one line each: ids, queue, reason. Changes nothing"
     )
     listing.add_argument("--json", action="store_true", help="one JSON object a line")
     requeue = commands.add_parser(
         "requeue",
-        help="give them back to the queue they came from; the worker judges their age anew",
+        help="put them back into the queue they came from. A crop that is too old expires there",
     )
     which = requeue.add_mutually_exclusive_group(required=True)
-    which.add_argument("--crop-id", action="append", help="this one; repeatable")
+    which.add_argument("--crop-id", action="append", help="only this one; may be repeated")
     which.add_argument("--all", action="store_true")
-    purge = commands.add_parser("purge", help="delete them all")
-    purge.add_argument("--yes", action="store_true", required=True, help="there is no way back")
+    purge = commands.add_parser("purge", help="delete all of them")
+    purge.add_argument("--yes", action="store_true", required=True, help="they can't be restored")
     for command in (listing, requeue):
         command.add_argument(
             "--limit",
             type=int,
             default=1000,
             metavar="N",
-            help="look at no more than N; default: %(default)s",
+            help="read at most N dead letters; default: %(default)s",
         )
     return parser.parse_args(argv)
 
 
 def run(arguments: argparse.Namespace, parameters: pika.connection.Parameters) -> int:
-    """Do what was asked; returns an exit code.
+    """Run a command; returns an exit code.
 
     Raises:
-        BrokerError: no broker, or it does not let this user.
+        BrokerError: no broker, or the user has no permission.
     """
     with _channel(parameters) as channel:
         if arguments.command == "purge":
             print(f"{channel.queue_purge(DEAD_QUEUE).method.message_count} deleted")
             return ExitCode.OK
-        letters = list(_held(channel, arguments.limit))
+        letters = list(_unacknowledged(channel, arguments.limit))
         if arguments.command == "requeue":
             return _requeue(channel, letters, None if arguments.all else set(arguments.crop_id))
     for _, properties, body in letters:
-        told = asdict(describe(properties, body))
+        shown = asdict(describe(properties, body))
         print(
-            json.dumps(told)
+            json.dumps(shown)
             if arguments.json
-            else "  ".join(str(value or "–") for value in told.values())
+            else "  ".join(str(value or "–") for value in shown.values())
         )
     return ExitCode.OK
 
 
 def describe(properties: Any, body: bytes) -> DeadLetter:
-    """What may be told of a dead letter."""
+    """What may be shown of a dead letter."""
     message = Message(
         body,
         properties.content_type,
@@ -120,7 +123,7 @@ def describe(properties: Any, body: bytes) -> DeadLetter:
     return DeadLetter(
         crop_id,
         camera_id,
-        queue=death["queue"] if death.get("queue") in _HOMES else None,
+        queue=death["queue"] if death.get("queue") in _ROUTES else None,
         reason=str(death["reason"]) if "reason" in death else None,
         died_at=died_at.isoformat() if isinstance(died_at, dt.datetime) else None,
         problem=problem,
@@ -131,39 +134,38 @@ def describe(properties: Any, body: bytes) -> DeadLetter:
 def _requeue(
     channel: Any, letters: Sequence[tuple[int, Any, bytes]], wanted: set[str] | None
 ) -> int:
-    """Each is confirmed in its queue before it leaves this one: a failure may double one, and loses none."""
+    """Publish each to its queue, wait for the confirmation, then acknowledge it here.
+
+    A failure in between can duplicate a crop, but not lose one.
+    """
     channel.confirm_delivery()
     chosen = [letter for letter in letters if wanted is None or letter[1].message_id in wanted]
-    back = 0
+    requeued = 0
     for tag, properties, body in chosen:
-        crop_id, home = (
-            describe(properties, body).crop_id,
-            _HOMES.get(_death(properties.headers or {}).get("queue", "")),
-        )
-        if home is None:
-            print(f"{crop_id or 'one without an id'}: stays, it does not say where it came from")
+        crop_id = describe(properties, body).crop_id or "a message without an id"
+        route = _ROUTES.get(_death(properties.headers or {}).get("queue", ""))
+        if route is None:
+            print(f"{crop_id}: not requeued, the queue it came from is unknown")
             continue
         properties.headers = {
             name: value for name, value in properties.headers.items() if not name.startswith("x-")
         }
         try:
-            channel.basic_publish(*home, body, properties, mandatory=True)
+            channel.basic_publish(*route, body, properties, mandatory=True)
         except (NackError, UnroutableError) as error:
-            print(
-                f"{crop_id}: stays, its queue does not take it ({type(error).__name__}: full, or missing)"
-            )
+            print(f"{crop_id}: not requeued, its queue is full or missing ({type(error).__name__})")
             continue
         channel.basic_ack(tag)
-        back += 1
+        requeued += 1
     missing = sorted((wanted or set()) - {properties.message_id for _, properties, _ in chosen})
     for crop_id in missing:
         print(f"{crop_id!r}: no such dead letter")
-    print(f"{back} of {len(chosen) + len(missing)} given back")
-    return ExitCode.OK if back == len(chosen) and not missing else ExitCode.UNAVAILABLE
+    print(f"{requeued} of {len(chosen) + len(missing)} requeued")
+    return ExitCode.OK if requeued == len(chosen) and not missing else ExitCode.UNAVAILABLE
 
 
-def _held(channel: Any, limit: int) -> Iterator[tuple[int, Any, bytes]]:
-    """Tag, properties and body of each; not acknowledged, so that whatever is not given back stays when the connection closes."""
+def _unacknowledged(channel: Any, limit: int) -> Iterator[tuple[int, Any, bytes]]:
+    """Tag, properties and body of each. What is not acknowledged later stays in the queue."""
     for _ in range(limit):
         method, properties, body = channel.basic_get(DEAD_QUEUE, auto_ack=False)
         if method is None:

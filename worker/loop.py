@@ -129,7 +129,7 @@ class Worker:
     def _beat(self) -> None:
         if time.monotonic() >= self._next_heartbeat_s:
             self._next_heartbeat_s = time.monotonic() + _HEARTBEAT_S
-            self._connections.attempt_redis(lambda: self._clock.heard(self._store.heartbeat()))
+            self._connections.attempt_redis(lambda: self._clock.add(self._store.heartbeat()))
 
     def _pause(self, backoff: Backoff, wait: Callable[[float], None]) -> None:
         """Wait before the next attempt. Reports go on, and health sees that the loop turns."""

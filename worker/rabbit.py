@@ -1,4 +1,4 @@
-"""The worker's end of the queue, on RabbitMQ: one connection, one channel, two consumers, no threads."""
+"""Consumes crops from RabbitMQ: one connection, one channel, two consumers, no threads."""
 
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
@@ -16,10 +16,12 @@ from maskgate.runtime.broker import trouble
 from maskgate.runtime.pika_internals import DeliveryFrames, attach
 from maskgate.runtime.slow_start import SlowStart
 
+_QUEUES = {QueueKind.LIVE: LIVE_QUEUE, QueueKind.AUDIT: AUDIT_QUEUE}
+
 
 @dataclass(slots=True)
 class _Consumer:
-    """One queue's consumer. ``held`` counts its deliveries that are not settled, ``redelivered`` those of them held before."""
+    """One queue's consumer, and how many unacknowledged (and redelivered) messages it holds."""
 
     queue: str
     slow_start: SlowStart
@@ -44,7 +46,7 @@ class RabbitConsumer:
 
     @property
     def window(self) -> int:
-        """Live crops that may be held at present: the slow start's state."""
+        """How many live crops may be unacknowledged at present; the slow start raises it."""
         return self._consumers[QueueKind.LIVE].slow_start.window if self._consumers else 0
 
     def connect(self) -> None:
@@ -65,7 +67,7 @@ class RabbitConsumer:
     def receive(self, limit: int, timeout_s: float) -> list[Delivery]:
         """See :class:`maskgate.protocol.queue.CropConsumer`."""
         before = -1
-        # One poll reads at most 100 KiB: poll until the batch is full or nothing more is there.
+        # One poll reads at most 100 KiB: poll until the batch is full or nothing more arrives.
         while before < len(self._arrived) < limit:
             before = len(self._arrived)
             self._poll(0 if self._arrived else timeout_s)
@@ -86,7 +88,8 @@ class RabbitConsumer:
                 if own.slow_start.grow(own.held, own.redelivered)
             ]
             for kind in grown:
-                # Its window is full of what we have not settled, so no delivery can cross the cancellation.
+                # All crops that its prefetch allows are unacknowledged, so no delivery can arrive
+                # while it is being cancelled.
                 self._channel.basic_cancel(self._consumers[kind].tag)
             for tag in rejected:
                 self._channel.basic_reject(tag, requeue=False)
@@ -101,7 +104,7 @@ class RabbitConsumer:
 
     def keep_alive(self, duration_s: float) -> None:
         """See :class:`maskgate.protocol.queue.CropConsumer`."""
-        # Deliveries that still arrive wait here; the windows bound them.
+        # Deliveries that arrive meanwhile are kept; the prefetch limits their number.
         self._poll(duration_s)
 
     def close(self) -> None:
@@ -109,19 +112,24 @@ class RabbitConsumer:
         connection, self._connection = self._connection, None
         self._cancelled = None
         if connection is not None and connection.is_open:
-            # pika's decoder may have left the connection in any state: whatever it raises, we are leaving.
+            # An error in pika's decoder leaves the connection in an unknown state: close it anyway.
             with suppress(Exception):
                 for consumer in self._consumers.values():
                     self._channel.basic_cancel(consumer.tag)
                 for delivery in self._arrived:
-                    # Handed back, not lost with the connection: that would count towards the delivery limit.
+                    # Returned one by one: to lose it with the connection would count towards the
+                    # delivery limit.
                     self._channel.basic_nack(delivery.tag, requeue=True)
             with suppress(Exception):
                 connection.close()
         self._arrived.clear()
 
     def _consume(self, consumer: _Consumer, kind: QueueKind) -> None:
-        def arrived(tag: int, redelivered: bool, message: Message) -> None:  # noqa: FBT001  (as it is called for each crop)
+        def arrived(
+            tag: int,
+            redelivered: bool,  # noqa: FBT001  (called by position for each crop)
+            message: Message,
+        ) -> None:
             consumer.held += 1
             consumer.redelivered += redelivered
             self._arrived.append(Delivery(tag, message, kind, redelivered))
@@ -139,9 +147,10 @@ class RabbitConsumer:
         self._consumed += 1
         consumer.tag = f"{consumer.queue}.{self._consumed}"
         if self._frames:
-            # Before the first delivery can come: one that took pika's way would be overtaken.
+            # Before the first delivery can arrive: through pika's callback it would be late.
             self._frames.consumers[consumer.tag.encode()] = arrived
-        # Per consumer: quorum queues know no limit per channel, and a consumer keeps the limit it started with.
+        # Quorum queues have no prefetch per channel, only per consumer, and a consumer keeps the
+        # prefetch it was started with.
         self._channel.basic_qos(prefetch_count=consumer.slow_start.window)
         self._channel.basic_consume(consumer.queue, by_pika, consumer_tag=consumer.tag)
 
@@ -156,7 +165,7 @@ class RabbitConsumer:
             if self._frames:
                 self._frames.waiting = False
             if self._cancelled is not None:
-                msg = f"the broker cancelled the consumer of {self._cancelled}: was the queue deleted?"
+                msg = f"the broker cancelled the consumer of {self._cancelled}. Was it deleted?"
                 raise BrokerError(msg)
             if not self._channel.is_open:
                 msg = "the broker closed the channel"
@@ -167,14 +176,11 @@ class RabbitConsumer:
         self._cancelled = next((c.queue for c in self._consumers.values() if c.tag == tag), "?")
 
 
-_QUEUES = {QueueKind.LIVE: LIVE_QUEUE, QueueKind.AUDIT: AUDIT_QUEUE}
-
-
 @contextmanager
 def _broker_errors() -> Iterator[None]:
     try:
         yield
     except BrokerError:
         raise
-    except Exception as error:  # noqa: BLE001  (a bad header raises whatever Python does, inside pika's decoder)
+    except Exception as error:  # noqa: BLE001  (a bad header may raise anything in pika's decoder)
         raise BrokerError(trouble(error)) from None

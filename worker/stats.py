@@ -1,4 +1,4 @@
-"""What a worker did: Prometheus metrics for the site, one canonical log line an interval for people."""
+"""Counts what a worker did: Prometheus metrics, and the fields of a log line per interval."""
 
 import time
 from collections import Counter as Tally
@@ -20,7 +20,7 @@ STAGES = ("decode", "infer", "write")
 
 
 class Stats:
-    """Counts since the start (metrics) and since the last line (logs)."""
+    """Counts since the start, for metrics, and since the last line, for the log."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -40,7 +40,7 @@ class Stats:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._latency = ManyAtOnce(
+        self._latency = BatchHistogram(
             "maskgate_latency_seconds", "From capture to verdict written", _SECONDS
         )
         self.registry.register(self._latency)
@@ -70,7 +70,7 @@ class Stats:
             self._latency.observe(latencies_ms / 1000)
 
     def line(self) -> dict[str, object]:
-        """The canonical log line of the interval that ends now; the next one begins."""
+        """The fields of the log line for the interval that ends now; the next one begins."""
         elapsed_s = time.monotonic() - self._since_s
         crops = sum(self._sizes)
         fields: dict[str, object] = {
@@ -98,8 +98,11 @@ class Stats:
         self._outcomes: Tally[Outcome] = Tally()
 
 
-class ManyAtOnce(Collector):
-    """A Prometheus histogram that is given a batch's values as one array: the library's own takes them one by one."""
+class BatchHistogram(Collector):
+    """A Prometheus histogram that observes an array of values at once.
+
+    The library's own observes one value per call.
+    """
 
     def __init__(self, name: str, documentation: str, up_to: Sequence[float]) -> None:
         self._name, self._documentation = name, documentation
@@ -108,14 +111,14 @@ class ManyAtOnce(Collector):
         self._sum = 0.0
 
     def observe(self, values: npt.NDArray[np.float64]) -> None:
-        """Count values, of shape (n,)."""
+        """Observe values, shape (n,), in the unit of the limits."""
         self._counts += np.bincount(
             np.searchsorted(self._up_to, values), minlength=len(self._counts)
         )
         self._sum += float(values.sum())
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
-        """As the library's registry asks for it."""
+        """Called by the library's registry when metrics are read."""
         limits = [*(str(limit) for limit in self._up_to.tolist()), "+Inf"]
         buckets = list(zip(limits, np.cumsum(self._counts).tolist(), strict=True))
         yield HistogramMetricFamily(self._name, self._documentation, buckets, self._sum)

@@ -1,4 +1,7 @@
-"""Where verdicts go: one script call a camera and batch, all in one round trip; writing twice changes nothing."""
+"""Writes verdicts to Redis: one script call per camera and batch, all in one round trip.
+
+Writing the same results again changes nothing but the history.
+"""
 
 import hashlib
 import time
@@ -29,7 +32,7 @@ from maskgate.runtime.tls_trouble import told
 from worker.redis_clock import ClockReading
 from worker.result import CropResult
 
-#: A camera that is taken down leaves its history for a day.
+#: The history of a camera that was removed is deleted after a day.
 HISTORY_TTL_MS = 24 * 3600 * 1000
 #: Redeliveries come within seconds; this many crop ids cover days of audit samples.
 AUDIT_IDS_REMEMBERED = 100_000
@@ -64,26 +67,26 @@ class _Call(NamedTuple):
 
 
 class VerdictStore(Protocol):
-    """What the worker needs of Redis."""
+    """What the worker needs Redis for."""
 
     def writing(self, results: Sequence[CropResult]) -> AbstractContextManager[None]:
-        """Send all results on entry, wait for Redis's answers on exit: then each is readable.
+        """Send all results on entry and wait for Redis's answers on exit.
 
-        The body of the ``with`` runs while Redis works.
+        The body of the ``with`` runs while Redis works. After it, doors can read every verdict.
 
         Raises:
-            StoreError: at least one is not written; writing all of them again is safe.
+            StoreError: a result may not be written. It is safe to write all of them again.
         """
 
     def heartbeat(self) -> ClockReading:
-        """Tell the doors that a worker is at work, and read Redis's clock.
+        """Set the key that tells doors that a worker is running, and read Redis's clock.
 
         Raises:
             StoreError: Redis did not answer.
         """
 
     def audit_counts(self) -> dict[str, int]:
-        """The confusion matrix so far, over all workers: see ``worker.audit``.
+        """The confusion matrix over all workers: see ``worker.audit``.
 
         Raises:
             StoreError: Redis did not answer.
@@ -117,7 +120,7 @@ class RedisVerdictStore:
         }
 
     def write(self, results: Sequence[CropResult]) -> None:
-        """As :meth:`writing`, with nothing to do while Redis works."""
+        """Write results, for a caller with nothing to do while Redis works."""
         with self.writing(results):
             pass
 
@@ -155,7 +158,10 @@ class RedisVerdictStore:
 
     @contextmanager
     def _running(self, calls: Sequence[_Call]) -> Iterator[None]:
-        """All calls in one round trip: a pipeline that leaves its caller free while Redis works."""
+        """Send all calls in one round trip; the body of the ``with`` runs while Redis works.
+
+        redis-py's own pipeline blocks until the answers are there.
+        """
         pool = self._client.connection_pool
         connection = pool.get_connection()
         try:
@@ -163,7 +169,8 @@ class RedisVerdictStore:
                 ("EVALSHA", self._names[call.script], len(call.keys), *call.keys, call.argument)
                 for call in calls
             ]
-            connection.send_packed_command(connection.pack_commands(commands))  # type: ignore[no-untyped-call]
+            packed = connection.pack_commands(commands)  # type: ignore[no-untyped-call]
+            connection.send_packed_command(packed)  # type: ignore[no-untyped-call]
             try:
                 yield
             finally:
@@ -195,7 +202,11 @@ class RedisVerdictStore:
 
 
 def _answer(connection: ConnectionInterface) -> ResponseError | None:
-    """The next answer, if it is an error. A connection that fails raises: no more answers will come from it."""
+    """Read one answer; returns it if it is an error.
+
+    Raises:
+        RedisError: the connection failed, and no more answers will come from it.
+    """
     try:
         connection.read_response()
     except ResponseError as error:
@@ -208,6 +219,6 @@ def _store_errors() -> Iterator[None]:
     try:
         yield
     except DataError:
-        raise  # we passed it nonsense: trying again would not help
+        raise  # a value that redis-py can't encode is a bug: to try again would not help
     except RedisError as error:
         raise StoreError(told(error, "MASKGATE_REDIS")) from None

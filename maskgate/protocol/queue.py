@@ -109,7 +109,10 @@ class CropPublisher(Protocol):
     audit: Tally
 
     def publish(self, message: Message, queue: QueueKind = QueueKind.LIVE) -> None:
-        """Publish one crop; waits while too many are unconfirmed. A refusal is counted, not raised."""
+        """Publish one crop; waits while too many are unconfirmed.
+
+        A refusal is counted, not raised.
+        """
 
     def rest(self, duration_s: float) -> None:
         """Wait without publishing. Confirmations and heartbeats are still handled."""

@@ -86,7 +86,7 @@ def test_a_crop_that_is_given_back_is_in_its_queue_as_it_was_and_dead_no_more(
         "x-delivery-count": 0,
     }
     assert deadletters("requeue", "--all") == 0
-    assert "3 of 3 given back" in capsys.readouterr().out
+    assert "3 of 3 requeued" in capsys.readouterr().out
     assert len(rabbit.get(LIVE_QUEUE)) == 2
     assert rabbit.get(AUDIT_QUEUE)[0][0].message_id == IDS[2]
     assert rabbit.depth(DEAD_QUEUE) == 0
@@ -103,7 +103,7 @@ def test_a_queue_that_does_not_take_it_leaves_it_dead(
     finally:
         with rabbit.channel() as channel:
             channel.queue_bind(LIVE_QUEUE, "crops", "live")
-    assert f"{IDS[0]}: stays" in capsys.readouterr().out
+    assert f"{IDS[0]}: not requeued" in capsys.readouterr().out
     eventually(lambda: rabbit.depth(DEAD_QUEUE) == 4, what="all of them still there")
 
 
