@@ -31,15 +31,15 @@ from maskgate.runtime.stop import Stop
 from maskgate.runtime.store import connect
 from producer.camera import Plan, play
 from producer.images import FolderImages, Image, audit_files, drawn_images, image_files, repeated
-from worker.audit import AuditReport, Share, report
 from worker.connections import ConnectionState
-from worker.health import Health
 from worker.loop import Limits, Worker
-from worker.redis_clock import RedisClock
-from worker.reporter import Reporter
+from worker.operations.health import Health
+from worker.reporting.audit import AuditReport, Share, report
+from worker.reporting.reporter import Reporter
+from worker.reporting.stats import Stats
 from worker.settings import SHIPPED_MODEL
-from worker.stats import Stats
-from worker.verdict_store import RedisVerdictStore
+from worker.store.redis_clock import RedisClock
+from worker.store.redis_store import RedisVerdictStore
 
 CAMERA = "lobby"
 WORKERS = 2

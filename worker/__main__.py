@@ -24,16 +24,16 @@ from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.settings import BrokerSettings, load
 from maskgate.runtime.stop import Stop
 from maskgate.runtime.store import connect
-from worker import deadletters
+from worker.broker.rabbit import RabbitConsumer
 from worker.connections import ConnectionState
-from worker.health import Health, ask, serving
 from worker.loop import Limits, Worker
-from worker.rabbit import RabbitConsumer
-from worker.redis_clock import RedisClock
-from worker.reporter import Reporter
+from worker.operations import deadletters
+from worker.operations.health import Health, ask, serving
+from worker.reporting.reporter import Reporter
+from worker.reporting.stats import Stats
 from worker.settings import WorkerSettings
-from worker.stats import Stats
-from worker.verdict_store import RedisVerdictStore
+from worker.store.redis_clock import RedisClock
+from worker.store.redis_store import RedisVerdictStore
 
 log = structlog.get_logger()
 

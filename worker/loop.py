@@ -13,12 +13,12 @@ from maskgate.runtime.stop import Stop
 from worker.connections import ConnectionState, Service
 from worker.infer import MaskModel, infer, merge
 from worker.native_stderr import MutedStderr
-from worker.redis_clock import RedisClock
-from worker.reporter import Reporter
+from worker.reporting.reporter import Reporter
+from worker.reporting.stopwatch import Stopwatch
 from worker.result import CropResult
-from worker.stopwatch import Stopwatch
+from worker.store.redis_clock import RedisClock
+from worker.store.verdict_store import VerdictStore
 from worker.validate import Validated, validate
-from worker.verdict_store import VerdictStore
 
 #: How long an idle loop waits for a crop, and so how long a request to stop may wait.
 _IDLE_TURN_S = 0.2

@@ -16,7 +16,7 @@ from maskgate.runtime.store import connect
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import alternately
 from tests.crop_results import live_result
-from worker.verdict_store import RedisVerdictStore
+from worker.store.redis_store import RedisVerdictStore
 
 _READS, _WAKES = 3000, 200
 _TTL_MS = 600_000

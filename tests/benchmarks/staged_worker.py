@@ -14,9 +14,9 @@ from typing import Any
 import worker.loop
 from maskgate.inference.model import Model
 from worker.__main__ import main
-from worker.rabbit import RabbitConsumer
-from worker.stats import Stats
-from worker.verdict_store import RedisVerdictStore
+from worker.broker.rabbit import RabbitConsumer
+from worker.reporting.stats import Stats
+from worker.store.redis_store import RedisVerdictStore
 
 #: What is called within another stage counts there, too: taken off at the end.
 _WITHIN = {"infer": "classify", "read": "write"}

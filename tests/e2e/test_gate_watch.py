@@ -8,7 +8,7 @@ from tests.crop_results import live_result
 from tests.servers.ports import eventually
 from tests.servers.processes import running
 from tests.servers.redis_server import RedisServer, redis_server
-from worker.verdict_store import RedisVerdictStore
+from worker.store.redis_store import RedisVerdictStore
 
 
 def write(server: RedisServer, outcome: Outcome, p_mask: float) -> None:

@@ -14,7 +14,7 @@ from redis.connection import Connection
 
 from maskgate.inference.model import Model
 from worker.__main__ import main
-from worker.rabbit import RabbitConsumer
+from worker.broker.rabbit import RabbitConsumer
 
 #: In the order in which a batch goes through them.
 POINTS = ("received", "decoded", "inferred", "writing", "written", "acknowledging", "acknowledged")

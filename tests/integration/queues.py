@@ -13,7 +13,7 @@ from maskgate.runtime.broker import parameters
 from maskgate.runtime.stop import Stop
 from producer.rabbit import RabbitPublisher
 from tests.servers.rabbit_server import RabbitServer
-from worker.rabbit import RabbitConsumer
+from worker.broker.rabbit import RabbitConsumer
 
 
 @dataclass

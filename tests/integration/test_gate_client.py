@@ -13,7 +13,7 @@ from maskgate.protocol.errors import MaskgateError, StoreError
 from maskgate.protocol.verdict import ALIVE_KEY, history_key, track_key, verdict_key
 from tests.crop_results import live_result
 from tests.servers.redis_server import RedisServer, redis_server
-from worker.verdict_store import RedisVerdictStore
+from worker.store.redis_store import RedisVerdictStore
 
 PASSWORDS = {"admin": "a", "worker": "w", "gate": "g"}
 

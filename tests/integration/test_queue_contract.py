@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-import worker.rabbit
+import worker.broker.rabbit
 from maskgate.protocol.crop import parse
 from maskgate.protocol.queue import CropConsumer, CropPublisher, Delivery, QueueKind
 from tests.integration.queues import (
@@ -27,7 +27,7 @@ def queue(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Qu
     if request.param == "in-process":
         return in_process_queue()
     if request.param != "rabbitmq":
-        monkeypatch.setattr(worker.rabbit, "attach", lambda *_: None)
+        monkeypatch.setattr(worker.broker.rabbit, "attach", lambda *_: None)
     return rabbit_queue(request.getfixturevalue("rabbit"))
 
 

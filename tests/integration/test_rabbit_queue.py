@@ -15,7 +15,7 @@ from producer.rabbit import RabbitPublisher
 from tests.integration.queues import publish, rabbit_queue, receive
 from tests.servers.ports import eventually
 from tests.servers.rabbit_server import RabbitServer
-from worker.rabbit import RabbitConsumer
+from worker.broker.rabbit import RabbitConsumer
 
 #: A connection that pika lost track of is left to the garbage collector, which tells.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -26,8 +26,8 @@ from tests.servers.certificates import Authority, Certificate, ServerTls
 from tests.servers.ports import eventually
 from tests.servers.rabbit_server import RabbitServer, rabbit_server
 from tests.servers.redis_server import RedisServer, redis_server
-from worker.rabbit import RabbitConsumer
-from worker.verdict_store import RedisVerdictStore
+from worker.broker.rabbit import RabbitConsumer
+from worker.store.redis_store import RedisVerdictStore
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from maskgate.runtime.store import connect
 from tests.crop_results import live_result
 from tests.servers.redis_server import RedisServer
 from worker.result import CropResult
-from worker.verdict_store import RedisVerdictStore
+from worker.store.redis_store import RedisVerdictStore
 
 
 @pytest.fixture

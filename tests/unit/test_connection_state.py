@@ -4,7 +4,7 @@ from structlog.testing import capture_logs
 
 from maskgate.protocol.errors import BrokerError, StoreError
 from worker.connections import ConnectionState, Service
-from worker.health import Health
+from worker.operations.health import Health
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from worker.redis_clock import ClockReading, RedisClock
+from worker.store.redis_clock import ClockReading, RedisClock
 
 
 @pytest.fixture

@@ -19,13 +19,13 @@ from maskgate.runtime.clock import now_ms
 from maskgate.runtime.stop import Stop
 from tests.servers.ports import eventually
 from worker.connections import ConnectionState
-from worker.health import Health
 from worker.loop import Limits, Worker
-from worker.redis_clock import ClockReading, RedisClock
-from worker.reporter import Reporter
+from worker.operations.health import Health
+from worker.reporting.reporter import Reporter
+from worker.reporting.stats import Stats
 from worker.result import CropResult
 from worker.settings import SHIPPED_MODEL
-from worker.stats import Stats
+from worker.store.redis_clock import ClockReading, RedisClock
 
 
 class FakeStore:

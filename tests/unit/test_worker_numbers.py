@@ -5,9 +5,9 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from maskgate.protocol.crop import Message
 from maskgate.protocol.queue import Delivery, QueueKind
 from maskgate.runtime.slow_start import SlowStart
-from worker.audit import Share, report
 from worker.loop import batches
-from worker.stats import BatchHistogram
+from worker.reporting.audit import Share, report
+from worker.reporting.stats import BatchHistogram
 
 
 def test_the_window_doubles_only_when_it_was_full_and_up_to_its_limit() -> None:

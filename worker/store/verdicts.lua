@@ -1,14 +1,18 @@
 -- Writes the results of some crops of one camera, all or none: history, verdicts, wake-up.
 -- KEYS: 1 the camera's verdict, 2 its history, 3 and more: the verdicts of its tracks
 -- ARGV: 1 a MessagePack map:
---   ttl_ms          how long a verdict stands after its crop was captured
---   max_skew_ms     how far ahead of this clock a crop may be stamped
---   history_length  entries kept, about; history_ttl_ms: how long after the last one
---   model           its name
---   track_keys      track id -> position of its verdict in KEYS
---   crops           array of maps: crop_id track_id outcome p_mask captured_at_ms reason;
---                   a value that is not known is absent
+--   settings    a map:
+--     model           its name
+--     ttl_ms          how long a verdict stands after its crop was captured
+--     max_skew_ms     how far ahead of this clock a crop may be stamped
+--     history_length  about how many entries are kept
+--     history_ttl_ms  how long the history is kept after its last entry
+--   track_keys  track id -> position of its verdict in KEYS
+--   crops       array of maps: crop_id track_id outcome p_mask captured_at_ms reason;
+--               a value that is not known is absent
 local batch = cmsgpack.unpack(ARGV[1])
+local settings, track_keys = batch.settings, batch.track_keys
+local model, history_length = settings.model, settings.history_length
 local camera_key, history_key = KEYS[1], KEYS[2]
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -34,14 +38,13 @@ local function write(key, verdict, ...)
     local crop = verdict.crop
     redis.call('HSET', key, 'crop_id', crop.crop_id, 'track_id', crop.track_id,
         'outcome', crop.outcome, 'p_mask', p_mask_of(crop),
-        'captured_at', crop.captured_at_ms, 'decided_at', now, 'model', batch.model,
-        'crops', verdict.crops, 'agreeing', verdict[crop.outcome], 'ttl_ms', batch.ttl_ms, ...)
-    redis.call('PEXPIREAT', key, verdict.captured_at_ms + batch.ttl_ms)
+        'captured_at', crop.captured_at_ms, 'decided_at', now, 'model', model,
+        'crops', verdict.crops, 'agreeing', verdict[crop.outcome], 'ttl_ms', settings.ttl_ms, ...)
+    redis.call('PEXPIREAT', key, verdict.captured_at_ms + settings.ttl_ms)
 end
 
 -- A verdict stands only for a crop captured between these two, exclusive and inclusive.
-local oldest_ms, newest_ms = now_ms - batch.ttl_ms, now_ms + batch.max_skew_ms
-local history_length, model, track_keys = batch.history_length, batch.model, batch.track_keys
+local oldest_ms, newest_ms = now_ms - settings.ttl_ms, now_ms + settings.max_skew_ms
 local tracks, camera, camera_ms = {}, nil, nil
 local newest_crop_id = nil
 for _, crop in ipairs(batch.crops) do
@@ -77,7 +80,7 @@ for key, verdict in pairs(tracks) do
             'of_uncertain', verdict.uncertain)
     end
 end
-redis.call('PEXPIRE', history_key, batch.history_ttl_ms)
+redis.call('PEXPIRE', history_key, settings.history_ttl_ms)
 if newest_crop_id then
     redis.call('PUBLISH', history_key, newest_crop_id)
 end

@@ -3,31 +3,15 @@
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
 import pika
 
-from maskgate.protocol.crop import Message
 from maskgate.protocol.errors import BrokerError
 from maskgate.protocol.queue import Delivery, QueueKind
-from maskgate.protocol.topology import AUDIT_QUEUE, LIVE_QUEUE
 from maskgate.runtime.broker import trouble
 from maskgate.runtime.pika_internals import DeliveryFrames, attach
-from maskgate.runtime.slow_start import SlowStart
-
-_QUEUES = {QueueKind.LIVE: LIVE_QUEUE, QueueKind.AUDIT: AUDIT_QUEUE}
-
-
-@dataclass(slots=True)
-class _Consumer:
-    """One queue's consumer, and how many unacknowledged (and redelivered) messages it holds."""
-
-    queue: str
-    slow_start: SlowStart
-    held: int = 0
-    redelivered: int = 0
-    tag: str = ""
+from worker.broker.subscription import Subscription
 
 
 class RabbitConsumer:
@@ -38,16 +22,10 @@ class RabbitConsumer:
         self._prefetch = prefetch
         self._connection: Any = None
         self._channel: Any = None
-        self._consumers: dict[QueueKind, _Consumer] = {}
+        self._subscriptions: dict[QueueKind, Subscription] = {}
         self._arrived: deque[Delivery] = deque()
         self._cancelled: str | None = None
         self._frames: DeliveryFrames | None = None
-        self._consumed = 0
-
-    @property
-    def window(self) -> int:
-        """How many live crops may be unacknowledged at present; the slow start raises it."""
-        return self._consumers[QueueKind.LIVE].slow_start.window if self._consumers else 0
 
     def connect(self) -> None:
         """See :class:`maskgate.protocol.queue.CropConsumer`."""
@@ -57,12 +35,13 @@ class RabbitConsumer:
             self._channel = self._connection.channel()
             self._channel.add_on_cancel_callback(self._on_cancel)
             self._frames = attach(self._connection, self._channel.channel_number)
-            self._consumers = {
-                kind: _Consumer(queue, SlowStart(self._prefetch)) for kind, queue in _QUEUES.items()
+            self._subscriptions = {
+                kind: Subscription(kind, max_prefetch=self._prefetch, deliver=self._arrived.append)
+                for kind in QueueKind
             }
-            for kind, consumer in self._consumers.items():
-                self._channel.queue_declare(consumer.queue, passive=True)
-                self._consume(consumer, kind)
+            for subscription in self._subscriptions.values():
+                self._channel.queue_declare(subscription.queue, passive=True)
+                subscription.start(self._channel, self._frames)
 
     def receive(self, limit: int, timeout_s: float) -> list[Delivery]:
         """See :class:`maskgate.protocol.queue.CropConsumer`."""
@@ -82,25 +61,20 @@ class RabbitConsumer:
     def ack(self, batch: Sequence[Delivery], rejected: Collection[int]) -> None:
         """See :class:`maskgate.protocol.queue.CropConsumer`."""
         with _broker_errors():
-            grown = [
-                kind
-                for kind, own in self._consumers.items()
-                if own.slow_start.grow(own.held, own.redelivered)
-            ]
-            for kind in grown:
-                # All crops that its prefetch allows are unacknowledged, so no delivery can arrive
+            grown = [each for each in self._subscriptions.values() if each.grow()]
+            for subscription in grown:
+                # As many crops as its prefetch allows are unacknowledged, so no delivery can arrive
                 # while it is being cancelled.
-                self._channel.basic_cancel(self._consumers[kind].tag)
+                self._channel.basic_cancel(subscription.tag)
             for tag in rejected:
                 self._channel.basic_reject(tag, requeue=False)
             done = [delivery.tag for delivery in batch if delivery.tag not in rejected]
             if done:
                 self._channel.basic_ack(done[-1], multiple=True)
             for delivery in batch:
-                self._consumers[delivery.queue].held -= 1
-                self._consumers[delivery.queue].redelivered -= delivery.redelivered
-            for kind in grown:
-                self._consume(self._consumers[kind], kind)
+                self._subscriptions[delivery.queue].acked(delivery)
+            for subscription in grown:
+                subscription.start(self._channel, self._frames)
 
     def keep_alive(self, duration_s: float) -> None:
         """See :class:`maskgate.protocol.queue.CropConsumer`."""
@@ -114,8 +88,8 @@ class RabbitConsumer:
         if connection is not None and connection.is_open:
             # An error in pika's decoder leaves the connection in an unknown state: close it anyway.
             with suppress(Exception):
-                for consumer in self._consumers.values():
-                    self._channel.basic_cancel(consumer.tag)
+                for subscription in self._subscriptions.values():
+                    self._channel.basic_cancel(subscription.tag)
                 for delivery in self._arrived:
                     # Returned one by one: to lose it with the connection would count towards the
                     # delivery limit.
@@ -123,36 +97,6 @@ class RabbitConsumer:
             with suppress(Exception):
                 connection.close()
         self._arrived.clear()
-
-    def _consume(self, consumer: _Consumer, kind: QueueKind) -> None:
-        def arrived(
-            tag: int,
-            redelivered: bool,  # noqa: FBT001  (called by position for each crop)
-            message: Message,
-        ) -> None:
-            consumer.held += 1
-            consumer.redelivered += redelivered
-            self._arrived.append(Delivery(tag, message, kind, redelivered))
-
-        def by_pika(_channel: object, method: Any, properties: Any, body: bytes) -> None:
-            message = Message(
-                body,
-                properties.content_type,
-                properties.type,
-                properties.message_id,
-                properties.headers or {},
-            )
-            arrived(method.delivery_tag, method.redelivered, message)
-
-        self._consumed += 1
-        consumer.tag = f"{consumer.queue}.{self._consumed}"
-        if self._frames:
-            # Before the first delivery can arrive: through pika's callback it would be late.
-            self._frames.consumers[consumer.tag.encode()] = arrived
-        # Quorum queues have no prefetch per channel, only per consumer, and a consumer keeps the
-        # prefetch it was started with.
-        self._channel.basic_qos(prefetch_count=consumer.slow_start.window)
-        self._channel.basic_consume(consumer.queue, by_pika, consumer_tag=consumer.tag)
 
     def _poll(self, timeout_s: float) -> None:
         with _broker_errors():
@@ -173,7 +117,8 @@ class RabbitConsumer:
 
     def _on_cancel(self, method_frame: Any) -> None:
         tag = method_frame.method.consumer_tag
-        self._cancelled = next((c.queue for c in self._consumers.values() if c.tag == tag), "?")
+        queues = (each.queue for each in self._subscriptions.values() if each.tag == tag)
+        self._cancelled = next(queues, "?")
 
 
 @contextmanager

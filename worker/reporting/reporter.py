@@ -7,12 +7,12 @@ import structlog
 
 from maskgate.protocol.errors import StoreError
 from maskgate.protocol.verdict import Outcome
-from worker.audit import report, slices
 from worker.connections import ConnectionState, Service
-from worker.health import Health
+from worker.operations.health import Health
+from worker.reporting.audit import report, slices
+from worker.reporting.stats import Stats
 from worker.result import CropResult
-from worker.stats import Stats
-from worker.verdict_store import VerdictStore
+from worker.store.verdict_store import VerdictStore
 
 log = structlog.get_logger()
 
