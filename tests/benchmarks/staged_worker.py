@@ -1,6 +1,7 @@
-"""The shipped worker, telling at its end what each stage took: ``python -m tests.benchmarks.staged_worker``.
+"""The shipped worker, which prints at its end how much CPU time each stage took.
 
-Its parts are wrapped from outside. Prints a JSON line: crops, and for each stage seconds of its thread's processor time, waiting left out.
+``python -m tests.benchmarks.staged_worker``: its parts are wrapped from outside. Prints one JSON
+line: crops, batches, and per stage the seconds of its thread's CPU time, without waiting.
 """
 
 import json
@@ -18,7 +19,7 @@ from worker.broker.rabbit import RabbitConsumer
 from worker.reporting.stats import Stats
 from worker.store.redis_store import RedisVerdictStore
 
-#: What is called within another stage counts there, too: taken off at the end.
+#: A stage that runs inside another is subtracted from it at the end.
 _WITHIN = {"infer": "classify", "read": "write"}
 
 spent_s: defaultdict[str, float] = defaultdict(float)
@@ -59,7 +60,7 @@ def _count_crops() -> None:
     def counted(self: RabbitConsumer, limit: int, timeout_s: float) -> Any:
         batch = original(self, limit, timeout_s)
         if not counts:
-            spent_s.clear()  # what the start took
+            spent_s.clear()  # without the start
             counts["begun"] = 1
             spent_s["begun"] = time.thread_time()
         counts["crops"] += len(batch)

@@ -1,6 +1,7 @@
-"""A worker that kills itself at one step between receiving a crop and acknowledging it: ``python -m tests.faults.dying_worker POINT NTH``.
+"""A worker that kills itself at one point between receiving a crop and acknowledging it.
 
-It is the real one, whose parts are wrapped; SIGKILL leaves no time for goodbyes.
+``python -m tests.faults.dying_worker POINT NTH``: the real worker, whose parts are wrapped. It uses
+SIGKILL, so nothing is cleaned up.
 """
 
 import os

@@ -1,4 +1,7 @@
-"""A worker that a marked body kills while it is decoded, as a bug in a codec would: ``python -m tests.faults.poisoned_worker``."""
+"""A worker that dies while it decodes a marked body, as if its codec had a bug.
+
+``python -m tests.faults.poisoned_worker``
+"""
 
 import os
 import signal

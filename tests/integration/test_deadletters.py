@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import pika
 import pytest
@@ -15,6 +17,10 @@ from worker.__main__ import main
 IDS = [f"{n:032x}" for n in range(4)]
 BODY = b"P5 1 1 255\n\x00 a face"
 Command = Callable[..., int]
+
+
+def _get(channel: Any, queue: str) -> Any:
+    return channel.basic_get(queue)[0]
 
 
 @pytest.fixture
@@ -43,7 +49,7 @@ def dead(rabbit: RabbitServer) -> None:
         channel.basic_publish("crops", "live", b"\x1b[31mred")
         for queue, count in ((LIVE_QUEUE, 3), (AUDIT_QUEUE, 1)):
             for _ in range(count):
-                method = eventually(lambda queue=queue: channel.basic_get(queue)[0], what="a crop")  # type: ignore[misc]
+                method = eventually(partial(_get, channel, queue), what="a crop")
                 channel.basic_reject(method.delivery_tag, requeue=False)
     eventually(lambda: rabbit.depth(DEAD_QUEUE) == 4, what="four dead letters")
 

@@ -1,4 +1,4 @@
-"""The same contract for RabbitMQ, read the short way and by pika's callbacks, and for the in-process queue."""
+"""One contract for all queues: RabbitMQ, with and without pika's internals, and in-process."""
 
 from collections.abc import Iterator
 
@@ -46,7 +46,7 @@ def consumer(queue: Queue) -> Iterator[CropConsumer]:
     consumer.close()
 
 
-def test_what_is_offered_arrives_once_in_order_and_whole(
+def test_what_is_published_arrives_once_in_order_and_whole(
     publisher: CropPublisher, consumer: CropConsumer
 ) -> None:
     sent = publish(publisher, 40)
@@ -61,15 +61,17 @@ def test_what_is_offered_arrives_once_in_order_and_whole(
 def test_a_crop_does_not_wait_for_the_next_ones_of_a_slow_camera(
     queue: Queue, publisher: CropPublisher
 ) -> None:
-    def offered_one_more() -> bool:
+    def published_one_more() -> bool:
         # No rest in between: a source that needs all the time to make its crops.
         publisher.publish(message())
         return queue.waiting() > 0
 
-    eventually(offered_one_more, 3, "a crop in the queue")
+    eventually(published_one_more, 3, "a crop in the queue")
 
 
-def test_audit_samples_are_told_apart(publisher: CropPublisher, consumer: CropConsumer) -> None:
+def test_audit_samples_are_of_the_audit_queue(
+    publisher: CropPublisher, consumer: CropConsumer
+) -> None:
     publish(publisher, 2, QueueKind.AUDIT)
     assert [d.queue for d in drain(consumer, 2)] == [QueueKind.AUDIT] * 2
     assert publisher.audit.accepted == 2
@@ -109,7 +111,7 @@ def test_a_batch_may_be_rejected_whole(
     eventually(lambda: queue.dead() == 1, what="the dead letter")
 
 
-def test_what_is_not_settled_comes_back_when_the_worker_closes(
+def test_what_is_not_acknowledged_comes_back_when_the_worker_closes(
     queue: Queue, publisher: CropPublisher, consumer: CropConsumer
 ) -> None:
     sent = publish(publisher, 5)

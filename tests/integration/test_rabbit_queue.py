@@ -1,4 +1,4 @@
-"""What only RabbitMQ does: consumers cancelled, crops refused, connections that pika loses."""
+"""What only RabbitMQ does: cancelled consumers, refused crops, connections that pika loses."""
 
 import time
 
@@ -21,7 +21,7 @@ from worker.broker.rabbit import RabbitConsumer
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
-def test_the_installed_pika_lets_us_stand_before_its_reader(rabbit: RabbitServer) -> None:
+def test_the_installed_pika_has_the_private_names(rabbit: RabbitServer) -> None:
     with rabbit.channel() as channel:
         assert pika_internals.attach(channel.connection, channel.channel_number) is not None
 
@@ -88,7 +88,7 @@ def test_a_full_queue_refuses_and_the_refusals_are_counted(rabbit: RabbitServer)
 def test_what_pika_raises_inside_its_loop_is_a_lost_connection(
     rabbit: RabbitServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Seen when the broker resets a connection that was just made: nothing that pika would call us back for.
+    # Happens when the broker resets a connection that was just made: pika calls no callback.
     connector = pika.adapters.utils.io_services_utils._AsyncStreamConnector
     begin, failures = connector.__init__, iter(range(2))
 

@@ -1,4 +1,4 @@
-"""What the short way reads of a delivery is what pika's own reader would have read."""
+"""DeliveryFrames reads from a delivery what pika's own reader reads."""
 
 from typing import Any
 
