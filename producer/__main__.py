@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from maskgate.inference import card
 from maskgate.inference.card import InputShape
 from maskgate.protocol.errors import ConfigurationError, ModelError
-from maskgate.protocol.queue import CropOutlet, Tally
+from maskgate.protocol.queue import CropPublisher, Tally
 from maskgate.runtime import broker, logs
 from maskgate.runtime.clock import now_ms
 from maskgate.runtime.command_line import CHECK, choose
@@ -25,7 +25,7 @@ from maskgate.runtime.settings import load
 from maskgate.runtime.stop import Stop
 from producer.camera import Plan, play
 from producer.images import FolderImages, Image, audit_files, drawn_images, image_files, repeated
-from producer.rabbit import RabbitOutlet
+from producer.rabbit import RabbitPublisher
 from producer.settings import FolderSettings, ProducerSettings, SyntheticSettings
 
 _CONNECT_TIMEOUT_S = 5.0
@@ -77,7 +77,7 @@ def _produce(settings: ProducerSettings) -> int:
     name = f"producer-{socket.gethostname()}-{os.getpid()}"
     login = broker.parameters(*settings.broker_login(), name=name, tls=settings.broker_tls())
     # A folder can wait for a broker. A live camera can't: crops that it can't send are dropped.
-    outlet = RabbitOutlet(login, stop=stop, patient=settings.rate is None)
+    outlet = RabbitPublisher(login, stop=stop, patient=settings.rate is None)
     plan = Plan(
         settings.camera, settings.rate, settings.limit, settings.track_length, settings.audit_every
     )
@@ -117,7 +117,7 @@ def _audit_images(
     return None
 
 
-def summary(outlet: CropOutlet, *, skipped: int, elapsed_s: float) -> dict[str, Any]:
+def summary(outlet: CropPublisher, *, skipped: int, elapsed_s: float) -> dict[str, Any]:
     """Counts of all crops: ``offered == accepted + refused + in_doubt``.
 
     ``skipped`` counts the files that are not images.

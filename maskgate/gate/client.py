@@ -16,10 +16,10 @@ from maskgate.protocol.errors import MaskgateError, StoreError
 from maskgate.protocol.verdict import (
     ALIVE_KEY,
     BadVerdictError,
-    CropEnd,
+    HistoryEntry,
     Verdict,
     history_key,
-    parse_end,
+    parse_history_entry,
     parse_verdict,
     track_key,
     verdict_key,
@@ -146,7 +146,7 @@ class Gate:
             return Decision(Action.MANUAL, f"{type(error).__name__}: {error}")
         return decision
 
-    def follow(self, camera: str, since: str = "$") -> Iterator[CropEnd | None]:
+    def follow(self, camera: str, since: str = "$") -> Iterator[HistoryEntry | None]:
         """Every finished crop from now on, or since an entry of the stream; never ends.
 
         Yields None when nothing came for half a second. Delivery is at least once: a reader that
@@ -171,7 +171,7 @@ class Gate:
                 yield None
             for entry, fields in entries:
                 since = entry
-                yield parse_end(fields)
+                yield parse_history_entry(fields)
 
     def workers_alive(self) -> bool:
         """Whether any worker is running: without one, no verdict does not mean an empty door.

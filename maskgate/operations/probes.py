@@ -24,6 +24,7 @@ from maskgate.protocol.topology import (
     LIVE_QUEUE,
 )
 from maskgate.protocol.verdict import ALIVE_KEY, audit_key, history_key, verdict_key
+from maskgate.runtime import pika_internals
 from maskgate.runtime.store import store_errors
 
 _PROBE = "maskgate-probe"
@@ -75,6 +76,7 @@ def try_broker(parameters: pika.connection.Parameters | None) -> dict[str, bool]
     Raises:
         BrokerError: no broker answers, or it does not know the user.
     """
+    pika_internals.install()  # a queue may hold a message with a malformed header table
     return (
         dict.fromkeys(BROKER, False)
         if parameters is None

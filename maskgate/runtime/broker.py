@@ -10,7 +10,6 @@ from pika.adapters.utils.connection_workflow import (
 from pika.exceptions import AMQPConnectionError
 
 from maskgate.protocol.errors import ConfigurationError
-from maskgate.runtime.amqp_headers import pass_over_bad_tables
 from maskgate.runtime.check import server_lines
 from maskgate.runtime.settings import BrokerSettings
 from maskgate.runtime.tls import NO_FILES, TlsFiles, client_context
@@ -21,9 +20,6 @@ HEARTBEAT_S = 10
 #: By default pika waits for ever while the broker has a memory alarm.
 BLOCKED_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 5
-
-
-pass_over_bad_tables()
 
 
 def parameters(

@@ -1,13 +1,14 @@
-"""The ceiling without broker and Redis: ``python -m tests.benchmarks.loop CONTENT_TYPE SECONDS`` decodes and classifies in one process.
+"""The upper limit without broker and Redis: decodes and classifies in one process.
 
-The worker's own functions, a full batch at a time. Prints crops a second.
+``python -m tests.benchmarks.loop CONTENT_TYPE SECONDS``: the worker's own functions, in full
+batches. Prints crops per second.
 """
 
 import os
 import sys
 import time
 
-# As the worker has it.
+# As the worker does.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from maskgate.inference.image import decode
@@ -19,7 +20,7 @@ _BATCH = 64
 
 
 def main(content_type: str, seconds: float) -> float:
-    """Crops a second."""
+    """Crops per second."""
     model, crops = Model.load(THUMBNAIL_MODEL), bodies(content_type)[:_BATCH]
     done, begun_s = 0, 0.0
     for warm in (False, True):

@@ -1,22 +1,25 @@
-"""The shipped worker, telling at its end what each stage took: ``python -m tests.benchmarks.staged_worker``.
+"""The shipped worker, which prints at its end how much CPU time each stage took.
 
-Its parts are wrapped from outside. Prints a JSON line: crops, and for each stage seconds of its thread's processor time, waiting left out.
+``python -m tests.benchmarks.staged_worker``: its parts are wrapped from outside. Prints one JSON
+line: crops, batches, and per stage the seconds of its thread's CPU time, without waiting.
 """
 
 import json
 import sys
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import worker.loop
 from maskgate.inference.model import Model
 from worker.__main__ import main
-from worker.rabbit import RabbitIntake
-from worker.stats import Stats
-from worker.verdict_store import RedisVerdictStore
+from worker.broker.rabbit import RabbitConsumer
+from worker.reporting.stats import Stats
+from worker.store.redis_store import RedisVerdictStore
 
-#: What is called within another stage counts there, too: taken off at the end.
+#: A stage that runs inside another is subtracted from it at the end.
 _WITHIN = {"infer": "classify", "read": "write"}
 
 spent_s: defaultdict[str, float] = defaultdict(float)
@@ -36,33 +39,49 @@ def _time(owner: Any, name: str, stage: str) -> None:
     setattr(owner, name, timed)
 
 
-def _count_crops() -> None:
-    original = RabbitIntake.receive
+def _time_writes() -> None:
+    original = RedisVerdictStore.writing
 
-    def counted(self: RabbitIntake, limit: int, timeout_s: float) -> Any:
+    @contextmanager
+    def timed(self: RedisVerdictStore, results: Any) -> Iterator[None]:
+        begun_s = time.thread_time()
+        try:
+            with original(self, results):
+                yield
+        finally:
+            spent_s["write"] += time.thread_time() - begun_s
+
+    RedisVerdictStore.writing = timed  # type: ignore[method-assign]
+
+
+def _count_crops() -> None:
+    original = RabbitConsumer.receive
+
+    def counted(self: RabbitConsumer, limit: int, timeout_s: float) -> Any:
         batch = original(self, limit, timeout_s)
         if not counts:
-            spent_s.clear()  # what the start took
+            spent_s.clear()  # without the start
             counts["begun"] = 1
             spent_s["begun"] = time.thread_time()
         counts["crops"] += len(batch)
         counts["batches"] += bool(batch)
         return batch
 
-    RabbitIntake.receive = counted  # type: ignore[method-assign]
+    RabbitConsumer.receive = counted  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
     for owner, name, stage in (
-        (RabbitIntake, "receive", "receive"),
-        (RabbitIntake, "read", "read"),
-        (RabbitIntake, "settle", "settle"),
-        (worker.loop, "classify", "classify"),
+        (RabbitConsumer, "receive", "receive"),
+        (RabbitConsumer, "read", "read"),
+        (RabbitConsumer, "ack", "ack"),
+        (worker.loop, "validate", "classify"),
+        (worker.loop, "infer", "classify"),
         (Model, "p_mask", "infer"),
-        (RedisVerdictStore, "write", "write"),
         (Stats, "batch", "count"),
     ):
         _time(owner, name, stage)
+    _time_writes()
     _count_crops()
     code = main([])
     total_s = time.thread_time() - spent_s.pop("begun")

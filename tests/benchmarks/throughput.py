@@ -108,7 +108,7 @@ def by_stage(bench: Bench) -> None:
             bench.rounds, {"worker": partial(_staged, bench, content_type, count)}, bench.tell
         )["worker"]
         stages = {stage: [one[stage] for one in spent] for stage in spent[0]}
-        note = "receive, read and settle are the broker's side; classify is validation and decoding; count is logs and metrics"
+        note = "receive, read and ack are the broker's side; classify is validation and decoding; count is logs and metrics"
         bench.results.table(
             f"{_NAMES[content_type]}: the worker by stage", "µs a crop", stages, note=note
         )

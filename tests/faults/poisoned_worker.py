@@ -1,10 +1,13 @@
-"""A worker that a marked body kills while it is decoded, as a bug in a codec would: ``python -m tests.faults.poisoned_worker``."""
+"""A worker that dies while it decodes a marked body, as if its codec had a bug.
+
+``python -m tests.faults.poisoned_worker``
+"""
 
 import os
 import signal
 import sys
 
-import worker.classify
+import worker.validate
 from maskgate.inference.image import Pixels, decode
 from worker.__main__ import main
 
@@ -17,5 +20,5 @@ if __name__ == "__main__":
             os.kill(os.getpid(), signal.SIGKILL)
         return decode(body, content_type)
 
-    worker.classify.decode = decode_or_die  # type: ignore[assignment,attr-defined]
+    worker.validate.decode = decode_or_die  # type: ignore[assignment,attr-defined]
     sys.exit(main([]))
