@@ -1,6 +1,7 @@
-"""A worker that kills itself at one step between receiving a crop and acknowledging it: ``python -m tests.faults.dying_worker POINT NTH``.
+"""A worker that kills itself at one step between receiving and acknowledging a crop.
 
-It is the real one, whose parts are wrapped; SIGKILL leaves no time for goodbyes.
+``python -m tests.faults.dying_worker POINT NTH`` runs the real worker with one method wrapped: its
+NTH call sends SIGKILL to the process, so that no cleanup can run.
 """
 
 import os
@@ -17,7 +18,7 @@ from worker.__main__ import main
 from worker.rabbit import RabbitIntake
 from worker.verdict_store import RedisVerdictStore
 
-#: In the order in which a batch goes through them.
+#: The steps of a batch, in order.
 POINTS = ("received", "decoded", "inferred", "writing", "written", "acknowledging", "acknowledged")
 _SENDS_VERDICTS = b"EVALSHA"
 
@@ -25,7 +26,7 @@ _SENDS_VERDICTS = b"EVALSHA"
 def _wrap(
     owner: Any, name: str, point: str, *, before: bool, when: Callable[..., bool] = lambda *_: True
 ) -> None:
-    """Die at the NTH call of ``owner.name`` that ``when`` holds for, before it or after."""
+    """Die before or after the NTH call of ``owner.name`` for which ``when`` is true."""
     original, left = getattr(owner, name), [int(sys.argv[2])]
 
     def wrapped(*arguments: Any, **named: Any) -> Any:
@@ -55,7 +56,7 @@ _ARM: dict[str, Callable[[], None]] = {
     ),
     "decoded": lambda: _wrap(Model, "p_mask", "decoded", before=True),
     "inferred": lambda: _wrap(Model, "p_mask", "inferred", before=False),
-    # Sent to Redis, the answer not read: it may or may not have been carried out.
+    # Sent to Redis, reply not read: Redis may or may not have executed the command.
     "writing": lambda: _wrap(
         Connection, "send_packed_command", "writing", before=False, when=_sends_verdicts
     ),

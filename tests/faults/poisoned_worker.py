@@ -1,4 +1,7 @@
-"""A worker that a marked body kills while it is decoded, as a bug in a codec would: ``python -m tests.faults.poisoned_worker``."""
+"""``python -m tests.faults.poisoned_worker``: a worker that dies when it decodes a marked body.
+
+It stands for a bug in a codec that crashes the process.
+"""
 
 import os
 import signal
