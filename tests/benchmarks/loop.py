@@ -1,13 +1,14 @@
-"""The ceiling without broker and Redis: ``python -m tests.benchmarks.loop CONTENT_TYPE SECONDS`` decodes and classifies in one process.
+"""``python -m tests.benchmarks.loop CONTENT_TYPE SECONDS``: the upper limit of a worker's rate.
 
-The worker's own functions, a full batch at a time. Prints crops a second.
+Decodes and classifies full batches in one process, without broker and Redis, with the functions
+that the worker calls. Prints crops/s.
 """
 
 import os
 import sys
 import time
 
-# As the worker has it.
+# The worker sets the same.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from maskgate.inference.image import decode
@@ -19,7 +20,7 @@ _BATCH = 64
 
 
 def main(content_type: str, seconds: float) -> float:
-    """Crops a second."""
+    """Decode and classify for this long; returns crops/s."""
     model, crops = Model.load(THUMBNAIL_MODEL), bodies(content_type)[:_BATCH]
     done, begun_s = 0, 0.0
     for warm in (False, True):

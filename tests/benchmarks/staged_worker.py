@@ -1,6 +1,7 @@
-"""The shipped worker, telling at its end what each stage took: ``python -m tests.benchmarks.staged_worker``.
+"""``python -m tests.benchmarks.staged_worker``: the worker, with the processor time of each stage.
 
-Its parts are wrapped from outside. Prints a JSON line: crops, and for each stage seconds of its thread's processor time, waiting left out.
+The real worker runs with its stages wrapped. On exit it prints a JSON line: the number of crops
+and batches, and processor time in s per stage (of the worker's thread, without waiting).
 """
 
 import json
@@ -16,7 +17,7 @@ from worker.rabbit import RabbitIntake
 from worker.stats import Stats
 from worker.verdict_store import RedisVerdictStore
 
-#: What is called within another stage counts there, too: taken off at the end.
+#: Inner stages by their outer stage: the outer time includes the inner one until it is subtracted.
 _WITHIN = {"infer": "classify", "read": "write"}
 
 spent_s: defaultdict[str, float] = defaultdict(float)
@@ -42,7 +43,7 @@ def _count_crops() -> None:
     def counted(self: RabbitIntake, limit: int, timeout_s: float) -> Any:
         batch = original(self, limit, timeout_s)
         if not counts:
-            spent_s.clear()  # what the start took
+            spent_s.clear()  # drop the time of the start
             counts["begun"] = 1
             spent_s["begun"] = time.thread_time()
         counts["crops"] += len(batch)
