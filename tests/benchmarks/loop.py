@@ -1,14 +1,14 @@
-"""``python -m tests.benchmarks.loop CONTENT_TYPE SECONDS``: the upper limit of a worker's rate.
+"""The upper limit without broker and Redis: decodes and classifies in one process.
 
-Decodes and classifies full batches in one process, without broker and Redis, with the functions
-that the worker calls. Prints crops/s.
+``python -m tests.benchmarks.loop CONTENT_TYPE SECONDS``: the worker's own functions, in full
+batches. Prints crops per second.
 """
 
 import os
 import sys
 import time
 
-# The worker sets the same.
+# As the worker does.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from maskgate.inference.image import decode
@@ -20,7 +20,7 @@ _BATCH = 64
 
 
 def main(content_type: str, seconds: float) -> float:
-    """Decode and classify for this long; returns crops/s."""
+    """Crops per second."""
     model, crops = Model.load(THUMBNAIL_MODEL), bodies(content_type)[:_BATCH]
     done, begun_s = 0, 0.0
     for warm in (False, True):

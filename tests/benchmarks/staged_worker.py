@@ -1,7 +1,7 @@
-"""``python -m tests.benchmarks.staged_worker``: the worker, with the processor time of each stage.
+"""The shipped worker, which prints at its end how much CPU time each stage took.
 
-The real worker runs with its stages wrapped. On exit it prints a JSON line: the number of crops
-and batches, and processor time in s per stage (of the worker's thread, without waiting).
+``python -m tests.benchmarks.staged_worker``: its parts are wrapped from outside. Prints one JSON
+line: crops, batches, and per stage the seconds of its thread's CPU time, without waiting.
 """
 
 import json
@@ -17,7 +17,7 @@ from worker.rabbit import RabbitIntake
 from worker.stats import Stats
 from worker.verdict_store import RedisVerdictStore
 
-#: Inner stages by their outer stage: the outer time includes the inner one until it is subtracted.
+#: A stage that runs inside another is subtracted from it at the end.
 _WITHIN = {"infer": "classify", "read": "write"}
 
 spent_s: defaultdict[str, float] = defaultdict(float)
@@ -43,7 +43,7 @@ def _count_crops() -> None:
     def counted(self: RabbitIntake, limit: int, timeout_s: float) -> Any:
         batch = original(self, limit, timeout_s)
         if not counts:
-            spent_s.clear()  # drop the time of the start
+            spent_s.clear()  # without the start
             counts["begun"] = 1
             spent_s["begun"] = time.thread_time()
         counts["crops"] += len(batch)

@@ -1,7 +1,7 @@
-"""A worker that kills itself at one step between receiving and acknowledging a crop.
+"""A worker that kills itself at one point between receiving a crop and acknowledging it.
 
-``python -m tests.faults.dying_worker POINT NTH`` runs the real worker with one method wrapped: its
-NTH call sends SIGKILL to the process, so that no cleanup can run.
+``python -m tests.faults.dying_worker POINT NTH``: the real worker, whose parts are wrapped. It uses
+SIGKILL, so nothing is cleaned up.
 """
 
 import os

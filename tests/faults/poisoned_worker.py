@@ -1,6 +1,6 @@
-"""``python -m tests.faults.poisoned_worker``: a worker that dies when it decodes a marked body.
+"""A worker that dies while it decodes a marked body, as if its codec had a bug.
 
-It stands for a bug in a codec that crashes the process.
+``python -m tests.faults.poisoned_worker``
 """
 
 import os

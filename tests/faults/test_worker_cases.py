@@ -1,4 +1,4 @@
-"""More faults of a worker: no broker, a refused login, slow batches, changing replicas, no log."""
+"""A worker without a broker, refused by it, slower than its heartbeat, in replicas, without a log."""
 
 import os
 import signal
@@ -182,7 +182,7 @@ def test_a_worker_that_can_not_log_works_on(
         for _ in range(2):  # before the second crop, several log lines could not be written
             with confirmed(rabbit) as channel:
                 sent = publish(channel, GOOD.content, GOOD.content_type)
-            eventually(lambda sent=sent: sent in ended(redis), 30, "a result")  # type: ignore[misc]
+            eventually(lambda sent=sent: sent in ended(redis), 30, "the verdict")  # type: ignore[misc]
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(10) == 0
     finally:

@@ -124,7 +124,7 @@ def outlet_trouble(wanted: pika.URLParameters) -> str:
         return [entry["error"] for entry in told if entry["event"] == "broker.lost"]
 
     with capture_logs() as told:
-        trouble = eventually(lost, what="broker.lost in the log")
+        trouble = eventually(lost, what="the refusal")
         outlet.offer(message())
     outlet.close()
     assert outlet.live.refusals == {"no_broker": 1}
