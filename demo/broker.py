@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from maskgate.protocol.crop import Message
-from maskgate.protocol.queue import Delivery, Refusal, Tally
+from maskgate.protocol.queue import Delivery, QueueKind, Refusal, Tally
 from maskgate.runtime.slow_start import SlowStart
 
 DELIVERY_LIMIT = 5
@@ -34,34 +34,34 @@ class Broker:
     over_limit: list[Message] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def queue(self, *, audit: bool) -> "deque[_Waiting]":
+    def queue(self, kind: QueueKind) -> "deque[_Waiting]":
         """The live or the audit queue."""
-        return self.audit if audit else self.live
+        return self.audit if kind is QueueKind.AUDIT else self.live
 
 
-class InProcessOutlet:
-    """See :class:`maskgate.protocol.queue.CropOutlet`."""
+class InProcessPublisher:
+    """See :class:`maskgate.protocol.queue.CropPublisher`."""
 
     def __init__(self, broker: Broker) -> None:
         self.live = Tally()
         self.audit = Tally()
         self._broker = broker
 
-    def offer(self, message: Message, *, audit: bool = False) -> None:
-        """See :class:`maskgate.protocol.queue.CropOutlet`."""
-        tally = self.audit if audit else self.live
+    def publish(self, message: Message, queue: QueueKind = QueueKind.LIVE) -> None:
+        """See :class:`maskgate.protocol.queue.CropPublisher`."""
+        tally = self.audit if queue is QueueKind.AUDIT else self.live
         tally.offered += 1
         with self._broker.changed:
-            queue = self._broker.queue(audit=audit)
-            if len(queue) >= self._broker.max_length:
+            waiting = self._broker.queue(queue)
+            if len(waiting) >= self._broker.max_length:
                 tally.refusals[Refusal.QUEUE_FULL] += 1
                 return
-            queue.append(_Waiting(message))
+            waiting.append(_Waiting(message))
             tally.accepted += 1
             self._broker.changed.notify()
 
     def rest(self, duration_s: float) -> None:
-        """See :class:`maskgate.protocol.queue.CropOutlet`."""
+        """See :class:`maskgate.protocol.queue.CropPublisher`."""
         time.sleep(duration_s)
 
     def flush(self, timeout_s: float) -> None:
@@ -71,23 +71,23 @@ class InProcessOutlet:
         """Nothing to disconnect from."""
 
 
-class InProcessIntake:
-    """See :class:`maskgate.protocol.queue.CropIntake`."""
+class InProcessConsumer:
+    """See :class:`maskgate.protocol.queue.CropConsumer`."""
 
     def __init__(self, broker: Broker, *, prefetch: int = 256) -> None:
         self._broker = broker
         self._prefetch = prefetch
         self._next_tag = 1
-        self._held: dict[int, tuple[_Waiting, bool]] = {}
-        self._windows = {audit: SlowStart(prefetch) for audit in (False, True)}
+        self._held: dict[int, tuple[_Waiting, QueueKind]] = {}
+        self._windows = {kind: SlowStart(prefetch) for kind in QueueKind}
 
     def connect(self) -> None:
-        """See :class:`maskgate.protocol.queue.CropIntake`."""
+        """See :class:`maskgate.protocol.queue.CropConsumer`."""
         self.close()
-        self._windows = {audit: SlowStart(self._prefetch) for audit in (False, True)}
+        self._windows = {kind: SlowStart(self._prefetch) for kind in QueueKind}
 
     def receive(self, limit: int, timeout_s: float) -> list[Delivery]:
-        """See :class:`maskgate.protocol.queue.CropIntake`."""
+        """See :class:`maskgate.protocol.queue.CropConsumer`."""
         deadline_s = time.monotonic() + timeout_s
         with self._broker.changed:
             while not (batch := self._take(limit)):
@@ -100,15 +100,15 @@ class InProcessIntake:
     def read(self) -> None:
         """Nothing comes before it is asked for here."""
 
-    def settle(self, batch: Sequence[Delivery], rejected: Collection[int]) -> None:
-        """See :class:`maskgate.protocol.queue.CropIntake`."""
-        for audit, window in self._windows.items():
+    def ack(self, batch: Sequence[Delivery], rejected: Collection[int]) -> None:
+        """See :class:`maskgate.protocol.queue.CropConsumer`."""
+        for kind, window in self._windows.items():
             redelivered = sum(
                 waiting.returns > 0
-                for waiting, of_audit in self._held.values()
-                if of_audit == audit
+                for waiting, held_kind in self._held.values()
+                if held_kind is kind
             )
-            window.grow(self._count_held(audit=audit), redelivered)
+            window.grow(self._count_held(kind), redelivered)
         with self._broker.changed:
             for delivery in batch:
                 waiting, _ = self._held.pop(delivery.tag)
@@ -116,11 +116,11 @@ class InProcessIntake:
                     self._broker.dead.append(waiting.message)
 
     def keep_alive(self, duration_s: float) -> None:
-        """See :class:`maskgate.protocol.queue.CropIntake`."""
+        """See :class:`maskgate.protocol.queue.CropConsumer`."""
         time.sleep(duration_s)
 
     def close(self) -> None:
-        """See :class:`maskgate.protocol.queue.CropIntake`."""
+        """See :class:`maskgate.protocol.queue.CropConsumer`."""
         self._give_back(counted=False)
 
     def lose(self) -> None:
@@ -129,28 +129,26 @@ class InProcessIntake:
 
     def _take(self, limit: int) -> list[Delivery]:
         batch: list[Delivery] = []
-        for audit in (False, True):
-            queue = self._broker.queue(audit=audit)
-            room = min(
-                limit - len(batch), self._windows[audit].window - self._count_held(audit=audit)
-            )
+        for kind in QueueKind:
+            queue = self._broker.queue(kind)
+            room = min(limit - len(batch), self._windows[kind].window - self._count_held(kind))
             for _ in range(min(room, len(queue))):
                 waiting = queue.popleft()
-                self._held[self._next_tag] = waiting, audit
-                batch.append(Delivery(self._next_tag, waiting.message, audit, waiting.returns > 0))
+                self._held[self._next_tag] = waiting, kind
+                batch.append(Delivery(self._next_tag, waiting.message, kind, waiting.returns > 0))
                 self._next_tag += 1
         return batch
 
-    def _count_held(self, *, audit: bool) -> int:
-        return sum(of_audit == audit for _, of_audit in self._held.values())
+    def _count_held(self, kind: QueueKind) -> int:
+        return sum(held_kind is kind for _, held_kind in self._held.values())
 
     def _give_back(self, *, counted: bool) -> None:
         with self._broker.changed:
-            for waiting, audit in reversed(self._held.values()):
+            for waiting, kind in reversed(self._held.values()):
                 waiting.returns += counted
                 if waiting.returns > DELIVERY_LIMIT:
                     self._broker.over_limit.append(waiting.message)
                 else:
-                    self._broker.queue(audit=audit).appendleft(waiting)
+                    self._broker.queue(kind).appendleft(waiting)
             self._held.clear()
             self._broker.changed.notify_all()

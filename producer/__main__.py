@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from maskgate.inference import card
 from maskgate.protocol.errors import ConfigurationError, ModelError
-from maskgate.protocol.queue import CropOutlet, Tally
+from maskgate.protocol.queue import CropPublisher, Tally
 from maskgate.runtime import logs
 from maskgate.runtime.broker import parameters
 from maskgate.runtime.clock import now_ms
@@ -24,7 +24,7 @@ from maskgate.runtime.settings import load
 from maskgate.runtime.stop import Stop
 from producer.camera import Plan, play
 from producer.images import FolderImages, Image, audit_files, drawn_images, image_files, repeated
-from producer.rabbit import RabbitOutlet
+from producer.rabbit import RabbitPublisher
 from producer.settings import FolderSettings, ProducerSettings, SyntheticSettings
 
 _CONNECT_TIMEOUT_S = 5.0
@@ -76,7 +76,7 @@ def _produce(settings: ProducerSettings) -> int:
     name = f"producer-{socket.gethostname()}-{os.getpid()}"
     # A folder can wait for a broker, a live camera can't: it drops what it can't hand over.
     broker = parameters(*settings.broker_login(), name=name, tls=settings.broker_tls())
-    outlet = RabbitOutlet(broker, stop=stop, patient=settings.rate is None)
+    outlet = RabbitPublisher(broker, stop=stop, patient=settings.rate is None)
     plan = Plan(
         settings.camera, settings.rate, settings.limit, settings.track_length, settings.audit_every
     )
@@ -101,7 +101,7 @@ def _produce(settings: ProducerSettings) -> int:
     return ExitCode.OK if outlet.live.accepted + outlet.audit.accepted else ExitCode.UNAVAILABLE
 
 
-def summary(outlet: CropOutlet, *, skipped: int, elapsed_s: float) -> dict[str, Any]:
+def summary(outlet: CropPublisher, *, skipped: int, elapsed_s: float) -> dict[str, Any]:
     """What became of everything: ``offered == accepted + refused + in_doubt``, and ``skipped`` files were no images."""
 
     def told(tally: Tally) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from maskgate.protocol.crop import Crop, new_crop_id, to_message
-from maskgate.protocol.queue import CropOutlet
+from maskgate.protocol.queue import CropPublisher, QueueKind
 from maskgate.runtime.clock import Clock
 from maskgate.runtime.stop import Stop
 from producer.images import Image
@@ -28,7 +28,7 @@ class Plan:
 def play(
     images: Iterator[Image],
     audit: Iterator[Image] | None,
-    outlet: CropOutlet,
+    outlet: CropPublisher,
     plan: Plan,
     *,
     stop: Stop,
@@ -48,14 +48,14 @@ def play(
             track_id = crop_id
         refused_before = outlet.live.refused
         crop = Crop(crop_id, plan.camera_id, track_id, clock(), image.content_type, image.body)
-        outlet.offer(to_message(crop))
+        outlet.publish(to_message(crop))
         if (
             audit is not None
             and sent % plan.audit_every == plan.audit_every - 1
             and (sample := next(audit, None))
         ):
             sample_id = new_crop_id()
-            outlet.offer(
+            outlet.publish(
                 to_message(
                     Crop(
                         sample_id,
@@ -68,13 +68,13 @@ def play(
                         slice=sample.slice,
                     )
                 ),
-                audit=True,
+                QueueKind.AUDIT,
             )
         progress()
         if plan.rate is None and outlet.live.refused > refused_before:
             outlet.rest(_REFUSED_PAUSE_S)
 
 
-def _rest_until(due_s: float, outlet: CropOutlet, stop: Stop) -> None:
+def _rest_until(due_s: float, outlet: CropPublisher, stop: Stop) -> None:
     while not stop.requested and (left_s := due_s - time.monotonic()) > 0:
         outlet.rest(min(left_s, 0.2))

@@ -16,7 +16,7 @@ import structlog
 from pika.adapters.select_connection import IOLoop
 
 from maskgate.protocol.crop import Message
-from maskgate.protocol.queue import Refusal, Tally
+from maskgate.protocol.queue import QueueKind, Refusal, Tally
 from maskgate.protocol.topology import AUDIT_EXCHANGE, AUDIT_KEY, LIVE_EXCHANGE, LIVE_KEY
 from maskgate.runtime.backoff import Backoff
 from maskgate.runtime.broker import trouble
@@ -34,8 +34,8 @@ _UNSENT_S = 0.005
 log = structlog.get_logger()
 
 
-class RabbitOutlet:
-    """See :class:`maskgate.protocol.queue.CropOutlet`.
+class RabbitPublisher:
+    """See :class:`maskgate.protocol.queue.CropPublisher`.
 
     While there is no broker a crop is refused, unless ``patient``: then the offer waits for the broker (a folder can wait, a live
     camera can't). What was in flight when a connection was lost is sent again: its fate is unknown, and twice is harmless.
@@ -70,9 +70,9 @@ class RabbitOutlet:
         self._turned_s = 0.0
         self._trouble = ""
 
-    def offer(self, message: Message, *, audit: bool = False) -> None:
-        """See :class:`maskgate.protocol.queue.CropOutlet`."""
-        tally = self.audit if audit else self.live
+    def publish(self, message: Message, queue: QueueKind = QueueKind.LIVE) -> None:
+        """See :class:`maskgate.protocol.queue.CropPublisher`."""
+        tally = self.audit if queue is QueueKind.AUDIT else self.live
         tally.offered += 1
         if self._patient:
             self._run_until(lambda: self._ready and len(self._in_flight) < self._window, None)
@@ -86,7 +86,7 @@ class RabbitOutlet:
         if not self._ready or len(self._in_flight) >= self._window:
             tally.refusals[Refusal.NO_BROKER] += 1
             return
-        self._publish(message, audit=audit)
+        self._publish(message, audit=queue is QueueKind.AUDIT)
         if time.monotonic() - self._turned_s > _UNSENT_S:
             self._turn(0)
 
@@ -95,17 +95,17 @@ class RabbitOutlet:
         self._run_until(lambda: self._ready, timeout_s)
 
     def rest(self, duration_s: float) -> None:
-        """See :class:`maskgate.protocol.queue.CropOutlet`."""
+        """See :class:`maskgate.protocol.queue.CropPublisher`."""
         self._run_until(lambda: False, duration_s)
 
     def flush(self, timeout_s: float) -> None:
-        """See :class:`maskgate.protocol.queue.CropOutlet`."""
+        """See :class:`maskgate.protocol.queue.CropPublisher`."""
         self._run_until(
             lambda: not self._in_flight and not self._resend, timeout_s, even_if_stopping=True
         )
 
     def close(self) -> None:
-        """See :class:`maskgate.protocol.queue.CropOutlet`."""
+        """See :class:`maskgate.protocol.queue.CropPublisher`."""
         self._stop.request()  # no reconnecting from here on
         if self._connection is not None and self._connection.is_open:
             self._connection.close()

@@ -1,1 +1,1 @@
-"""Queue → batch → classify → verdict store; audit ledger; metrics. Run it: ``python -m worker``."""
+"""From the crop queue to verdicts in Redis. Run it: ``python -m worker``."""

@@ -1,34 +1,39 @@
-"""``python -m worker``: the composition root.
+"""``python -m worker``: wires one worker and runs it.
 
-``python -m worker health`` asks a running one whether it is ready; ``python -m worker deadletters`` is for an operator.
+``python -m worker health`` asks a running worker whether it is ready. ``python -m worker
+deadletters`` is an operator's command.
 """
 
 import os
 import socket
 import sys
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
-# numpy's BLAS, which nothing here uses, would keep buffers for every core; it reads this when it is imported.
+# numpy's BLAS, which is not used here, would keep buffers for every core. It reads this on import.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import structlog
+from redis import Redis
 
 from maskgate.inference.model import Model
 from maskgate.protocol.errors import BrokerError, ConfigurationError, ModelError
-from maskgate.runtime import logs
+from maskgate.runtime import logs, pika_internals
 from maskgate.runtime.broker import parameters
 from maskgate.runtime.clock import now_ms
 from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.settings import BrokerSettings, load
 from maskgate.runtime.stop import Stop
 from maskgate.runtime.store import connect
-from worker import deadletters
-from worker.health import Health, ask, serving
-from worker.loop import Worker
-from worker.rabbit import RabbitIntake
+from worker.broker.rabbit import RabbitConsumer
+from worker.connections import ConnectionState
+from worker.loop import Limits, Worker
+from worker.operations import deadletters
+from worker.operations.health import Health, ask, serving
+from worker.reporting.reporter import Reporter
+from worker.reporting.stats import Stats
 from worker.settings import WorkerSettings
-from worker.stats import Stats
-from worker.verdict_store import RedisVerdictStore
+from worker.store.redis_clock import RedisClock
+from worker.store.redis_store import RedisVerdictStore
 
 log = structlog.get_logger()
 
@@ -37,6 +42,7 @@ def main(argv: list[str]) -> int:
     """The command line; returns an exit code."""
     asked_health = argv[:1] == ["health"]
     logs.configure("worker")
+    pika_internals.install()
     try:
         if argv[:1] == ["deadletters"]:
             return _deadletters(argv[1:])
@@ -68,7 +74,7 @@ def _deadletters(argv: list[str]) -> int:
 
 def _health(settings: WorkerSettings) -> int:
     if not settings.metrics_port:
-        msg = "MASKGATE_METRICS_PORT: needed to ask a worker for its health"
+        msg = "MASKGATE_METRICS_PORT: must be set, and be the port of the worker to ask"
         raise ConfigurationError(msg)
     wrong = ask(settings.metrics_port)
     print(wrong or "ready")
@@ -79,53 +85,66 @@ def _work(settings: WorkerSettings) -> int:
     name = f"worker-{socket.gethostname()}-{os.getpid()}"
     structlog.contextvars.bind_contextvars(worker=name)
     stop = Stop.on_signals()
-    health = Health(settings.stalled_after_s)
-    stats = Stats()
-    intake = RabbitIntake(
-        parameters(*settings.broker_login(), name=name, tls=settings.broker_tls()),
-        prefetch=settings.prefetch,
-    )
-    client = connect(
+    broker = parameters(*settings.broker_login(), name=name, tls=settings.broker_tls())
+    with _redis(settings, name) as client:
+        model = Model.load(settings.model_path, settings.model_sha256)
+        log.info("worker.started", model=model.card.name, model_sha256=model.sha256)
+        stats = Stats()
+        connections = ConnectionState(stats.registry)
+        health = Health(connections, settings.stalled_after_s)
+        store = _store(settings, client, model)
+        worker = Worker(
+            RabbitConsumer(broker, prefetch=settings.prefetch),
+            store,
+            model,
+            limits=Limits(settings.max_batch, settings.crop_max_age_ms, settings.max_skew_ms),
+            clock=RedisClock(now_ms),
+            connections=connections,
+            reporter=Reporter(
+                stats,
+                health,
+                connections,
+                store,
+                model=model.card.name,
+                interval_s=settings.report_interval_s,
+            ),
+            stop=stop,
+        )
+        with _metrics(settings, health, stats):
+            try:
+                worker.run()
+            except ModelError as error:
+                log.error("worker.bad_model", error=str(error))
+                return ExitCode.SOFTWARE
+    log.info("worker.stopped")
+    return ExitCode.OK
+
+
+def _redis(settings: WorkerSettings, name: str) -> Redis:
+    return connect(
         *settings.redis_login(),
         name=name,
         timeout_s=settings.redis_timeout_s,
         tls=settings.redis_tls(),
     )
-    model = Model.load(settings.model_path, settings.model_sha256)
-    log.info("worker.started", model=model.card.name, model_sha256=model.sha256)
-    store = RedisVerdictStore(
+
+
+def _store(settings: WorkerSettings, client: Redis, model: Model) -> RedisVerdictStore:
+    return RedisVerdictStore(
         client,
         model=model.card.name,
         ttl_ms=settings.verdict_ttl_ms,
         max_skew_ms=settings.max_skew_ms,
         history_length=settings.history_length,
     )
-    worker = Worker(
-        intake,
-        store,
-        model,
-        stats=stats,
-        health=health,
-        stop=stop,
-        clock=now_ms,
-        max_age_ms=settings.crop_max_age_ms,
-        max_skew_ms=settings.max_skew_ms,
-        max_batch=settings.max_batch,
-        report_interval_s=settings.report_interval_s,
-    )
-    with (
-        serving(settings.metrics_host, settings.metrics_port, health, stats.registry)
-        if settings.metrics_port
-        else nullcontext()
-    ):
-        try:
-            worker.run()
-        except ModelError as error:
-            log.error("worker.bad_model", error=str(error))
-            return ExitCode.SOFTWARE
-    client.close()
-    log.info("worker.stopped")
-    return ExitCode.OK
+
+
+def _metrics(
+    settings: WorkerSettings, health: Health, stats: Stats
+) -> AbstractContextManager[object]:
+    if not settings.metrics_port:
+        return nullcontext()
+    return serving(settings.metrics_host, settings.metrics_port, health, stats.registry)
 
 
 if __name__ == "__main__":

@@ -1,203 +1,150 @@
-"""The worker: take what has arrived, classify it, write it, settle it."""
+"""The worker's loop: receive what is there, validate, infer, merge, write, acknowledge."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
-import structlog
-
-from maskgate.protocol.errors import BrokerError, StoreError
-from maskgate.protocol.queue import CropIntake, Delivery
+from maskgate.protocol.errors import BrokerError
+from maskgate.protocol.queue import CropConsumer, Delivery
 from maskgate.protocol.verdict import Outcome
 from maskgate.runtime.backoff import Backoff
-from maskgate.runtime.clock import Clock
 from maskgate.runtime.stop import Stop
-from worker.audit import report, slices
-from worker.classify import MaskModel, classify
-from worker.health import Health
+from worker.connections import ConnectionState, Service
+from worker.infer import MaskModel, infer, merge
 from worker.native_stderr import MutedStderr
-from worker.redis_clock import RedisClock
-from worker.stats import Stats
-from worker.verdict_store import VerdictStore
+from worker.reporting.reporter import Reporter
+from worker.reporting.stopwatch import Stopwatch
+from worker.result import CropResult
+from worker.store.redis_clock import RedisClock
+from worker.store.verdict_store import VerdictStore
+from worker.validate import Validated, validate
 
-#: An idle loop turns this often: how long a request to stop may wait.
+#: How long an idle loop waits for a crop, and so how long a request to stop may wait.
 _IDLE_TURN_S = 0.2
 _HEARTBEAT_S = 1.0
 
-log = structlog.get_logger()
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Crops per batch, and the age in milliseconds that a live crop may have."""
+
+    max_batch: int
+    max_age_ms: int
+    #: How far ahead of Redis's clock a crop may be stamped.
+    max_skew_ms: int
 
 
 class Worker:
-    """One thread, one connection. See the rules for the worker in the design."""
+    """One thread, one connection to the broker, one to Redis."""
 
     def __init__(
         self,
-        intake: CropIntake,
+        consumer: CropConsumer,
         store: VerdictStore,
         model: MaskModel,
         *,
-        stats: Stats,
-        health: Health,
+        limits: Limits,
+        clock: RedisClock,
+        connections: ConnectionState,
+        reporter: Reporter,
         stop: Stop,
-        clock: Clock,
-        max_age_ms: int,
-        max_skew_ms: int,
-        max_batch: int,
-        report_interval_s: float,
     ) -> None:
-        self._intake = intake
+        self._consumer = consumer
         self._store = store
         self._model = model
-        self._stats = stats
-        self._health = health
+        self._limits = limits
+        self._clock = clock
+        self._connections = connections
+        self._reporter = reporter
         self._stop = stop
-        self._redis_clock = RedisClock(clock)
         self._muted = MutedStderr()
-        self._max_age_ms = max_age_ms
-        self._max_skew_ms = max_skew_ms
-        self._max_batch = max_batch
-        self._report_interval_s = report_interval_s
-        # An outage is one line in the log, however many attempts it takes.
-        self._broker_lost = False
-        self._redis_lost = False
-        self._audited: dict[str, int] = {}
+        self._reconnecting = Backoff()
         self._next_heartbeat_s = 0.0
-        self._next_report_s = time.monotonic() + report_interval_s
 
     def run(self) -> None:
-        """Work until asked to stop; the broker and Redis may come and go meanwhile."""
-        backoff = Backoff()
+        """Work until a stop is requested; reconnect to the broker whenever it was lost."""
         while not self._stop.requested:
             try:
-                self._intake.connect()
-                self._set_connected(broker=True)
-                self._broker_lost = False
-                log.info("broker.connected")
-                self._serve(backoff)
+                self._consumer.connect()
+                self._connections.connected(Service.BROKER)
+                while not self._stop.requested:
+                    self._turn()
             except BrokerError as error:
-                self._lost_broker(error, backoff)
-        self._intake.close()
-        self._set_connected(broker=False)
-        self._report()
+                self._connections.lost(Service.BROKER, error)
+                self._pause(self._reconnecting, self._stop.sleep)
+        self._consumer.close()
+        self._connections.closed(Service.BROKER)
+        self._reporter.report()
 
-    def _serve(self, backoff: Backoff) -> None:
-        while not self._stop.requested:
-            self._health.turned()
-            self._beat()
-            batch = self._intake.receive(self._max_batch, _IDLE_TURN_S)
-            backoff.reset()
-            for part in _parts(batch):
-                if not self._work(part):
-                    break  # acknowledging what comes after it would acknowledge it too
-            if time.monotonic() >= self._next_report_s:
-                self._report()
+    def _turn(self) -> None:
+        self._reporter.turned()
+        self._beat()
+        deliveries = self._consumer.receive(self._limits.max_batch, _IDLE_TURN_S)
+        self._reconnecting.reset()
+        for batch in batches(deliveries):
+            if not self._process(batch):
+                return  # to acknowledge a later batch would acknowledge this one, too
 
-    def _work(self, batch: Sequence[Delivery]) -> bool:
-        """Classify, write and settle; False if a stop was requested while it could not be written."""
-        # Ages are judged by Redis's clock, the one that the verdicts' expiry goes by.
-        now_ms, skew_ms = (
-            self._redis_clock.now_ms(),
-            self._max_skew_ms + self._redis_clock.uncertain_ms,
-        )
+    def _process(self, batch: Sequence[Delivery]) -> bool:
+        """Process a batch; False if a stop was requested while Redis was away."""
+        watch = Stopwatch()
         with self._muted:
-            classified = classify(
-                batch, self._model, now_ms=now_ms, max_age_ms=self._max_age_ms, max_skew_ms=skew_ms
-            )
-        started_s = time.perf_counter()
-        backoff = Backoff()
-        while not self._try_store(lambda: self._store.write(classified.ends, self._intake.read)):
-            if self._stop.requested:
-                return False  # unsettled: the broker gives the batch to another worker
-            self._health.turned()
-            if time.monotonic() >= self._next_report_s:
-                self._report()
-            self._intake.keep_alive(backoff.next_s())
-        self._stats.batch(
-            classified, write_s=time.perf_counter() - started_s, now_ms=self._redis_clock.now_ms()
-        )
-        self._intake.settle(
-            batch, {end.tag for end in classified.ends if end.outcome is Outcome.UNREADABLE}
-        )
-        for end in classified.ends:
-            if end.outcome is Outcome.UNREADABLE:
-                log.debug(
-                    "crop.unreadable",
-                    crop_id=end.crop_id,
-                    camera_id=end.camera_id,
-                    reason=end.reason,
-                )
+            validated = self._validate(batch)
+            watch.lap("decode")
+            classified = infer(validated.readable, self._model)
+        results = merge(validated.finished, classified)
+        watch.lap("infer")
+        if not self._write(results):
+            return False
+        watch.lap("write")
+        self._reporter.processed(results, watch.laps_s, self._clock.now_ms())
+        unreadable = {each.tag for each in results if each.outcome is Outcome.UNREADABLE}
+        self._consumer.ack(batch, unreadable)
         return True
+
+    def _validate(self, batch: Sequence[Delivery]) -> Validated:
+        # Redis's clock: verdicts expire by it.
+        return validate(
+            batch,
+            self._model.card.input,
+            now_ms=self._clock.now_ms(),
+            max_age_ms=self._limits.max_age_ms,
+            max_skew_ms=self._limits.max_skew_ms + self._clock.uncertain_ms,
+        )
+
+    def _write(self, results: Sequence[CropResult]) -> bool:
+        """Write until Redis has everything; False if a stop was requested before."""
+        backoff = Backoff()
+        while not self._connections.attempt_redis(lambda: self._write_once(results)):
+            if self._stop.requested:
+                return False  # not acknowledged: the broker gives the batch to another worker
+            self._pause(backoff, self._consumer.keep_alive)
+        return True
+
+    def _write_once(self, results: Sequence[CropResult]) -> None:
+        with self._store.writing(results):
+            self._consumer.read()  # the next crops, while Redis is working
 
     def _beat(self) -> None:
-        if time.monotonic() < self._next_heartbeat_s:
-            return
-        self._next_heartbeat_s = time.monotonic() + _HEARTBEAT_S
+        if time.monotonic() >= self._next_heartbeat_s:
+            self._next_heartbeat_s = time.monotonic() + _HEARTBEAT_S
+            self._connections.attempt_redis(lambda: self._clock.add(self._store.heartbeat()))
 
-        self._try_store(lambda: self._redis_clock.heard(self._store.heartbeat()))
-
-    def _try_store(self, action: Callable[[], None]) -> bool:
-        try:
-            action()
-        except StoreError as error:
-            if not self._redis_lost:
-                log.warning("redis.lost", error=str(error))
-            self._redis_lost = True
-            self._stats.retries.labels("redis").inc()
-            self._set_connected(redis=False)
-            return False
-        if not self._health.redis:
-            log.info("redis.connected")
-            self._set_connected(redis=True)
-        self._redis_lost = False
-        return True
-
-    def _lost_broker(self, error: BrokerError, backoff: Backoff) -> None:
-        if not self._broker_lost:
-            log.warning("broker.lost", error=str(error))
-        self._broker_lost = True
-        self._stats.retries.labels("broker").inc()
-        self._set_connected(broker=False)
-        self._health.turned()
-        if time.monotonic() >= self._next_report_s:
-            self._report(error=str(error))
-        self._stop.sleep(backoff.next_s())
-
-    def _set_connected(self, *, broker: bool | None = None, redis: bool | None = None) -> None:
-        if broker is not None:
-            self._health.broker = broker
-            self._stats.connected.labels("broker").set(broker)
-        if redis is not None:
-            self._health.redis = redis
-            self._stats.connected.labels("redis").set(redis)
-
-    def _report(self, **extra: object) -> None:
-        self._next_report_s = time.monotonic() + self._report_interval_s
-        log.info(
-            "worker.interval", **self._stats.line(), ready=not self._health.complaints(), **extra
-        )
-        try:
-            counts = self._store.audit_counts()
-        except StoreError:
-            return  # the next turn says that Redis is lost
-        if counts == self._audited:
-            return
-        self._audited = counts
-        audit = report(counts)
-        by_slice = {name: report(counts, name).fields() for name in slices(counts)}
-        log.info("audit.report", model=self._model.card.name, **audit.fields(), slices=by_slice)
-        if audit.below_target:
-            log.warning(
-                "audit.below_target",
-                model=self._model.card.name,
-                measures=audit.below_target,
-                **audit.fields(),
-            )
+    def _pause(self, backoff: Backoff, wait: Callable[[float], None]) -> None:
+        """Wait before the next attempt. Reports go on, and health sees that the loop turns."""
+        self._reporter.turned()
+        wait(backoff.next_s())
 
 
-def _parts(batch: Sequence[Delivery]) -> Iterator[list[Delivery]]:
-    """In their order, but crops that somebody held before and did not settle each by itself: one that kills takes nobody along."""
-    for redelivered, part in groupby(batch, key=lambda delivery: delivery.redelivered):
+def batches(deliveries: Sequence[Delivery]) -> Iterator[list[Delivery]]:
+    """Split deliveries, in their order: each redelivered crop is a batch of its own.
+
+    A redelivered crop may have killed the worker that held it before. Alone, it takes no other
+    crop with it to the dead-letter queue.
+    """
+    for redelivered, group in groupby(deliveries, key=lambda delivery: delivery.redelivered):
         if redelivered:
-            yield from ([delivery] for delivery in part)
+            yield from ([delivery] for delivery in group)
         else:
-            yield list(part)
+            yield list(group)

@@ -1,4 +1,7 @@
-"""What native libraries print: an image codec tells of every broken picture, which lets whoever sends them flood the log."""
+"""Silences what native libraries print.
+
+Image codecs print a line for every broken image, so whoever sends such images could flood the log.
+"""
 
 import os
 from types import TracebackType
@@ -7,7 +10,10 @@ _STDERR = 2
 
 
 class MutedStderr:
-    """``with muted:`` nothing reaches file descriptor 2, from whichever thread. Reusable; does nothing where it is closed."""
+    """Inside ``with muted:``, nothing that any thread writes to file descriptor 2 is shown.
+
+    Reusable. Does nothing if the descriptor is closed.
+    """
 
     def __init__(self) -> None:
         try:

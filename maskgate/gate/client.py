@@ -14,10 +14,10 @@ from maskgate.protocol.errors import MaskgateError, StoreError
 from maskgate.protocol.verdict import (
     ALIVE_KEY,
     BadVerdictError,
-    CropEnd,
+    HistoryEntry,
     Verdict,
     history_key,
-    parse_end,
+    parse_history_entry,
     parse_verdict,
     track_key,
     verdict_key,
@@ -144,7 +144,7 @@ class Gate:
             return Decision(Action.MANUAL, f"{type(error).__name__}: {error}")
         return decision
 
-    def follow(self, camera: str, since: str = "$") -> Iterator[CropEnd | None]:
+    def follow(self, camera: str, since: str = "$") -> Iterator[HistoryEntry | None]:
         """Every crop's end from now on (or since an entry of the stream), for ever; None now and then while none comes.
 
         Delivery is at least once: whoever counts must drop repeated crop ids.
@@ -168,7 +168,7 @@ class Gate:
                 yield None
             for entry, fields in entries:
                 since = entry
-                yield parse_end(fields)
+                yield parse_history_entry(fields)
 
     def workers_alive(self) -> bool:
         """Whether any worker is at work. False tells "nobody is working" from "nobody is there".

@@ -1,12 +1,10 @@
-"""From a verdict to what the door does: pure, and whatever is not sure is "manual"."""
+"""What a door does about a verdict: a pure function, whose answer to any doubt is "manual"."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from maskgate.protocol.verdict import Outcome, Verdict
+from maskgate.protocol.verdict import MAX_TTL_MS, Outcome, Verdict
 
-#: As long as a verdict stands in Redis by default.
-MAX_AGE_MS = 3000
 #: How far ahead of this machine's clock a crop may have been captured.
 MAX_SKEW_MS = 250
 _EVEN_ODDS = 0.5
@@ -22,7 +20,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """An action and, for people and logs, why."""
+    """An action and, for people and logs, its reason."""
 
     action: Action
     reason: str
@@ -30,33 +28,40 @@ class Decision:
 
 
 def is_fresh(verdict: Verdict, now_ms: int) -> bool:
-    """Whether a verdict's crop was captured lately and not, beyond a small skew, in the future."""
-    return -MAX_SKEW_MS <= now_ms - verdict.captured_at_ms < MAX_AGE_MS
+    """Whether a verdict still stands: its age is below its time to live, and not negative.
+
+    ``now_ms`` is the door's clock, which may be behind the camera's by ``MAX_SKEW_MS``.
+    """
+    age_ms = now_ms - verdict.captured_at_ms
+    return -MAX_SKEW_MS <= age_ms < verdict.ttl_ms <= MAX_TTL_MS
 
 
 def decide(
     verdict: Verdict | None,
     now_ms: int,
     *,
-    max_age_ms: int = MAX_AGE_MS,
+    max_age_ms: int = MAX_TTL_MS,
     max_skew_ms: int = MAX_SKEW_MS,
     min_agreeing: int = 1,
 ) -> Decision:
     """Decide by a verdict, or by its absence.
 
-    ``now_ms`` is the door's clock. One that is slow makes verdicts look as if they came from the future, one that is fast makes them look
-    stale: both read as manual, and Redis itself drops a verdict when its time is over. ``min_agreeing`` asks for so many crops of
-    the track with this outcome.
+    A verdict is too old when its age reaches its time to live, which the worker wrote into it;
+    ``max_age_ms`` can only shorten that. ``now_ms`` is the door's clock. If it is slow, verdicts
+    seem to come from the future; if it is fast, they seem old: both are manual, and Redis itself
+    deletes a verdict when its time is over. ``min_agreeing`` is how many crops of the track must
+    have this outcome.
     """
     if verdict is None:
         return Decision(Action.MANUAL, "no verdict")
     age_ms = now_ms - verdict.captured_at_ms
-    must_hold = {  # stated as what must be true, so that a NaN fails them
-        f"verdict is {age_ms} ms old": age_ms < max_age_ms,
+    must_hold = {  # stated as what must be true: a NaN makes each of these false
+        f"ttl_ms {verdict.ttl_ms} is not 1 to {MAX_TTL_MS}": 0 < verdict.ttl_ms <= MAX_TTL_MS,
+        f"verdict is {age_ms} ms old": age_ms < verdict.ttl_ms and age_ms < max_age_ms,
         f"verdict is {-age_ms} ms in the future, are the clocks right?": age_ms >= -max_skew_ms,
         f"outcome is {verdict.outcome}": verdict.outcome in (Outcome.MASK, Outcome.NO_MASK),
-        f"probability {verdict.p_mask} is none": 0 <= verdict.p_mask <= 1,
-        # Whatever the model's thresholds are, these two can't both be right.
+        f"p_mask {verdict.p_mask} is not a probability": 0 <= verdict.p_mask <= 1,
+        # Both can't be right, whatever the model's thresholds are.
         f"{verdict.outcome} contradicts p_mask {verdict.p_mask}": (verdict.outcome == Outcome.MASK)
         == (verdict.p_mask >= _EVEN_ODDS),
         f"{verdict.agreeing} of {verdict.crops} crops agree, {min_agreeing} wanted": (

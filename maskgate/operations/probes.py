@@ -23,6 +23,7 @@ from maskgate.protocol.topology import (
     LIVE_EXCHANGE,
     LIVE_QUEUE,
 )
+from maskgate.runtime import pika_internals
 
 _PROBE = "maskgate-probe"
 _REFUSED = 403
@@ -77,6 +78,7 @@ def try_broker(parameters: pika.connection.Parameters | None) -> dict[str, bool]
     Raises:
         BrokerError: there is no broker, or it does not know the user.
     """
+    pika_internals.install()  # a queue may hold a message with a malformed header table
     return (
         dict.fromkeys(BROKER, False)
         if parameters is None

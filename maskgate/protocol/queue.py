@@ -1,4 +1,4 @@
-"""The two ends of the crop queue, as the processes see them; RabbitMQ and the in-process queue both provide them."""
+"""The crop queue as processes see it: implemented on RabbitMQ and inside one process."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -11,62 +11,72 @@ import msgspec
 from maskgate.protocol.crop import Message
 
 
-class Delivery(msgspec.Struct, frozen=True, gc=False):
-    """A message that a worker holds and has not settled yet. Tags grow in the order of arrival.
+class QueueKind(StrEnum):
+    """Which queue a crop travels through."""
 
-    ``redelivered``: somebody held it before and did not settle it. It may be what ended them.
+    LIVE = "live"
+    AUDIT = "audit"
+
+
+class Delivery(msgspec.Struct, frozen=True, gc=False):
+    """A message that a worker has received and not acknowledged yet.
+
+    Tags grow in the order received. ``redelivered``: a worker received the message before and did
+    not acknowledge it. The message may be what killed that worker.
     """
 
     tag: int
     message: Message
-    audit: bool
+    queue: QueueKind
     redelivered: bool = False
 
 
-class CropIntake(Protocol):
-    """The worker's end. Not thread-safe: one thread owns it."""
+class CropConsumer(Protocol):
+    """The worker's side of the queue. Not thread-safe: one thread owns it."""
 
     def connect(self) -> None:
-        """Connect (again) and start taking, with a window of one crop.
+        """Connect (again) and start to consume, with a prefetch of one crop.
 
         Raises:
             BrokerError: no broker, no permission, no queue.
         """
 
     def receive(self, limit: int, timeout_s: float) -> list[Delivery]:
-        """Up to ``limit`` deliveries: what has arrived already, or what arrives first within the timeout; maybe none.
+        """Up to ``limit`` deliveries: all that have arrived, or else the first within the timeout.
 
         Raises:
-            BrokerError: the connection is gone, and with it all unsettled deliveries.
+            BrokerError: the connection is lost, and with it all unacknowledged deliveries.
         """
 
     def read(self) -> None:
-        """Read what has come, without waiting, and keep it for the next ``receive``: for whoever waits for something else meanwhile.
+        """Read what has arrived and keep it for the next ``receive``; does not wait.
 
         Raises:
-            BrokerError: as above.
+            BrokerError: as for ``receive``.
         """
 
-    def settle(self, batch: Sequence[Delivery], rejected: Collection[int]) -> None:
-        """End a batch, in the order received: the rejected tags go to the dead-letter queue, all others are done.
+    def ack(self, batch: Sequence[Delivery], rejected: Collection[int]) -> None:
+        """Acknowledge a batch, in the order received, except the tags in ``rejected``.
+
+        Rejected messages go to the dead-letter queue.
 
         Raises:
-            BrokerError: as above.
+            BrokerError: as for ``receive``.
         """
 
     def keep_alive(self, duration_s: float) -> None:
-        """Take nothing for a while, but keep the connection's heartbeats going.
+        """Wait without receiving. Heartbeats are still sent.
 
         Raises:
-            BrokerError: as above.
+            BrokerError: as for ``receive``.
         """
 
     def close(self) -> None:
-        """Give back what is not settled, and disconnect. Never raises."""
+        """Return what is not acknowledged to the queue, and disconnect. Never raises."""
 
 
 class Refusal(StrEnum):
-    """Why a crop was not handed over."""
+    """Why the queue did not take a crop."""
 
     QUEUE_FULL = "queue_full"
     UNROUTABLE = "unroutable"
@@ -75,7 +85,7 @@ class Refusal(StrEnum):
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the crops that a producer offered: ``offered == accepted + refused + in_doubt`` once flushed."""
+    """Counts of a producer's crops. After a flush, offered = accepted + refused + in_doubt."""
 
     offered: int = 0
     accepted: int = 0
@@ -83,29 +93,32 @@ class Tally:
 
     @property
     def refused(self) -> int:
-        """Crops that the producer could not hand over and dropped."""
+        """Crops that the queue did not take; the producer dropped them."""
         return self.refusals.total()
 
     @property
     def in_doubt(self) -> int:
-        """Crops handed to the broker whose confirmation never came."""
+        """Crops that were published, but neither confirmed nor refused."""
         return self.offered - self.accepted - self.refused
 
 
-class CropOutlet(Protocol):
-    """The producer's end. Not thread-safe: one thread owns it."""
+class CropPublisher(Protocol):
+    """The producer's side of the queue. Not thread-safe: one thread owns it."""
 
     live: Tally
     audit: Tally
 
-    def offer(self, message: Message, *, audit: bool = False) -> None:
-        """Hand over one crop; waits while too many are unconfirmed. What is refused is counted, never raised."""
+    def publish(self, message: Message, queue: QueueKind = QueueKind.LIVE) -> None:
+        """Publish one crop; waits while too many are unconfirmed.
+
+        A refusal is counted, not raised.
+        """
 
     def rest(self, duration_s: float) -> None:
-        """Offer nothing for a while, but keep confirmations and heartbeats going."""
+        """Wait without publishing. Confirmations and heartbeats are still handled."""
 
     def flush(self, timeout_s: float) -> None:
-        """Wait until every crop is confirmed or refused, at most so long."""
+        """Wait until every crop is confirmed or refused, or the timeout is over."""
 
     def close(self) -> None:
         """Disconnect. Never raises."""

@@ -1,6 +1,5 @@
 """The verdict: what a door reads from Redis, and under which keys."""
 
-import math
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import TypeVar
@@ -9,16 +8,21 @@ import msgspec
 
 from maskgate.protocol.errors import MaskgateError
 
-#: Written by every worker, with an expiry: "nobody is there" and "nobody is working" read differently.
+#: Every worker sets this key, with an expiry. Without it, no worker is running.
 ALIVE_KEY = "worker:alive"
-#: All doors' wake-ups.
+#: The wake-up channels of all cameras.
 CHANNEL_PATTERN = "verdicts:*"
-#: Not a valid camera id: where the end of a crop is filed whose camera is not known.
+#: How long a verdict stands after its crop was captured, unless the workers are configured
+#: otherwise; also what a hash without ``ttl_ms`` means.
+DEFAULT_TTL_MS = 3000
+#: No worker may be configured for more, and no door believes more.
+MAX_TTL_MS = 600_000
+#: Not a valid camera id. Results of crops whose camera is unknown are kept under it.
 NO_CAMERA = "?"
 
 
 class Outcome(StrEnum):
-    """How a crop ended."""
+    """What became of a crop."""
 
     MASK = "mask"
     NO_MASK = "no_mask"
@@ -28,11 +32,14 @@ class Outcome(StrEnum):
 
 
 class BadVerdictError(MaskgateError):
-    """What stands in Redis is not a verdict."""
+    """A value in Redis is not a verdict."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """The hash at ``verdict:{camera}`` and ``verdict:{camera}:TRACK``. Times in milliseconds since the epoch."""
+    """The hash at ``verdict:{camera}`` and ``verdict:{camera}:TRACK``.
+
+    Times are milliseconds since the epoch: captured by the camera's clock, decided by Redis's.
+    """
 
     crop_id: str
     track_id: str
@@ -41,13 +48,18 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     captured_at_ms: int = msgspec.field(name="captured_at")
     decided_at_ms: int = msgspec.field(name="decided_at")
     model: str
-    #: Crops of this track so far, and how many of them had this outcome.
+    #: How many crops of this track were classified, and how many of them had this outcome.
     crops: int
     agreeing: int
+    #: The verdict stands until ``captured_at + ttl_ms``.
+    ttl_ms: int = DEFAULT_TTL_MS
 
 
-class CropEnd(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An entry of the stream ``verdicts:{camera}``: how one crop ended. Empty text where it is not known."""
+class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An entry of the stream ``verdicts:{camera}``: what became of one crop.
+
+    In Redis, a value that is not known is an empty text.
+    """
 
     crop_id: str
     track_id: str
@@ -60,32 +72,35 @@ class CropEnd(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def verdict_key(camera_id: str) -> str:
-    """The latest verdict of a camera. The braces are literal: a hash tag, so that a door's keys share a cluster slot."""
+    """The key of a camera's latest verdict.
+
+    The braces are literal: a hash tag, so that all keys of a door share a slot on a cluster.
+    """
     return f"verdict:{{{camera_id}}}"
 
 
 def track_key(camera_id: str, track_id: str) -> str:
-    """The latest verdict of one track of a camera."""
+    """The key of the latest verdict of one track of a camera."""
     return f"verdict:{{{camera_id}}}:{track_id}"
 
 
 def history_key(camera_id: str) -> str:
-    """The stream of every crop's end, and the channel that wakes whoever waits."""
+    """The key of the stream of all results, and the name of the wake-up channel."""
     return f"verdicts:{{{camera_id}}}"
 
 
 def camera_of_channel(channel: str) -> str:
-    """The camera whose channel this is."""
+    """The camera id in the name of a wake-up channel."""
     return channel.removeprefix("verdicts:{").removesuffix("}")
 
 
 def audit_key(model: str) -> str:
-    """The confusion matrix of a model over the audit samples."""
+    """The key of a model's confusion matrix over the audit samples."""
     return f"audit:{{{model}}}"
 
 
 def audit_seen_key(model: str) -> str:
-    """The audit samples that have been counted, by crop id."""
+    """The key of the crop ids of the audit samples counted so far."""
     return f"audit:{{{model}}}:seen"
 
 
@@ -93,29 +108,33 @@ def parse_verdict(fields: Mapping[str, str]) -> Verdict | None:
     """Read a verdict's hash; None if the key does not exist.
 
     Raises:
-        BadVerdictError: something else stands there.
+        BadVerdictError: the hash is something else.
     """
     if not fields:
         return None
     verdict = _convert(fields, Verdict)
-    in_doubt = verdict.outcome not in (Outcome.MASK, Outcome.NO_MASK, Outcome.UNCERTAIN)
-    if (
-        in_doubt
-        or not (math.isfinite(verdict.p_mask) and 0 <= verdict.p_mask <= 1)
-        or not 1 <= verdict.agreeing <= verdict.crops
-    ):
-        msg = f"not a verdict: outcome {verdict.outcome}, p_mask {verdict.p_mask}, {verdict.agreeing} of {verdict.crops} agreeing"
+    is_sound = (
+        verdict.outcome in (Outcome.MASK, Outcome.NO_MASK, Outcome.UNCERTAIN)
+        and 0 <= verdict.p_mask <= 1  # false for NaN
+        and 1 <= verdict.agreeing <= verdict.crops
+        and 1 <= verdict.ttl_ms <= MAX_TTL_MS
+    )
+    if not is_sound:
+        msg = (
+            f"not a verdict: outcome {verdict.outcome}, p_mask {verdict.p_mask}, "
+            f"{verdict.agreeing} of {verdict.crops} agreeing, ttl_ms {verdict.ttl_ms}"
+        )
         raise BadVerdictError(msg)
     return verdict
 
 
-def parse_end(fields: Mapping[str, str]) -> CropEnd:
+def parse_history_entry(fields: Mapping[str, str]) -> HistoryEntry:
     """Read an entry of the history stream.
 
     Raises:
-        BadVerdictError: it is something else.
+        BadVerdictError: the entry is something else.
     """
-    return _convert({name: value for name, value in fields.items() if value}, CropEnd)
+    return _convert({name: value for name, value in fields.items() if value}, HistoryEntry)
 
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)

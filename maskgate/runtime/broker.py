@@ -10,7 +10,6 @@ from pika.adapters.utils.connection_workflow import (
 from pika.exceptions import AMQPConnectionError
 
 from maskgate.protocol.errors import ConfigurationError
-from maskgate.runtime.amqp_headers import pass_over_bad_tables
 from maskgate.runtime.tls import NO_FILES, TlsFiles, client_context
 from maskgate.runtime.tls_trouble import told
 
@@ -19,9 +18,6 @@ HEARTBEAT_S = 10
 #: pika waits for ever on a broker in memory alarm, a door can't.
 BLOCKED_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 5
-
-
-pass_over_bad_tables()
 
 
 def parameters(

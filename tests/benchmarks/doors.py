@@ -10,13 +10,13 @@ from redis import Redis
 
 from maskgate.gate.client import Gate
 from maskgate.protocol.crop import new_crop_id
-from maskgate.protocol.verdict import Outcome, history_key, verdict_key
+from maskgate.protocol.verdict import history_key, verdict_key
 from maskgate.runtime.clock import now_ms
 from maskgate.runtime.store import connect
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import alternately
-from worker.classify import End
-from worker.verdict_store import RedisVerdictStore
+from tests.crop_results import live_result
+from worker.store.redis_store import RedisVerdictStore
 
 _READS, _WAKES = 3000, 200
 _TTL_MS = 600_000
@@ -64,8 +64,7 @@ def gates(bench: Bench) -> None:
 
 def _write(store: RedisVerdictStore) -> str:
     crop_id = new_crop_id()
-    end = End(1, False, _CAMERA, crop_id, crop_id, Outcome.MASK, None, 0.9, now_ms())
-    store.write([end])
+    store.write([live_result(crop_id, now_ms(), camera=_CAMERA, track=crop_id)])
     return crop_id
 
 

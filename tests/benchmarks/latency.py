@@ -17,7 +17,7 @@ from maskgate.protocol.crop import to_message
 from maskgate.protocol.topology import LIVE_EXCHANGE, LIVE_KEY, LIVE_QUEUE
 from maskgate.runtime.broker import parameters
 from maskgate.runtime.stop import Stop
-from producer.rabbit import RabbitOutlet
+from producer.rabbit import RabbitPublisher
 from tests.benchmarks.bench import PEERS, Bench
 from tests.benchmarks.drain import busy_ticks, end
 from tests.benchmarks.figures import Spread, alternately, ratios
@@ -153,7 +153,7 @@ def _publish(bench: Bench, per_s: float, seconds: float) -> tuple[dict[str, int]
     Returns each crop's publishing time in ns, by the monotonic clock, and how busy all cores were
     meanwhile, in %.
     """
-    outlet = RabbitOutlet(
+    outlet = RabbitPublisher(
         parameters(bench.stand.rabbit.url, None, name="latency"), stop=Stop(), patient=True
     )
     outlet.wait_for_broker(10)
@@ -162,7 +162,7 @@ def _publish(bench: Bench, per_s: float, seconds: float) -> tuple[dict[str, int]
     def publish() -> None:
         crop = next(source)
         published_ns[crop.crop_id] = time.monotonic_ns()
-        outlet.offer(to_message(crop))
+        outlet.publish(to_message(crop))
 
     publish()
     with bench.stand.redis.client() as client:

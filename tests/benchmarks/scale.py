@@ -15,7 +15,7 @@ from maskgate.protocol.crop import to_message
 from maskgate.protocol.topology import LIVE_QUEUE
 from maskgate.runtime.broker import parameters
 from maskgate.runtime.stop import Stop
-from producer.rabbit import RabbitOutlet
+from producer.rabbit import RabbitPublisher
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.drain import Drained, end, resident_mb
 from tests.benchmarks.figures import Spread, alternately
@@ -92,13 +92,13 @@ def endurance(bench: Bench) -> None:
         working = subprocess.Popen(
             bench.worker(), cwd=ROOT, env=environment, stdout=log, stderr=log
         )
-        outlet = RabbitOutlet(
+        outlet = RabbitPublisher(
             parameters(bench.stand.rabbit.url, None, name="endurance"), stop=Stop(), patient=True
         )
         memory_mb: list[float] = []
         begun_s = time.monotonic()
         for i, crop in enumerate(itertools.islice(crops(PPM), _MILLION)):
-            outlet.offer(to_message(crop))
+            outlet.publish(to_message(crop))
             if i % 10_000 == 9999:
                 memory_mb.append(resident_mb([working.pid]))
                 while bench.stand.rabbit.depth(LIVE_QUEUE) > 10_000:  # a full queue refuses crops

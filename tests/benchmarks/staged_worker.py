@@ -8,14 +8,16 @@ import json
 import sys
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import worker.loop
 from maskgate.inference.model import Model
 from worker.__main__ import main
-from worker.rabbit import RabbitIntake
-from worker.stats import Stats
-from worker.verdict_store import RedisVerdictStore
+from worker.broker.rabbit import RabbitConsumer
+from worker.reporting.stats import Stats
+from worker.store.redis_store import RedisVerdictStore
 
 #: A stage that runs inside another is subtracted from it at the end.
 _WITHIN = {"infer": "classify", "read": "write"}
@@ -37,10 +39,25 @@ def _time(owner: Any, name: str, stage: str) -> None:
     setattr(owner, name, timed)
 
 
-def _count_crops() -> None:
-    original = RabbitIntake.receive
+def _time_writes() -> None:
+    original = RedisVerdictStore.writing
 
-    def counted(self: RabbitIntake, limit: int, timeout_s: float) -> Any:
+    @contextmanager
+    def timed(self: RedisVerdictStore, results: Any) -> Iterator[None]:
+        begun_s = time.thread_time()
+        try:
+            with original(self, results):
+                yield
+        finally:
+            spent_s["write"] += time.thread_time() - begun_s
+
+    RedisVerdictStore.writing = timed  # type: ignore[method-assign]
+
+
+def _count_crops() -> None:
+    original = RabbitConsumer.receive
+
+    def counted(self: RabbitConsumer, limit: int, timeout_s: float) -> Any:
         batch = original(self, limit, timeout_s)
         if not counts:
             spent_s.clear()  # without the start
@@ -50,20 +67,21 @@ def _count_crops() -> None:
         counts["batches"] += bool(batch)
         return batch
 
-    RabbitIntake.receive = counted  # type: ignore[method-assign]
+    RabbitConsumer.receive = counted  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
     for owner, name, stage in (
-        (RabbitIntake, "receive", "receive"),
-        (RabbitIntake, "read", "read"),
-        (RabbitIntake, "settle", "settle"),
-        (worker.loop, "classify", "classify"),
+        (RabbitConsumer, "receive", "receive"),
+        (RabbitConsumer, "read", "read"),
+        (RabbitConsumer, "ack", "ack"),
+        (worker.loop, "validate", "classify"),
+        (worker.loop, "infer", "classify"),
         (Model, "p_mask", "infer"),
-        (RedisVerdictStore, "write", "write"),
         (Stats, "batch", "count"),
     ):
         _time(owner, name, stage)
+    _time_writes()
     _count_crops()
     code = main([])
     total_s = time.thread_time() - spent_s.pop("begun")

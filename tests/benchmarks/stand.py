@@ -14,12 +14,13 @@ from maskgate.inference.image import JPEG, PPM, encode_pnm
 from maskgate.inference.model import Model
 from maskgate.inference.preprocess import reduce
 from maskgate.protocol.crop import Crop, Label, Message, new_crop_id, to_message
+from maskgate.protocol.queue import QueueKind
 from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_EXCHANGE, LIVE_KEY, LIVE_QUEUE
 from maskgate.runtime.broker import parameters
 from maskgate.runtime.clock import now_ms
 from maskgate.runtime.stop import Stop
 from producer.drawing import draw_face
-from producer.rabbit import RabbitOutlet
+from producer.rabbit import RabbitPublisher
 from tests.servers.rabbit_server import RabbitServer, rabbit_server
 from tests.servers.redis_server import RedisServer, redis_server
 
@@ -73,13 +74,13 @@ class Stand:
 
     def fill(self, live: Sequence[Message], audit: Sequence[Message] = ()) -> None:
         """Publish all messages and wait until the broker has confirmed them."""
-        outlet = RabbitOutlet(
+        outlet = RabbitPublisher(
             parameters(self.rabbit.url, None, name="benchmark"), stop=Stop(), patient=True
         )
         for message in live:
-            outlet.offer(message)
+            outlet.publish(message)
         for message in audit:
-            outlet.offer(message, audit=True)
+            outlet.publish(message, QueueKind.AUDIT)
         outlet.flush(60)
         wrong = (
             outlet.live.offered

@@ -112,7 +112,7 @@ def by_stage(bench: Bench) -> None:
         )["worker"]
         stages = {stage: [one[stage] for one in spent] for stage in spent[0]}
         note = (
-            "receive, read and settle are the broker's side; "
+            "receive, read and ack are the broker's side; "
             "classify is validation and decoding; count is logs and metrics"
         )
         bench.results.table(

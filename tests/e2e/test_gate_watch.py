@@ -4,11 +4,11 @@ from pathlib import Path
 
 from maskgate.protocol.verdict import Outcome
 from maskgate.runtime.store import connect
+from tests.crop_results import live_result
 from tests.servers.ports import eventually
 from tests.servers.processes import running
 from tests.servers.redis_server import RedisServer, redis_server
-from worker.classify import End
-from worker.verdict_store import RedisVerdictStore
+from worker.store.redis_store import RedisVerdictStore
 
 
 def write(server: RedisServer, outcome: Outcome, p_mask: float) -> None:
@@ -18,7 +18,7 @@ def write(server: RedisServer, outcome: Outcome, p_mask: float) -> None:
         )
         store.heartbeat()
         now_ms = time.time_ns() // 1_000_000
-        store.write([End(1, False, "lobby", f"{now_ms:032x}", "t", outcome, None, p_mask, now_ms)])
+        store.write([live_result(f"{now_ms:032x}", now_ms, outcome, p_mask=p_mask)])
 
 
 def test_watch_survives_a_restart_of_redis_and_exits_cleanly(tmp_path: Path) -> None:

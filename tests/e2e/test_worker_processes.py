@@ -183,8 +183,8 @@ def test_the_logged_audit_report_matches_the_counts_in_redis(
     told = lines(log, "audit.report")[-1]
     assert key == audit_key(str(told["model"]))
     assert sum(counts.values()) == told["n"]
-    hits, alarms = counts.get("mask.mask", 0), counts.get("no_mask.mask", 0)
-    assert told["precision"] == pytest.approx(hits / (hits + alarms), abs=1e-4)
+    hits, false_positives = counts.get("mask.mask", 0), counts.get("no_mask.mask", 0)
+    assert told["precision"] == pytest.approx(hits / (hits + false_positives), abs=1e-4)
     work = lines(log, "worker.interval")
     assert {
         "crops_per_s",

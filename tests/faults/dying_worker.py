@@ -15,8 +15,7 @@ from redis.connection import Connection
 
 from maskgate.inference.model import Model
 from worker.__main__ import main
-from worker.rabbit import RabbitIntake
-from worker.verdict_store import RedisVerdictStore
+from worker.broker.rabbit import RabbitConsumer
 
 #: The steps of a batch, in order.
 POINTS = ("received", "decoded", "inferred", "writing", "written", "acknowledging", "acknowledged")
@@ -52,7 +51,7 @@ def _sends_verdicts(_result: object, _connection: object, command: object, *_: o
 
 _ARM: dict[str, Callable[[], None]] = {
     "received": lambda: _wrap(
-        RabbitIntake, "receive", "received", before=False, when=lambda batch, *_: bool(batch)
+        RabbitConsumer, "receive", "received", before=False, when=lambda batch, *_: bool(batch)
     ),
     "decoded": lambda: _wrap(Model, "p_mask", "decoded", before=True),
     "inferred": lambda: _wrap(Model, "p_mask", "inferred", before=False),
@@ -60,9 +59,9 @@ _ARM: dict[str, Callable[[], None]] = {
     "writing": lambda: _wrap(
         Connection, "send_packed_command", "writing", before=False, when=_sends_verdicts
     ),
-    "written": lambda: _wrap(RedisVerdictStore, "write", "written", before=False),
+    "written": lambda: _wrap(RabbitConsumer, "ack", "written", before=True),
     "acknowledging": lambda: _wrap(BlockingChannel, "basic_ack", "acknowledging", before=True),
-    "acknowledged": lambda: _wrap(RabbitIntake, "settle", "acknowledged", before=False),
+    "acknowledged": lambda: _wrap(RabbitConsumer, "ack", "acknowledged", before=False),
 }
 
 if __name__ == "__main__":

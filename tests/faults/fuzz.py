@@ -15,11 +15,12 @@ from pathlib import Path
 from maskgate.inference.image import JPEG, PGM, PNG, PPM
 from maskgate.inference.model import Model
 from maskgate.protocol.crop import CROP_TYPE, Message
-from maskgate.protocol.queue import Delivery
+from maskgate.protocol.queue import Delivery, QueueKind
 from tests.faults.hostile import IMAGES
-from worker.classify import classify
+from worker.infer import infer, merge
 from worker.native_stderr import MutedStderr
 from worker.settings import SHIPPED_MODEL
+from worker.validate import validate
 
 _BATCH = 64
 #: Memory growth is measured after this many bodies, when all buffers have their full size.
@@ -77,13 +78,18 @@ def main(argv: list[str]) -> int:
     for done in range(0, arguments.count, _BATCH):
         batch = [delivery(choice, seeds, tag) for tag in range(_BATCH)]
         with muted:
-            told = classify(batch, model, now_ms=_NOW_MS, max_age_ms=3000, max_skew_ms=250).ends
-        if [end.tag for end in told] != list(range(_BATCH)):
+            validated = validate(
+                batch, model.card.input, now_ms=_NOW_MS, max_age_ms=3000, max_skew_ms=250
+            )
+            results = merge(validated.finished, infer(validated.readable, model))
+        if [result.tag for result in results] != list(range(_BATCH)):
             print(
-                f"seed {arguments.seed}, after {done} bodies: {len(told)} ends for {_BATCH} crops"
+                f"seed {arguments.seed}, after {done} bodies: {len(results)} results, not {_BATCH}"
             )
             return 1
-        ends.update(end.reason.value if end.reason else end.outcome.value for end in told)
+        ends.update(
+            result.reason.value if result.reason else result.outcome.value for result in results
+        )
         if not at_first_mb and done >= min(_WARM_UP, arguments.count // 2):
             at_first_mb = resident_mb()
     grown_mb = resident_mb() - at_first_mb
@@ -114,12 +120,13 @@ def delivery(choice: random.Random, seeds: list[bytes], tag: int) -> Delivery:
         "message_id": f"{choice.getrandbits(128):032x}",
     }
     audit = choice.random() < 0.1
+    kind_of_queue = QueueKind.AUDIT if audit else QueueKind.LIVE
     if audit:
         headers["label"] = "mask"
     if choice.random() < 0.125:
         name = choice.choice([*headers, "label", "slice", "traceparent", *fields])
         (fields if name in fields else headers)[name] = choice.choice((*_HEADERS, *_TYPES))
-    return Delivery(tag, Message(body, headers=headers, **fields), audit)
+    return Delivery(tag, Message(body, headers=headers, **fields), kind_of_queue)
 
 
 def damaged(choice: random.Random, body: bytes, seeds: list[bytes]) -> bytes:

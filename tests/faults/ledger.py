@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from maskgate.gate.decide import MAX_AGE_MS, Action, Decision
+from maskgate.gate.decide import Action, Decision
 from maskgate.protocol.queue import Refusal
 from maskgate.protocol.verdict import Outcome
 
@@ -107,7 +107,7 @@ class Ledger:
                 and not sent.audit
                 and sent.outcome is not None
                 and expected.get(sent.outcome) is decision.action
-                and asked_at_ms - sent.captured_at_ms < MAX_AGE_MS
+                and asked_at_ms - sent.captured_at_ms < verdict.ttl_ms
             )
             if not justified:
                 self.wrong_opens.append(f"{camera}: {decision} at {asked_at_ms}, sent {sent}")

@@ -13,13 +13,13 @@ from maskgate.inference.image import JPEG, decode, encode_pnm
 from maskgate.inference.model import Model
 from maskgate.inference.preprocess import reduce
 from maskgate.protocol.crop import Crop, Label, Message, new_crop_id, to_message
-from maskgate.protocol.queue import Refusal
+from maskgate.protocol.queue import QueueKind, Refusal
 from maskgate.protocol.verdict import Outcome
 from maskgate.runtime.broker import parameters
 from maskgate.runtime.clock import now_ms
 from maskgate.runtime.stop import Stop
 from producer.drawing import draw_face
-from producer.rabbit import RabbitOutlet
+from producer.rabbit import RabbitPublisher
 from tests.faults.ledger import Ledger, Sent
 from worker.settings import SHIPPED_MODEL
 
@@ -73,7 +73,7 @@ class Sender:
     def __init__(self, url: str, ledger: Ledger, *, rate: float, seed: int) -> None:
         self.rate = rate  # crops/s; may be changed at any time
         self.paused = False
-        self.outlet = RabbitOutlet(
+        self.outlet = RabbitPublisher(
             parameters(url, None, name="faults"), stop=(stop := Stop()), settled=self._settled
         )
         self._stop, self._ledger, self._random = stop, ledger, random.Random(seed)
@@ -122,7 +122,7 @@ class Sender:
         )
         tally = self.outlet.audit if audit else self.outlet.live
         unsent = tally.refusals[Refusal.NO_BROKER]
-        self.outlet.offer(to_message(crop), audit=audit)
+        self.outlet.publish(to_message(crop), QueueKind.AUDIT if audit else QueueKind.LIVE)
         if tally.refusals[Refusal.NO_BROKER] > unsent:
             self._ledger.settled(crop.crop_id, Refusal.NO_BROKER)
 

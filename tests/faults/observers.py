@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from maskgate.gate.client import Gate
 from maskgate.protocol.topology import DEAD_QUEUE
-from maskgate.protocol.verdict import audit_seen_key, history_key, parse_end
+from maskgate.protocol.verdict import audit_seen_key, history_key, parse_history_entry
 from maskgate.runtime.clock import now_ms
 from tests.faults.ledger import DELIVERY_LIMIT, Ledger
 from tests.faults.load import CAMERAS
@@ -85,7 +85,7 @@ class History(Observer):
             for key, entries in zip(self._last, histories, strict=True):
                 for entry, fields in entries:
                     self._last[key] = entry
-                    end = parse_end(fields)
+                    end = parse_history_entry(fields)
                     self._ledger.ended(end.crop_id, end.outcome)
                     if end.p_mask is not None:
                         self.latencies_ms.append(end.decided_at_ms - (end.captured_at_ms or 0))

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-import worker.classify
+import worker.validate
 from maskgate.inference.image import Pixels, decode
 from worker.__main__ import main
 
@@ -20,5 +20,5 @@ if __name__ == "__main__":
             os.kill(os.getpid(), signal.SIGKILL)
         return decode(body, content_type)
 
-    worker.classify.decode = decode_or_die  # type: ignore[assignment,attr-defined]
+    worker.validate.decode = decode_or_die  # type: ignore[assignment,attr-defined]
     sys.exit(main([]))

@@ -27,6 +27,7 @@ from maskgate.protocol.topology import (
     LIVE_QUEUE,
 )
 from maskgate.protocol.verdict import audit_key, history_key
+from maskgate.runtime import pika_internals
 from maskgate.runtime.clock import now_ms
 from tests.faults.hostile import FACE, IMAGES, Hostile
 from tests.faults.hostile_messages import DOOR, MESSAGES, RawTable, encode_or_pass, field
@@ -50,6 +51,7 @@ KEYS = re.compile(
 
 @pytest.fixture(autouse=True)
 def raw_headers(monkeypatch: pytest.MonkeyPatch) -> None:
+    pika_internals.install()  # the tests read these headers back
     monkeypatch.setattr(pika.data, "encode_table", encode_or_pass)
 
 

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import pika
 import pytest
@@ -15,6 +17,10 @@ from worker.__main__ import main
 IDS = [f"{n:032x}" for n in range(4)]
 BODY = b"P5 1 1 255\n\x00 a face"
 Command = Callable[..., int]
+
+
+def _get(channel: Any, queue: str) -> Any:
+    return channel.basic_get(queue)[0]
 
 
 @pytest.fixture
@@ -43,7 +49,7 @@ def dead(rabbit: RabbitServer) -> None:
         channel.basic_publish("crops", "live", b"\x1b[31mred")
         for queue, count in ((LIVE_QUEUE, 3), (AUDIT_QUEUE, 1)):
             for _ in range(count):
-                method = eventually(lambda queue=queue: channel.basic_get(queue)[0], what="a crop")  # type: ignore[misc]
+                method = eventually(partial(_get, channel, queue), what="a crop")
                 channel.basic_reject(method.delivery_tag, requeue=False)
     eventually(lambda: rabbit.depth(DEAD_QUEUE) == 4, what="four dead letters")
 
@@ -86,7 +92,7 @@ def test_a_crop_that_is_given_back_is_in_its_queue_as_it_was_and_dead_no_more(
         "x-delivery-count": 0,
     }
     assert deadletters("requeue", "--all") == 0
-    assert "3 of 3 given back" in capsys.readouterr().out
+    assert "3 of 3 requeued" in capsys.readouterr().out
     assert len(rabbit.get(LIVE_QUEUE)) == 2
     assert rabbit.get(AUDIT_QUEUE)[0][0].message_id == IDS[2]
     assert rabbit.depth(DEAD_QUEUE) == 0
@@ -103,7 +109,7 @@ def test_a_queue_that_does_not_take_it_leaves_it_dead(
     finally:
         with rabbit.channel() as channel:
             channel.queue_bind(LIVE_QUEUE, "crops", "live")
-    assert f"{IDS[0]}: stays" in capsys.readouterr().out
+    assert f"{IDS[0]}: not requeued" in capsys.readouterr().out
     eventually(lambda: rabbit.depth(DEAD_QUEUE) == 4, what="all of them still there")
 
 

@@ -10,10 +10,10 @@ from redis import Redis
 from maskgate.gate import Action, Gate
 from maskgate.operations.secrets import acl
 from maskgate.protocol.errors import MaskgateError, StoreError
-from maskgate.protocol.verdict import ALIVE_KEY, Outcome, history_key, track_key, verdict_key
+from maskgate.protocol.verdict import ALIVE_KEY, history_key, track_key, verdict_key
+from tests.crop_results import live_result
 from tests.servers.redis_server import RedisServer, redis_server
-from worker.classify import End
-from worker.verdict_store import RedisVerdictStore
+from worker.store.redis_store import RedisVerdictStore
 
 PASSWORDS = {"admin": "a", "worker": "w", "gate": "g"}
 
@@ -182,7 +182,7 @@ def test_the_gates_user_has_no_other_rights(command: str, guarded: RedisServer) 
 
 
 def test_the_workers_user_can_do_its_work_and_no_more(guarded: RedisServer, admin: Redis) -> None:
-    mask = End(1, False, "lobby", "a", "t", Outcome.MASK, None, 0.9, time.time_ns() // 1_000_000)
+    mask = live_result("a", time.time_ns() // 1_000_000)
     with Redis(port=guarded.port, username="worker", password="w", decode_responses=True) as client:
         store = RedisVerdictStore(
             client, model="m", ttl_ms=3000, max_skew_ms=250, history_length=10

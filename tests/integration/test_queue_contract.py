@@ -1,18 +1,18 @@
-"""The same contract for RabbitMQ, read the short way and by pika's callbacks, and for the in-process queue."""
+"""One contract for all queues: RabbitMQ, with and without pika's internals, and in-process."""
 
 from collections.abc import Iterator
 
 import pytest
 
-import worker.rabbit
+import worker.broker.rabbit
 from maskgate.protocol.crop import parse
-from maskgate.protocol.queue import CropIntake, CropOutlet, Delivery
+from maskgate.protocol.queue import CropConsumer, CropPublisher, Delivery, QueueKind
 from tests.integration.queues import (
     Queue,
     drain,
     in_process_queue,
     message,
-    offer,
+    publish,
     rabbit_queue,
     receive,
 )
@@ -27,130 +27,133 @@ def queue(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Qu
     if request.param == "in-process":
         return in_process_queue()
     if request.param != "rabbitmq":
-        monkeypatch.setattr(worker.rabbit, "attach", lambda *_: None)
+        monkeypatch.setattr(worker.broker.rabbit, "attach", lambda *_: None)
     return rabbit_queue(request.getfixturevalue("rabbit"))
 
 
 @pytest.fixture
-def outlet(queue: Queue) -> Iterator[CropOutlet]:
-    outlet = queue.outlet()
-    yield outlet
-    outlet.close()
+def publisher(queue: Queue) -> Iterator[CropPublisher]:
+    publisher = queue.publisher()
+    yield publisher
+    publisher.close()
 
 
 @pytest.fixture
-def intake(queue: Queue) -> Iterator[CropIntake]:
-    intake = queue.intake()
-    intake.connect()
-    yield intake
-    intake.close()
+def consumer(queue: Queue) -> Iterator[CropConsumer]:
+    consumer = queue.consumer()
+    consumer.connect()
+    yield consumer
+    consumer.close()
 
 
-def test_what_is_offered_arrives_once_in_order_and_whole(
-    outlet: CropOutlet, intake: CropIntake
+def test_what_is_published_arrives_once_in_order_and_whole(
+    publisher: CropPublisher, consumer: CropConsumer
 ) -> None:
-    sent = offer(outlet, 40)
-    got = drain(intake, 40)
+    sent = publish(publisher, 40)
+    got = drain(consumer, 40)
     assert [d.message.message_id for d in got] == [m.message_id for m in sent]
     assert [d.message.body for d in got] == [m.body for m in sent]
     assert parse(got[0].message, audit=False).captured_at_ms == 1_790_000_000_000
-    assert (outlet.live.offered, outlet.live.accepted, outlet.live.in_doubt) == (40, 40, 0)
-    assert intake.receive(1, 0.1) == []
+    assert (publisher.live.offered, publisher.live.accepted, publisher.live.in_doubt) == (40, 40, 0)
+    assert consumer.receive(1, 0.1) == []
 
 
 def test_a_crop_does_not_wait_for_the_next_ones_of_a_slow_camera(
-    queue: Queue, outlet: CropOutlet
+    queue: Queue, publisher: CropPublisher
 ) -> None:
-    def offered_one_more() -> bool:
-        outlet.offer(message())  # and no rest between: whatever makes the crops takes all the time
+    def published_one_more() -> bool:
+        # No rest in between: a source that needs all the time to make its crops.
+        publisher.publish(message())
         return queue.waiting() > 0
 
-    eventually(offered_one_more, 3, "a crop in the queue")
+    eventually(published_one_more, 3, "a crop in the queue")
 
 
-def test_audit_samples_are_told_apart(outlet: CropOutlet, intake: CropIntake) -> None:
-    offer(outlet, 2, audit=True)
-    assert [d.audit for d in drain(intake, 2)] == [True, True]
-    assert outlet.audit.accepted == 2
-    assert outlet.live.offered == 0
+def test_audit_samples_are_of_the_audit_queue(
+    publisher: CropPublisher, consumer: CropConsumer
+) -> None:
+    publish(publisher, 2, QueueKind.AUDIT)
+    assert [d.queue for d in drain(consumer, 2)] == [QueueKind.AUDIT] * 2
+    assert publisher.audit.accepted == 2
+    assert publisher.live.offered == 0
 
 
 def test_a_worker_holds_one_crop_at_first_and_twice_as_many_after_each_full_batch(
-    outlet: CropOutlet, intake: CropIntake
+    publisher: CropPublisher, consumer: CropConsumer
 ) -> None:
-    offer(outlet, 60)
+    publish(publisher, 60)
     for window in (1, 2, 4, 8, 16, 16):
-        batch = receive(intake, window)  # however long a busy broker takes for it
+        batch = receive(consumer, window)  # however long a busy broker takes for it
         assert len(batch) == window
-        assert intake.receive(64, 0.3) == []
-        intake.settle(batch, ())
+        assert consumer.receive(64, 0.3) == []
+        consumer.ack(batch, ())
 
 
 def test_a_rejected_crop_is_dead_and_the_others_are_done(
-    queue: Queue, outlet: CropOutlet, intake: CropIntake
+    queue: Queue, publisher: CropPublisher, consumer: CropConsumer
 ) -> None:
-    offer(outlet, 3)
-    first = receive(intake, 1)
-    intake.settle(first, ())
-    rest = receive(intake, 2)
-    intake.settle(rest, {rest[1].tag})
+    publish(publisher, 3)
+    first = receive(consumer, 1)
+    consumer.ack(first, ())
+    rest = receive(consumer, 2)
+    consumer.ack(rest, {rest[1].tag})
     eventually(lambda: queue.dead() == 1, what="the dead letter")
-    intake.close()
+    consumer.close()
     assert queue.waiting() == 0
 
 
 def test_a_batch_may_be_rejected_whole(
-    queue: Queue, outlet: CropOutlet, intake: CropIntake
+    queue: Queue, publisher: CropPublisher, consumer: CropConsumer
 ) -> None:
-    offer(outlet, 1)
-    batch = receive(intake, 1)
-    intake.settle(batch, {batch[0].tag})
+    publish(publisher, 1)
+    batch = receive(consumer, 1)
+    consumer.ack(batch, {batch[0].tag})
     eventually(lambda: queue.dead() == 1, what="the dead letter")
 
 
-def test_what_is_not_settled_comes_back_when_the_worker_closes(
-    queue: Queue, outlet: CropOutlet, intake: CropIntake
+def test_what_is_not_acknowledged_comes_back_when_the_worker_closes(
+    queue: Queue, publisher: CropPublisher, consumer: CropConsumer
 ) -> None:
-    sent = offer(outlet, 5)
-    batch = receive(intake, 1)
-    intake.settle(batch, ())
-    assert len(receive(intake, 2)) == 2
-    intake.close()
+    sent = publish(publisher, 5)
+    batch = receive(consumer, 1)
+    consumer.ack(batch, ())
+    assert len(receive(consumer, 2)) == 2
+    consumer.close()
     eventually(lambda: queue.waiting() == 4, what="all four waiting again")
-    again = queue.intake()
+    again = queue.consumer()
     again.connect()
     assert {d.message.message_id for d in drain(again, 4)} == {m.message_id for m in sent[1:]}
     again.close()
 
 
-def test_a_reconnect_starts_slowly_again(outlet: CropOutlet, intake: CropIntake) -> None:
-    offer(outlet, 20)
+def test_a_reconnect_starts_slowly_again(publisher: CropPublisher, consumer: CropConsumer) -> None:
+    publish(publisher, 20)
     for _ in range(3):
-        intake.settle(receive(intake, 1), ())
-    intake.connect()
-    batch = receive(intake, 1)
+        consumer.ack(receive(consumer, 1), ())
+    consumer.connect()
+    batch = receive(consumer, 1)
     assert batch
-    assert intake.receive(16, 0.3) == []
+    assert consumer.receive(16, 0.3) == []
 
 
 def test_what_a_lost_worker_held_comes_back_marked_and_one_at_a_time(
-    queue: Queue, outlet: CropOutlet
+    queue: Queue, publisher: CropPublisher
 ) -> None:
-    sent = offer(outlet, 20)
-    lost = queue.intake()
+    sent = publish(publisher, 20)
+    lost = queue.consumer()
     lost.connect()
     for _ in range(3):
-        lost.settle(receive(lost, 1), ())
+        lost.ack(receive(lost, 1), ())
     assert len(receive(lost, 2)) == 2
     queue.lose(lost)
-    after = queue.intake()
+    after = queue.consumer()
     after.connect()
     seen: list[Delivery] = []
     while len(seen) < len(sent) - 3:
         batch = after.receive(16, 5)
         assert batch, "no more came"
         assert len(batch) == 1 or not any(delivery.redelivered for delivery in batch)
-        after.settle(batch, ())
+        after.ack(batch, ())
         seen += batch
     after.close()
     lost.close()

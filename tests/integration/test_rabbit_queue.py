@@ -1,4 +1,4 @@
-"""What only RabbitMQ does: consumers cancelled, crops refused, connections that pika loses."""
+"""What only RabbitMQ does: cancelled consumers, refused crops, connections that pika loses."""
 
 import time
 
@@ -6,64 +6,63 @@ import pika.adapters.utils.io_services_utils
 import pytest
 from structlog.testing import capture_logs
 
-import worker.delivery_frames
 from maskgate.protocol.errors import BrokerError
 from maskgate.protocol.topology import LIVE_QUEUE
+from maskgate.runtime import pika_internals
 from maskgate.runtime.broker import parameters
 from maskgate.runtime.stop import Stop
-from producer.rabbit import RabbitOutlet
-from tests.integration.queues import offer, rabbit_queue, receive
+from producer.rabbit import RabbitPublisher
+from tests.integration.queues import publish, rabbit_queue, receive
 from tests.servers.ports import eventually
 from tests.servers.rabbit_server import RabbitServer
-from worker.delivery_frames import attach
-from worker.rabbit import RabbitIntake
+from worker.broker.rabbit import RabbitConsumer
 
 #: A connection that pika lost track of is left to the garbage collector, which tells.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
-def test_the_installed_pika_lets_us_stand_before_its_reader(rabbit: RabbitServer) -> None:
+def test_the_installed_pika_has_the_private_names(rabbit: RabbitServer) -> None:
     with rabbit.channel() as channel:
-        assert attach(channel.connection, channel.channel_number) is not None
+        assert pika_internals.attach(channel.connection, channel.channel_number) is not None
 
 
 def test_a_batch_is_not_cut_where_one_poll_ends(
     rabbit: RabbitServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker.delivery_frames, "_READ_BYTES", 256)
+    monkeypatch.setattr(pika_internals, "_READ_BYTES", 256)
     monkeypatch.setattr(
         pika.adapters.utils.io_services_utils._AsyncPlaintextTransport, "_MAX_CONSUME_BYTES", 1024
     )
     queue = rabbit_queue(rabbit)
-    outlet, intake = queue.outlet(), queue.intake()
-    intake.connect()
-    offer(outlet, 15)
+    publisher, consumer = queue.publisher(), queue.consumer()
+    consumer.connect()
+    publish(publisher, 15)
     for window in (1, 2, 4, 8):  # until 16 may be held
-        intake.settle(receive(intake, window), ())
+        consumer.ack(receive(consumer, window), ())
 
     def one_batch() -> bool:
-        offer(outlet, 16)
+        publish(publisher, 16)
         eventually(lambda: queue.waiting() == 0, what="all of them on their way")
-        batch = intake.receive(16, 1)
-        intake.settle(batch + receive(intake, 16 - len(batch)), ())
+        batch = consumer.receive(16, 1)
+        consumer.ack(batch + receive(consumer, 16 - len(batch)), ())
         return len(batch) == 16
 
     eventually(
         one_batch, what="a batch of more than one poll"
     )  # a busy broker may be late with some of it
-    outlet.close()
-    intake.close()
+    publisher.close()
+    consumer.close()
 
 
 def test_a_deleted_queue_is_an_error_not_silence(rabbit: RabbitServer) -> None:
-    intake = rabbit_queue(rabbit).intake()
-    intake.connect()
+    consumer = rabbit_queue(rabbit).consumer()
+    consumer.connect()
     definitions = rabbit.folder / "definitions.json"
     with rabbit.channel() as channel:
         channel.queue_delete(LIVE_QUEUE)
     with pytest.raises(BrokerError, match=LIVE_QUEUE):
-        receive(intake, 1)
-    intake.close()
+        receive(consumer, 1)
+    consumer.close()
     rabbit.ctl("import_definitions", str(definitions))
     eventually(rabbit.ready, what="the queue being there again")
 
@@ -75,13 +74,13 @@ def test_a_full_queue_refuses_and_the_refusals_are_counted(rabbit: RabbitServer)
     )
     try:
         time_limit_s = time.monotonic() + 10
-        outlet = rabbit_queue(rabbit).outlet()
-        while not outlet.live.refused and time.monotonic() < time_limit_s:
-            offer(outlet, 10)
-        outlet.close()
-        assert outlet.live.refusals.keys() == {"queue_full"}
-        assert outlet.live.offered == outlet.live.accepted + outlet.live.refused
-        assert outlet.live.accepted == rabbit.depth(LIVE_QUEUE)
+        publisher = rabbit_queue(rabbit).publisher()
+        while not publisher.live.refused and time.monotonic() < time_limit_s:
+            publish(publisher, 10)
+        publisher.close()
+        assert publisher.live.refusals.keys() == {"queue_full"}
+        assert publisher.live.offered == publisher.live.accepted + publisher.live.refused
+        assert publisher.live.accepted == rabbit.depth(LIVE_QUEUE)
     finally:
         rabbit.ctl("clear_policy", "small")
 
@@ -89,7 +88,7 @@ def test_a_full_queue_refuses_and_the_refusals_are_counted(rabbit: RabbitServer)
 def test_what_pika_raises_inside_its_loop_is_a_lost_connection(
     rabbit: RabbitServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Seen when the broker resets a connection that was just made: nothing that pika would call us back for.
+    # Happens when the broker resets a connection that was just made: pika calls no callback.
     connector = pika.adapters.utils.io_services_utils._AsyncStreamConnector
     begin, failures = connector.__init__, iter(range(2))
 
@@ -100,35 +99,35 @@ def test_what_pika_raises_inside_its_loop_is_a_lost_connection(
         begin(self, **arguments)
 
     monkeypatch.setattr(connector, "__init__", fails_at_first)
-    outlet = rabbit_queue(rabbit).outlet()
-    offer(outlet, 3)
-    outlet.close()
-    assert outlet.live.accepted == 3
+    publisher = rabbit_queue(rabbit).publisher()
+    publish(publisher, 3)
+    publisher.close()
+    assert publisher.live.accepted == 3
 
 
 def test_whoever_finds_no_broker_says_why() -> None:
     nowhere = parameters("amqp://127.0.0.1:1", None, name="test")
     with pytest.raises(BrokerError, match="Connection refused"):
-        RabbitIntake(nowhere, prefetch=1).connect()
-    outlet = RabbitOutlet(nowhere, stop=Stop())
+        RabbitConsumer(nowhere, prefetch=1).connect()
+    publisher = RabbitPublisher(nowhere, stop=Stop())
 
     def lost() -> list[str]:
-        outlet.rest(0.05)
+        publisher.rest(0.05)
         return [entry["error"] for entry in told if entry["event"] == "broker.lost"]
 
     with capture_logs() as told:
         assert "Connection refused" in eventually(lost, what="the line in the log")[0]
-    outlet.close()
+    publisher.close()
 
 
 def test_an_unroutable_crop_is_counted_as_such(rabbit: RabbitServer) -> None:
     with rabbit.channel() as channel:
         channel.queue_unbind(LIVE_QUEUE, "crops", "live")
     try:
-        outlet = rabbit_queue(rabbit).outlet()
-        offer(outlet, 3)
-        outlet.close()
-        assert outlet.live.refusals == {"unroutable": 3}
+        publisher = rabbit_queue(rabbit).publisher()
+        publish(publisher, 3)
+        publisher.close()
+        assert publisher.live.refusals == {"unroutable": 3}
     finally:
         with rabbit.channel() as channel:
             channel.queue_bind(LIVE_QUEUE, "crops", "live")

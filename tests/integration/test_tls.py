@@ -20,14 +20,14 @@ from maskgate.runtime.broker import parameters
 from maskgate.runtime.stop import Stop
 from maskgate.runtime.store import connect
 from maskgate.runtime.tls import NO_FILES, TlsFiles
-from producer.rabbit import RabbitOutlet
+from producer.rabbit import RabbitPublisher
+from tests.crop_results import live_result
 from tests.servers.certificates import Authority, Certificate, ServerTls
 from tests.servers.ports import eventually
 from tests.servers.rabbit_server import RabbitServer, rabbit_server
 from tests.servers.redis_server import RedisServer, redis_server
-from worker.classify import End
-from worker.rabbit import RabbitIntake
-from worker.verdict_store import RedisVerdictStore
+from worker.broker.rabbit import RabbitConsumer
+from worker.store.redis_store import RedisVerdictStore
 
 
 @pytest.fixture(scope="module")
@@ -95,15 +95,15 @@ def message() -> Message:
 
 def passes_crops(wanted: pika.URLParameters) -> bool:
     """Whether a crop published over such a connection is received over a second one."""
-    outlet = RabbitOutlet(wanted, stop=Stop(), patient=True)
+    outlet = RabbitPublisher(wanted, stop=Stop(), patient=True)
     sent = message()
-    outlet.offer(sent)
+    outlet.publish(sent)
     outlet.flush(10)
     outlet.close()
-    intake = RabbitIntake(wanted, prefetch=1)
+    intake = RabbitConsumer(wanted, prefetch=1)
     intake.connect()
     got = eventually(lambda: intake.receive(1, 0.1), what="the crop")
-    intake.settle(got, ())
+    intake.ack(got, ())
     intake.close()
     return [delivery.message.message_id for delivery in got] == [sent.message_id]
 
@@ -111,13 +111,13 @@ def passes_crops(wanted: pika.URLParameters) -> bool:
 def intake_trouble(wanted: pika.URLParameters) -> str:
     """The error of a worker that cannot connect."""
     with pytest.raises(BrokerError) as caught:
-        RabbitIntake(wanted, prefetch=1).connect()
+        RabbitConsumer(wanted, prefetch=1).connect()
     return str(caught.value)
 
 
 def outlet_trouble(wanted: pika.URLParameters) -> str:
     """The error that a producer logs once if it cannot connect; it counts its crop as refused."""
-    outlet = RabbitOutlet(wanted, stop=Stop())
+    outlet = RabbitPublisher(wanted, stop=Stop())
 
     def lost() -> list[str]:
         outlet.rest(0.1)
@@ -125,7 +125,7 @@ def outlet_trouble(wanted: pika.URLParameters) -> str:
 
     with capture_logs() as told:
         trouble = eventually(lost, what="the refusal")
-        outlet.offer(message())
+        outlet.publish(message())
     outlet.close()
     assert outlet.live.refusals == {"no_broker": 1}
     assert len(trouble) == 1
@@ -259,9 +259,7 @@ class Door:
             store = RedisVerdictStore(
                 client, model="m", ttl_ms=60_000, max_skew_ms=250, history_length=100
             )
-            store.write(
-                [End(1, False, "lobby", uuid.uuid4().hex, "t", Outcome.NO_MASK, None, 0.01, now_ms)]
-            )
+            store.write([live_result(uuid.uuid4().hex, now_ms, Outcome.NO_MASK, p_mask=0.01)])
 
     def decides(self) -> tuple[Action, str]:
         with Gate(self.url, timeout_s=2, tls=self.files) as gate:

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from maskgate.gate import Action, Gate
 from maskgate.protocol.crop import Label
 from maskgate.protocol.errors import StoreError
+from maskgate.protocol.queue import QueueKind
 from maskgate.protocol.verdict import (
     Outcome,
     audit_key,
@@ -18,9 +20,10 @@ from maskgate.protocol.verdict import (
     verdict_key,
 )
 from maskgate.runtime.store import connect
+from tests.crop_results import live_result
 from tests.servers.redis_server import RedisServer
-from worker.classify import End
-from worker.verdict_store import RedisVerdictStore
+from worker.result import CropResult
+from worker.store.redis_store import RedisVerdictStore
 
 
 @pytest.fixture
@@ -38,15 +41,19 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def end(
-    crop_id: str,
-    captured_at_ms: int | None,
-    outcome: Outcome = Outcome.MASK,
-    *,
-    track: str = "t",
-    camera: str = "lobby",
-) -> End:
-    return End(1, False, camera, crop_id, track, outcome, None, 0.9, captured_at_ms)
+def audit_result(label: Label, slice_name: str | None = None) -> CropResult:
+    return CropResult(
+        tag=1,
+        queue=QueueKind.AUDIT,
+        outcome=Outcome.MASK,
+        camera_id="lobby",
+        crop_id="s",
+        track_id="s",
+        p_mask=0.9,
+        captured_at_ms=now_ms(),
+        label=label,
+        slice=slice_name,
+    )
 
 
 def fields_of(client: Redis, key: str) -> dict[str, str]:
@@ -67,16 +74,27 @@ def test_a_verdict_stands_for_camera_and_track_until_its_time_is_over(
     client: Redis, store: RedisVerdictStore
 ) -> None:
     captured_at_ms = now_ms() - 1000
-    store.write([end("a", captured_at_ms)])
+    store.write([live_result("a", captured_at_ms)])
     for key in (verdict_key("lobby"), track_key("lobby", "t")):
         assert standing(client, key) == "a"
         assert client.pexpiretime(key) == captured_at_ms + 3000
 
 
+def test_a_door_learns_the_time_to_live_from_the_verdict(client: Redis, redis: RedisServer) -> None:
+    lasting = RedisVerdictStore(client, model="m", ttl_ms=60_000, max_skew_ms=250, history_length=9)
+    lasting.write([live_result("a", now_ms() - 20_000)])
+    with Gate(redis.url, timeout_s=2) as gate:
+        for track in (None, "t"):
+            verdict = gate.wait("lobby", track, timeout_s=0)
+            assert verdict is not None, "20 s are within 60 s"
+            assert verdict.ttl_ms == 60_000
+            assert gate.decision("lobby", track).action is Action.REMOVE_MASK
+
+
 def test_writing_twice_changes_nothing_but_the_history(
     client: Redis, store: RedisVerdictStore
 ) -> None:
-    batch = [end("a", now_ms() - 20), end("b", now_ms() - 10)]
+    batch = [live_result("a", now_ms() - 20), live_result("b", now_ms() - 10)]
     store.write(batch)
     before = fields_of(client, track_key("lobby", "t"))
     store.write(batch)
@@ -87,8 +105,8 @@ def test_writing_twice_changes_nothing_but_the_history(
 
 def test_an_older_crop_goes_to_the_history_alone(client: Redis, store: RedisVerdictStore) -> None:
     now = now_ms()
-    store.write([end("new", now)])
-    store.write([end("old", now - 5), end("same", now)])
+    store.write([live_result("new", now)])
+    store.write([live_result("old", now - 5), live_result("same", now)])
     assert standing(client) == "new"
     assert crop_ids(client) == ["new", "old", "same"]
 
@@ -97,7 +115,7 @@ def test_an_older_crop_goes_to_the_history_alone(client: Redis, store: RedisVerd
 def test_neither_a_stale_crop_nor_one_from_the_future_becomes_a_verdict(
     away_ms: int, client: Redis, store: RedisVerdictStore
 ) -> None:
-    store.write([end("a", now_ms() + away_ms)])
+    store.write([live_result("a", now_ms() + away_ms)])
     assert standing(client) is None
     assert client.xlen(history_key("lobby")) == 1
 
@@ -106,14 +124,14 @@ def test_neither_a_stale_crop_nor_one_from_the_future_becomes_a_verdict(
 def test_a_crop_without_a_verdict_never_touches_the_key(
     outcome: Outcome, client: Redis, store: RedisVerdictStore
 ) -> None:
-    store.write([end("good", now_ms() - 5), end("bad", now_ms(), outcome)])
+    store.write([live_result("good", now_ms() - 5), live_result("bad", now_ms(), outcome)])
     assert standing(client) == "good"
 
 
 def test_the_consensus_counts_the_track_so_far(client: Redis, store: RedisVerdictStore) -> None:
     now = now_ms()
     outcomes = [Outcome.MASK, Outcome.NO_MASK, Outcome.MASK, Outcome.MASK]
-    store.write([end(str(i), now - 10 + i, outcome) for i, outcome in enumerate(outcomes)])
+    store.write([live_result(str(i), now - 10 + i, outcome) for i, outcome in enumerate(outcomes)])
     verdict = parse_verdict(fields_of(client, verdict_key("lobby")))
     assert verdict is not None
     assert (verdict.outcome, verdict.crops, verdict.agreeing) == (Outcome.MASK, 4, 3)
@@ -136,7 +154,10 @@ def test_how_crops_are_batched_changes_nothing_of_what_stands(
         for i in range(40)
     ]
     batched, alone = (
-        [end(crop_id, ms, what, track=track, camera=name) for crop_id, ms, what, track in crops]
+        [
+            live_result(crop_id, ms, what, track=track, camera=name)
+            for crop_id, ms, what, track in crops
+        ]
         for name in ("batched", "alone")
     )
     while batched:
@@ -156,23 +177,23 @@ def test_how_crops_are_batched_changes_nothing_of_what_stands(
 
 
 def test_a_lost_script_cache_is_no_loss(client: Redis, store: RedisVerdictStore) -> None:
-    store.write([end("a", now_ms() - 5)])
+    store.write([live_result("a", now_ms() - 5)])
     client.script_flush()
-    store.write([end("b", now_ms())])
+    store.write([live_result("b", now_ms())])
     assert standing(client) == "b"
 
 
 def test_keys_of_another_type_do_not_stop_verdicts(client: Redis, store: RedisVerdictStore) -> None:
     for key in (verdict_key("lobby"), history_key("lobby"), track_key("lobby", "t")):
         client.set(key, "in the way")
-    store.write([end("a", now_ms())])
+    store.write([live_result("a", now_ms())])
     assert standing(client) == "a"
 
 
 def test_audit_keys_of_another_type_do_not_stop_the_counting(
     client: Redis, store: RedisVerdictStore
 ) -> None:
-    sample = End(1, True, "lobby", "s", "s", Outcome.MASK, None, 0.9, now_ms(), Label.MASK)
+    sample = audit_result(Label.MASK)
     for key in (audit_key("m"), audit_seen_key("m")):
         client.set(key, "in the way")
     store.write([sample])
@@ -182,15 +203,15 @@ def test_audit_keys_of_another_type_do_not_stop_the_counting(
 def test_a_redis_that_is_full_keeps_the_history_it_has(
     client: Redis, store: RedisVerdictStore
 ) -> None:
-    store.write([end("a", now_ms() - 5)])
+    store.write([live_result("a", now_ms() - 5)])
     client.config_set("maxmemory", "1mb")
     try:
         with pytest.raises(StoreError, match="OOM"):
-            store.write([end("b", now_ms())])
+            store.write([live_result("b", now_ms())])
         assert crop_ids(client) == ["a"]
     finally:
         client.config_set("maxmemory", "0")
-    store.write([end("b", now_ms())])
+    store.write([live_result("b", now_ms())])
     assert crop_ids(client) == ["a", "b"]
 
 
@@ -200,7 +221,7 @@ def test_a_write_wakes_whoever_waits_and_only_on_its_camera(
     with redis.client() as other, other.pubsub() as waiting:
         waiting.subscribe(history_key("lobby"))
         assert waiting.get_message(timeout=5)["type"] == "subscribe"
-        store.write([end("x", now_ms(), camera="yard"), end("a", now_ms())])
+        store.write([live_result("x", now_ms(), camera="yard"), live_result("a", now_ms())])
         told = waiting.get_message(timeout=5)
         assert (told["type"], told["data"]) == ("message", "a")
     assert standing(client, verdict_key("yard")) == "x"
@@ -209,9 +230,7 @@ def test_a_write_wakes_whoever_waits_and_only_on_its_camera(
 def test_an_audit_sample_is_counted_once_and_is_never_a_verdict(
     client: Redis, store: RedisVerdictStore
 ) -> None:
-    sample = End(
-        1, True, "lobby", "s", "s", Outcome.MASK, None, 0.9, now_ms(), Label.NO_MASK, "beard"
-    )
+    sample = audit_result(Label.NO_MASK, "beard")
     store.write([sample, sample])
     store.write([sample])
     assert store.audit_counts() == {"no_mask.mask": 1, "beard:no_mask.mask": 1}
@@ -222,7 +241,7 @@ def test_an_audit_sample_is_counted_once_and_is_never_a_verdict(
 def test_a_crop_of_no_known_camera_still_has_its_end_on_record(
     client: Redis, store: RedisVerdictStore
 ) -> None:
-    store.write([End(1, False, None, None, None, Outcome.UNREADABLE)])
+    store.write([CropResult(tag=1, queue=QueueKind.LIVE, outcome=Outcome.UNREADABLE)])
     assert client.xlen(history_key("?")) == 1
 
 
@@ -237,5 +256,5 @@ def test_a_redis_that_is_gone_is_a_store_error() -> None:
         pytest.raises(StoreError),
     ):
         RedisVerdictStore(gone, model="m", ttl_ms=1, max_skew_ms=1, history_length=1).write(
-            [end("a", 1)]
+            [live_result("a", 1)]
         )

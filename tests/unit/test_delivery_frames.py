@@ -1,6 +1,5 @@
-"""What the short way reads of a delivery is what pika's own reader would have read."""
+"""DeliveryFrames reads from a delivery what pika's own reader reads."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import pika.frame
@@ -9,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskgate.protocol.crop import Message
-from worker.delivery_frames import DeliveryFrames, attach
+from maskgate.runtime.pika_internals import DeliveryFrames
 
 CHANNEL = 3
 HEARTBEAT = pika.frame.Heartbeat().marshal()
@@ -142,7 +141,3 @@ def test_only_who_waits_is_woken() -> None:
         reader.frames.waiting = waiting
         reader.frames.received(b"".join(frames_of(1, {}, b"x", cut_at=9) * 3))
         assert reader.woken == woken
-
-
-def test_a_pika_of_other_names_is_left_alone() -> None:
-    assert attach(SimpleNamespace(_impl=SimpleNamespace()), 1) is None

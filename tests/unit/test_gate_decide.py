@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskgate.gate import Action, decide
+from maskgate.gate.decide import is_fresh
 from maskgate.protocol.verdict import BadVerdictError, Outcome, Verdict, parse_verdict
 
 NOW_MS = 1_790_000_000_000
@@ -17,6 +18,7 @@ FIELDS = [
     "model",
     "crops",
     "agreeing",
+    "ttl_ms",
 ]
 BARE = Verdict(
     crop_id="c",
@@ -51,6 +53,54 @@ def test_the_door_does_what_the_verdict_justifies(
     change: dict[str, object], action: Action
 ) -> None:
     assert decide(msgspec.structs.replace(BARE, **change), NOW_MS).action is action
+
+
+WRITTEN = {
+    "crop_id": "c",
+    "track_id": "t",
+    "outcome": "no_mask",
+    "p_mask": "0.01",
+    "captured_at": str(NOW_MS),
+    "decided_at": str(NOW_MS),
+    "model": "m",
+    "crops": "3",
+    "agreeing": "2",
+}
+
+
+def action_at(age_ms: int, **fields: str) -> Action:
+    return decide(parse_verdict(WRITTEN | fields), NOW_MS + age_ms).action
+
+
+@pytest.mark.parametrize(
+    ("fields", "ttl_ms"),
+    [({}, 3000), ({"ttl_ms": "3000"}, 3000), ({"ttl_ms": "100"}, 100), ({"ttl_ms": "9000"}, 9000)],
+)
+def test_a_verdict_stands_for_as_long_as_its_worker_wrote_or_else_three_seconds(
+    fields: dict[str, str], ttl_ms: int
+) -> None:
+    assert action_at(ttl_ms - 1, **fields) is Action.RECOGNISE
+    assert action_at(ttl_ms, **fields) is Action.MANUAL
+
+
+@pytest.mark.parametrize("ttl_ms", ["", "0", "-1", "600001", "1e12", "nan", "inf", "long", "3 s"])
+def test_a_time_to_live_that_makes_no_sense_is_no_verdict(ttl_ms: str) -> None:
+    with pytest.raises(BadVerdictError):
+        parse_verdict(WRITTEN | {"ttl_ms": ttl_ms})
+
+
+@pytest.mark.parametrize("ttl_ms", [0, -1, 600_001, float("nan"), float("inf")])
+def test_nor_does_the_door_go_by_it(ttl_ms: float) -> None:
+    verdict = msgspec.structs.replace(BARE, ttl_ms=ttl_ms)
+    assert decide(verdict, NOW_MS).action is Action.MANUAL
+    assert not is_fresh(verdict, NOW_MS)
+
+
+def test_a_door_may_ask_for_a_shorter_time_but_not_for_a_longer_one() -> None:
+    at_500_ms, at_4000_ms = BARE.captured_at_ms + 500, BARE.captured_at_ms + 4000
+    assert decide(BARE, at_500_ms, max_age_ms=500).action is Action.MANUAL
+    assert decide(BARE, at_500_ms, max_age_ms=501).action is Action.RECOGNISE
+    assert decide(BARE, at_4000_ms, max_age_ms=5000).action is Action.MANUAL
 
 
 def test_no_verdict_is_manual() -> None:

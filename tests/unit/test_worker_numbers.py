@@ -3,11 +3,11 @@ import pytest
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
 from maskgate.protocol.crop import Message
-from maskgate.protocol.queue import Delivery
+from maskgate.protocol.queue import Delivery, QueueKind
 from maskgate.runtime.slow_start import SlowStart
-from worker.audit import Share, report
-from worker.loop import _parts
-from worker.stats import ManyAtOnce
+from worker.loop import batches
+from worker.reporting.audit import Share, report
+from worker.reporting.stats import BatchHistogram
 
 
 def test_the_window_doubles_only_when_it_was_full_and_up_to_its_limit() -> None:
@@ -29,9 +29,10 @@ def test_the_window_does_not_grow_while_a_crop_in_it_was_held_before() -> None:
 def test_each_crop_that_was_held_before_is_a_batch_of_its_own_and_the_order_stays() -> None:
     # A worker that lives on, its window long grown, is given what a dead one held.
     batch = [
-        Delivery(tag, Message(b""), audit=False, redelivered=tag in (3, 4)) for tag in range(1, 7)
+        Delivery(tag, Message(b""), queue=QueueKind.LIVE, redelivered=tag in (3, 4))
+        for tag in range(1, 7)
     ]
-    assert [[delivery.tag for delivery in part] for part in _parts(batch)] == [
+    assert [[delivery.tag for delivery in part] for part in batches(batch)] == [
         [1, 2],
         [3],
         [4],
@@ -42,11 +43,11 @@ def test_each_crop_that_was_held_before_is_a_batch_of_its_own_and_the_order_stay
 def test_a_histogram_given_a_batch_tells_what_the_librarys_own_tells_of_each_value() -> None:
     ours, theirs, limits = CollectorRegistry(), CollectorRegistry(), (0.001, 0.01, 0.1)
     values = [0.0, 0.001, 0.0011, 0.05, 0.1, 7.0]
-    many = ManyAtOnce("h", "help", limits)
-    ours.register(many)
+    at_once = BatchHistogram("h", "help", limits)
+    ours.register(at_once)
     one_by_one = Histogram("h", "help", buckets=limits, registry=theirs)
     for part in (values[:2], values[2:]):
-        many.observe(np.asarray(part))
+        at_once.observe(np.asarray(part))
     for value in values:
         one_by_one.observe(value)
     told, wanted = (

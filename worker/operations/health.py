@@ -1,4 +1,4 @@
-"""Health is progress: a worker is ready while it is connected to both sides and its loop turns."""
+"""A worker is ready while it is connected to the broker and Redis and its loop turns."""
 
 import threading
 import time
@@ -11,6 +11,7 @@ from typing import Any
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from maskgate.protocol.errors import ConfigurationError
+from worker.connections import ConnectionState, Service
 
 _ASK_TIMEOUT_S = 2.0
 
@@ -18,37 +19,38 @@ _ASK_TIMEOUT_S = 2.0
 class Health:
     """Written by the worker's thread, read by the server's: single attributes, so no lock."""
 
-    def __init__(self, stalled_after_s: float) -> None:
-        self.broker = False
-        self.redis = False
-        self.turned_s = time.monotonic()
+    def __init__(self, connections: ConnectionState, stalled_after_s: float) -> None:
+        self._connections = connections
         self._stalled_after_s = stalled_after_s
+        self._turned_s = time.monotonic()
 
     def turned(self) -> None:
-        """The loop is going round."""
-        self.turned_s = time.monotonic()
+        """Record that the loop has turned."""
+        self._turned_s = time.monotonic()
 
     def complaints(self) -> list[str]:
-        """Why this worker is not ready; nothing if it is."""
-        idle_s = time.monotonic() - self.turned_s
+        """Why this worker is not ready; empty if it is."""
+        idle_s = time.monotonic() - self._turned_s
         checks = {
-            "not connected to the broker": self.broker,
-            "not connected to Redis": self.redis,
+            "not connected to the broker": self._connections.is_connected(Service.BROKER),
+            "not connected to Redis": self._connections.is_connected(Service.REDIS),
             f"the loop has not turned for {idle_s:.0f} s": idle_s <= self._stalled_after_s,
         }
         return [complaint for complaint, holds in checks.items() if not holds]
 
     def stalled(self) -> bool:
-        """Whether the loop stands still: only a restart helps then."""
-        return time.monotonic() - self.turned_s > self._stalled_after_s
+        """Whether the loop hangs. Only a restart helps."""
+        return time.monotonic() - self._turned_s > self._stalled_after_s
 
 
 @contextmanager
 def serving(host: str, port: int, health: Health, registry: CollectorRegistry) -> Iterator[int]:
-    """Serve ``/metrics``, ``/healthz`` (the loop turns) and ``/readyz`` (and both sides are there) meanwhile; yields the port.
+    """Serve ``/metrics``, ``/healthz`` and ``/readyz`` inside the ``with``; yields the port.
+
+    ``/healthz`` fails if the loop hangs; ``/readyz`` also if the broker or Redis is away.
 
     Raises:
-        ConfigurationError: the port can't be had.
+        ConfigurationError: the port is not free, or the address is not this machine's.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -77,7 +79,7 @@ def serving(host: str, port: int, health: Health, registry: CollectorRegistry) -
             self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
-            """A probe every few seconds is no news."""
+            """Probes come every few seconds: not logged."""
 
     try:
         server = ThreadingHTTPServer((host, port), Handler)
@@ -94,7 +96,7 @@ def serving(host: str, port: int, health: Health, registry: CollectorRegistry) -
 
 
 def ask(port: int) -> str | None:
-    """Ask the worker on this machine whether it is ready; None if it is, else what is wrong."""
+    """Ask the worker on this machine why it is not ready; None if it is ready."""
     try:
         urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=_ASK_TIMEOUT_S).close()
     except urllib.error.HTTPError as error:

@@ -1,24 +1,24 @@
-"""How good the model is on labelled samples: from counts in Redis to precision and recall with their intervals."""
+"""Precision and recall on labelled samples, with confidence intervals, from counts in Redis."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-#: What the bank asks for.
+#: The bank requires this of accuracy, precision and recall.
 TARGET = 0.98
 _Z_95 = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Hits of n, with the 95 % interval of the rate behind them. ``value`` is None where n is 0."""
+    """``hits`` of ``n``, and the 95 % confidence interval of the rate."""
 
     hits: int
     n: int
 
     @property
     def value(self) -> float | None:
-        """The rate that was seen."""
+        """The observed rate; None if n is 0."""
         return self.hits / self.n if self.n else None
 
     def interval(self) -> tuple[float, float]:
@@ -34,7 +34,10 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """Accuracy, precision and recall, mask being the positive class, over the samples that were decided."""
+    """Accuracy, precision and recall over the classified samples that are not ``uncertain``.
+
+    ``mask`` is the positive class.
+    """
 
     n: int
     uncertain: int
@@ -45,12 +48,12 @@ class AuditReport:
 
     @property
     def below_target(self) -> list[str]:
-        """The measures that miss the target even at the upper end of their interval."""
+        """The measures whose whole interval is below the target."""
         shares = {"accuracy": self.accuracy, "precision": self.precision, "recall": self.recall}
         return [name for name, share in shares.items() if share.interval()[1] < TARGET]
 
     def fields(self) -> dict[str, object]:
-        """As a log line says it."""
+        """The fields of a log line."""
         line: dict[str, object] = {
             "n": self.n,
             "uncertain": self.uncertain,
@@ -69,23 +72,26 @@ class AuditReport:
 
 
 def report(counts: Mapping[str, int], slice_name: str | None = None) -> AuditReport:
-    """From the hash ``audit:{model}``: cells ``label.outcome``, with ``slice:`` before them for a slice's own."""
+    """Compute the report from the fields of the hash ``audit:{model}``.
+
+    A field is ``label.outcome``, or ``slice:label.outcome`` for one slice.
+    """
     prefix = f"{slice_name}:" if slice_name else ""
 
     def cell(name: str) -> int:
         return counts.get(prefix + name, 0)
 
-    hits, misses = cell("mask.mask"), cell("mask.no_mask")
-    clear, alarms = cell("no_mask.no_mask"), cell("no_mask.mask")
+    true_positives, false_negatives = cell("mask.mask"), cell("mask.no_mask")
+    true_negatives, false_positives = cell("no_mask.no_mask"), cell("no_mask.mask")
     uncertain = cell("mask.uncertain") + cell("no_mask.uncertain")
-    decided = hits + misses + clear + alarms
+    decided = true_positives + false_negatives + true_negatives + false_positives
     return AuditReport(
         n=decided + uncertain,
         uncertain=uncertain,
         unreadable=cell("unreadable") + cell("mask.unreadable") + cell("no_mask.unreadable"),
-        accuracy=Share(hits + clear, decided),
-        precision=Share(hits, hits + alarms),
-        recall=Share(hits, hits + misses),
+        accuracy=Share(true_positives + true_negatives, decided),
+        precision=Share(true_positives, true_positives + false_positives),
+        recall=Share(true_positives, true_positives + false_negatives),
     )
 
 

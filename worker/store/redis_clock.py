@@ -1,4 +1,4 @@
-"""Redis's clock, which verdicts live by, as a worker knows it: from what Redis answered, carried on by this machine's monotonic clock."""
+"""Estimates Redis's clock, by which verdicts expire, from its answers and the monotonic clock."""
 
 import time
 from collections import deque
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from maskgate.runtime.clock import Clock
 
 _REMEMBERED = 8
-#: Two readings that contradict each other by more than this: a clock was set.
+#: If two readings contradict each other by more than this, a clock was set.
 _SET_MS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class ClockReading:
-    """Redis's time, and this machine's monotonic one before the question and after the answer."""
+    """Redis's time, and this machine's monotonic time before the request and after the answer."""
 
     asked_s: float
     redis_ms: int
@@ -21,27 +21,31 @@ class ClockReading:
 
     @property
     def uncertain_ms(self) -> float:
-        """Half the round trip: how far off :attr:`offset_ms` may be, either way."""
+        """Half the round trip: the largest error of :attr:`offset_ms`."""
         return (self.answered_s - self.asked_s) * 500
 
     @property
     def offset_ms(self) -> float:
-        """To be added to the monotonic clock: taken half way between question and answer."""
+        """Redis's time minus the monotonic time, taken half way between request and answer."""
         return self.redis_ms - (self.asked_s + self.answered_s) * 500
 
 
 class RedisClock:
-    """By the quickest of the last eight answers, as NTP's clock filter has it (RFC 5905, section 10).
+    """Uses the fastest of the last 8 answers, like NTP's clock filter (RFC 5905, section 10).
 
-    A slow answer is no measurement: taken for one, it made good crops look as if they came from the future.
+    A slow answer tells little: when it was used, good crops seemed to come from the future.
     """
 
     def __init__(self, fallback: Clock) -> None:
         self._fallback = fallback
         self._readings: deque[ClockReading] = deque(maxlen=_REMEMBERED)
 
-    def heard(self, reading: ClockReading) -> None:
-        """One more answer. One that contradicts what is known means that Redis's clock was set, or is another's: it counts alone."""
+    def add(self, reading: ClockReading) -> None:
+        """Add a reading.
+
+        If it contradicts the others, Redis's clock was set, or another server took over: the older
+        readings are dropped.
+        """
         if self._readings:
             apart_ms = abs(reading.offset_ms - self._best.offset_ms)
             if apart_ms > reading.uncertain_ms + self._best.uncertain_ms + _SET_MS:
@@ -49,7 +53,7 @@ class RedisClock:
         self._readings.append(reading)
 
     def now_ms(self) -> int:
-        """Milliseconds since the epoch by Redis's clock; before its first answer by this machine's."""
+        """Redis's time in milliseconds since the epoch; this machine's before the first reading."""
         return (
             round(time.monotonic() * 1000 + self._best.offset_ms)
             if self._readings
@@ -58,7 +62,7 @@ class RedisClock:
 
     @property
     def uncertain_ms(self) -> int:
-        """How far off :meth:`now_ms` may be, either way."""
+        """The largest error of :meth:`now_ms`, in milliseconds."""
         return round(self._best.uncertain_ms) if self._readings else 0
 
     @property

@@ -1,17 +1,18 @@
-"""What a worker did: Prometheus metrics for the site, one canonical log line an interval for people."""
+"""Counts what a worker did: Prometheus metrics, and the fields of a log line per interval."""
 
 import time
 from collections import Counter as Tally
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+from maskgate.protocol.queue import QueueKind
 from maskgate.protocol.verdict import Outcome
-from worker.classify import Classified
+from worker.result import CropResult
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -19,7 +20,7 @@ STAGES = ("decode", "infer", "write")
 
 
 class Stats:
-    """Counts since the start (metrics) and since the last line (logs)."""
+    """Counts since the start, for metrics, and since the last line, for the log."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -39,47 +40,37 @@ class Stats:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._latency = ManyAtOnce(
+        self._latency = BatchHistogram(
             "maskgate_latency_seconds", "From capture to verdict written", _SECONDS
         )
         self.registry.register(self._latency)
-        self.connected = Gauge(
-            "maskgate_connected", "1 while connected", ["to"], registry=self.registry
-        )
-        self.retries = Counter(
-            "maskgate_retries", "Attempts that failed", ["to"], registry=self.registry
-        )
-        for to in ("broker", "redis"):
-            self.connected.labels(to).set(0)
-            self.retries.labels(to)
         self._begin()
 
-    def batch(self, classified: Classified, *, write_s: float, now_ms: int) -> None:
-        """Count a batch that has been written. ``now_ms`` by the clock that verdicts are measured with."""
-        ends = classified.ends
-        self._sizes.append(len(ends))
-        self._batch.observe(len(ends))
-        for stage, seconds in zip(
-            STAGES, (classified.decode_s, classified.infer_s, write_s), strict=True
-        ):
-            self._stages[stage].append(seconds * 1000)
-            self._stage.labels(stage).observe(seconds)
-        counts = Tally((end.audit, end.outcome, end.reason) for end in ends)
-        for (audit, outcome, reason), n in counts.items():
-            self._crops.labels(
-                "audit" if audit else "live", outcome.value, reason.value if reason else ""
-            ).inc(n)
+    def batch(
+        self, results: Sequence[CropResult], laps_s: Mapping[str, float], now_ms: int
+    ) -> None:
+        """Count a batch that is written: its results, seconds per stage, and Redis's time."""
+        self._sizes.append(len(results))
+        self._batch.observe(len(results))
+        for stage in STAGES:
+            self._stages[stage].append(laps_s[stage] * 1000)
+            self._stage.labels(stage).observe(laps_s[stage])
+        counts = Tally((result.queue, result.outcome, result.reason) for result in results)
+        for (queue, outcome, reason), n in counts.items():
+            self._crops.labels(queue.value, outcome.value, reason.value if reason else "").inc(n)
             self._outcomes[outcome] += n
-        captured_ms = [
-            end.captured_at_ms or 0 for end in ends if end.p_mask is not None and not end.audit
+        captured_at_ms = [
+            result.captured_at_ms or 0
+            for result in results
+            if result.p_mask is not None and result.queue is QueueKind.LIVE
         ]
-        if captured_ms:
-            latencies_ms = np.maximum(now_ms - np.asarray(captured_ms, np.float64), 0)
+        if captured_at_ms:
+            latencies_ms = np.maximum(now_ms - np.asarray(captured_at_ms, np.float64), 0)
             self._latencies_ms.append(latencies_ms)
             self._latency.observe(latencies_ms / 1000)
 
     def line(self) -> dict[str, object]:
-        """The canonical log line of the interval that ends now; the next one begins."""
+        """The fields of the log line for the interval that ends now; the next one begins."""
         elapsed_s = time.monotonic() - self._since_s
         crops = sum(self._sizes)
         fields: dict[str, object] = {
@@ -107,8 +98,11 @@ class Stats:
         self._outcomes: Tally[Outcome] = Tally()
 
 
-class ManyAtOnce(Collector):
-    """A Prometheus histogram that is given a batch's values as one array: the library's own takes them one by one."""
+class BatchHistogram(Collector):
+    """A Prometheus histogram that observes an array of values at once.
+
+    The library's own observes one value per call.
+    """
 
     def __init__(self, name: str, documentation: str, up_to: Sequence[float]) -> None:
         self._name, self._documentation = name, documentation
@@ -117,14 +111,14 @@ class ManyAtOnce(Collector):
         self._sum = 0.0
 
     def observe(self, values: npt.NDArray[np.float64]) -> None:
-        """Count values, of shape (n,)."""
+        """Observe values, shape (n,), in the unit of the limits."""
         self._counts += np.bincount(
             np.searchsorted(self._up_to, values), minlength=len(self._counts)
         )
         self._sum += float(values.sum())
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
-        """As the library's registry asks for it."""
+        """Called by the library's registry when metrics are read."""
         limits = [*(str(limit) for limit in self._up_to.tolist()), "+Inf"]
         buckets = list(zip(limits, np.cumsum(self._counts).tolist(), strict=True))
         yield HistogramMetricFamily(self._name, self._documentation, buckets, self._sum)

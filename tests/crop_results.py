@@ -1,0 +1,26 @@
+"""A crop's result as a worker would write it."""
+
+from maskgate.protocol.queue import QueueKind
+from maskgate.protocol.verdict import Outcome
+from worker.result import CropResult
+
+
+def live_result(
+    crop_id: str,
+    captured_at_ms: int | None,
+    outcome: Outcome = Outcome.MASK,
+    *,
+    p_mask: float = 0.9,
+    camera: str = "lobby",
+    track: str = "t",
+) -> CropResult:
+    return CropResult(
+        tag=1,
+        queue=QueueKind.LIVE,
+        outcome=outcome,
+        camera_id=camera,
+        crop_id=crop_id,
+        track_id=track,
+        p_mask=p_mask,
+        captured_at_ms=captured_at_ms,
+    )

@@ -1,0 +1,35 @@
+"""What the worker needs Redis for."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from worker.result import CropResult
+from worker.store.redis_clock import ClockReading
+
+
+class VerdictStore(Protocol):
+    """Where results are written. Not thread-safe: one thread owns it."""
+
+    def writing(self, results: Sequence[CropResult]) -> AbstractContextManager[None]:
+        """Send all results on entry and wait for the answers on exit.
+
+        The body of the ``with`` runs while the store works. After it, doors can read every verdict.
+
+        Raises:
+            StoreError: a result may not be written. It is safe to write all of them again.
+        """
+
+    def heartbeat(self) -> ClockReading:
+        """Set the key that tells doors that a worker is running, and read the store's clock.
+
+        Raises:
+            StoreError: no answer.
+        """
+
+    def audit_counts(self) -> dict[str, int]:
+        """The confusion matrix over all workers: see ``worker.reporting.audit``.
+
+        Raises:
+            StoreError: no answer.
+        """

@@ -1,0 +1,86 @@
+"""Which crops of a batch can be classified: checks each message and decodes its image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from maskgate.inference.card import InputShape
+from maskgate.inference.image import Pixels, decode
+from maskgate.inference.preprocess import reduce
+from maskgate.protocol.crop import Crop, known_ids, parse
+from maskgate.protocol.errors import Reason, UnreadableCropError
+from maskgate.protocol.queue import Delivery, QueueKind
+from maskgate.protocol.verdict import Outcome
+from worker.result import CropResult
+
+
+class ReadableCrop(msgspec.Struct, frozen=True, gc=False):
+    """A crop with its decoded image, reduced to the model's input."""
+
+    delivery: Delivery
+    crop: Crop
+    image: Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """A batch in two parts, each in the order received: to classify, and finished without it."""
+
+    readable: list[ReadableCrop] = field(default_factory=list)
+    finished: list[CropResult] = field(default_factory=list)
+
+
+def validate(
+    batch: Sequence[Delivery], shape: InputShape, *, now_ms: int, max_age_ms: int, max_skew_ms: int
+) -> Validated:
+    """Check and decode a batch.
+
+    A live crop older than ``max_age_ms`` becomes ``expired`` and is not decoded: under overload,
+    the time goes to crops whose verdict a door can still use. Nobody waits for an audit sample, so
+    it does not expire. A crop stamped more than ``max_skew_ms`` after ``now_ms`` is ``unreadable``.
+    """
+    validated = Validated()
+    for delivery in batch:
+        try:
+            crop = parse(delivery.message, audit=delivery.queue is QueueKind.AUDIT)
+            if delivery.queue is QueueKind.LIVE and crop.captured_at_ms + max_age_ms <= now_ms:
+                validated.finished.append(_expired(delivery, crop))
+            else:
+                _refuse_future(crop, now_ms + max_skew_ms)
+                image = reduce(decode(crop.body, crop.content_type), shape)
+                validated.readable.append(ReadableCrop(delivery, crop, image))
+        except UnreadableCropError as error:
+            validated.finished.append(_unreadable(delivery, error.reason))
+    return validated
+
+
+def _refuse_future(crop: Crop, latest_ms: int) -> None:
+    if crop.captured_at_ms > latest_ms:
+        raise UnreadableCropError(Reason.CAPTURED_IN_FUTURE)
+
+
+def _expired(delivery: Delivery, crop: Crop) -> CropResult:
+    return CropResult(
+        tag=delivery.tag,
+        queue=delivery.queue,
+        outcome=Outcome.EXPIRED,
+        camera_id=crop.camera_id,
+        crop_id=crop.crop_id,
+        track_id=crop.track_id,
+        reason=Reason.TOO_OLD,
+        captured_at_ms=crop.captured_at_ms,
+    )
+
+
+def _unreadable(delivery: Delivery, reason: Reason) -> CropResult:
+    camera_id, crop_id, track_id = known_ids(delivery.message)
+    return CropResult(
+        tag=delivery.tag,
+        queue=delivery.queue,
+        outcome=Outcome.UNREADABLE,
+        camera_id=camera_id,
+        crop_id=crop_id,
+        track_id=track_id,
+        reason=reason,
+    )
