@@ -1,4 +1,4 @@
-"""A worker without a broker, refused by it, slower than its heartbeat, in replicas, without a log."""
+"""A worker without a broker, refused by it, too slow for heartbeats, in replicas, without a log."""
 
 import os
 import signal
