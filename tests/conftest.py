@@ -9,9 +9,9 @@ from tests.servers.certificates import Authority, Certificate, ServerTls
 from tests.servers.rabbit_server import RabbitServer, rabbit_server
 from tests.servers.redis_server import RedisServer, redis_server
 
-# Its tracebacks of connections that are not there yet would bury a failure.
+# pika logs a traceback for each failed connection attempt; they would hide why a test failed.
 logging.getLogger("pika").setLevel(logging.CRITICAL)
-# How long an example takes is the machine's business: timings belong in benchmarks.
+# Examples have no time limit: a busy machine is no failure, and speed is for the benchmarks.
 settings.register_profile("maskgate", deadline=None)
 settings.load_profile("maskgate")
 
@@ -24,7 +24,7 @@ def shared_rabbit() -> Iterator[RabbitServer]:
 
 @pytest.fixture
 def rabbit(shared_rabbit: RabbitServer) -> RabbitServer:
-    """The session's broker, its queues empty."""
+    """The session's broker, with empty queues."""
     shared_rabbit.purge()
     return shared_rabbit
 
@@ -45,19 +45,19 @@ def redis(shared_redis: RedisServer) -> RedisServer:
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Issued the servers' certificates, and clients' that they trust."""
+    """The authority that issues the servers' certificates, and those of clients they trust."""
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(scope="session")
 def rabbit_certificate(authority: Authority) -> Certificate:
-    """The one that ``mutual_rabbit`` shows; for this name, not for the address behind it."""
+    """The certificate of ``mutual_rabbit``, valid for ``localhost`` but not for ``127.0.0.1``."""
     return authority.issue("localhost")
 
 
 @pytest.fixture(scope="session")
 def mutual_rabbit(authority: Authority, rabbit_certificate: Certificate) -> Iterator[RabbitServer]:
-    """A broker whose TLS port demands a client certificate."""
+    """A broker whose TLS port requires a client certificate."""
     with rabbit_server(
         ServerTls(authority.ca, rabbit_certificate, demands_client_certificate=True)
     ) as server:
@@ -66,7 +66,11 @@ def mutual_rabbit(authority: Authority, rabbit_certificate: Certificate) -> Iter
 
 @pytest.fixture
 def environment(rabbit: RabbitServer, redis: RedisServer) -> dict[str, str]:
-    """For maskgate's own processes. Load tests outlive three seconds on a busy machine; expiry has its own tests."""
+    """Variables for maskgate's own processes.
+
+    Verdicts live for 10 minutes, because a test under load can take more than the default 3 s on
+    a busy machine. Expiry has its own tests.
+    """
     return {
         "MASKGATE_BROKER_URL": rabbit.url,
         "MASKGATE_REDIS_URL": redis.url,
@@ -79,7 +83,11 @@ def environment(rabbit: RabbitServer, redis: RedisServer) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def logs_as_at_the_start() -> Iterator[None]:
-    """A command that a test runs sets up logs to the standard error it sees, which is gone after the test."""
+    """Reset structlog after each test.
+
+    A command under test logs to the standard error that pytest captures, and pytest closes that
+    stream after the test.
+    """
     yield
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()

@@ -1,6 +1,9 @@
-"""``make bench``, ``make bench-quick``: how fast, beside what people would use instead, on a broker and a Redis of its own.
+"""``make bench``, ``make bench-quick``: the speed of maskgate and of its alternatives.
 
-``python -m tests.benchmarks [--quick | --guard] [--only NAME …] [--rounds N] [--worker-python FILE] [--out DIR]``
+All run against the same broker and Redis, which the benchmark starts for itself.
+
+``python -m tests.benchmarks [--quick | --guard] [--only NAME …] [--rounds N]
+[--worker-python FILE] [--out DIR]``
 """
 
 import argparse
@@ -55,14 +58,14 @@ def main(argv: list[str]) -> int:
         "--quick", action="store_true", help=f"under three minutes: {', '.join(_QUICK)}"
     )
     parser.add_argument(
-        "--guard", action="store_true", help="what CI runs: exit 1 if something became much slower"
+        "--guard", action="store_true", help="for CI: exit 1 if something became much slower"
     )
-    parser.add_argument("--only", nargs="+", choices=list(_ALL), help="just these")
+    parser.add_argument("--only", nargs="+", choices=list(_ALL), help="run only these")
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
     parser.add_argument(
         "--worker-python",
         default=sys.executable,
-        help="the interpreter that maskgate's worker runs in",
+        help="the Python interpreter for maskgate's worker",
     )
     parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="default: %(default)s")
     arguments = parser.parse_args(argv)
@@ -82,7 +85,7 @@ def main(argv: list[str]) -> int:
         )
         for name in wanted:
             (guard if name == "guard" else _ALL[name])(bench)
-            write(bench.results, arguments.out)  # what there is so far
+            write(bench.results, arguments.out)  # the results so far
     print(markdown(bench.results))
     print(f"{time.monotonic() - begun_s:.0f} s; also in {arguments.out}/", file=sys.stderr)
     return int(arguments.guard and not all(claim.holds for claim in bench.results.claims))

@@ -1,4 +1,7 @@
-"""The other ceiling: a pika consumer that does nothing but acknowledge, 64 at a time, with 256 in hand. Prints messages a second."""
+"""``python -m tests.benchmarks.ack_only QUEUE COUNT``: the broker's upper limit for a consumer.
+
+A pika consumer that only acknowledges: 64 messages at a time, prefetch 256. Prints messages/s.
+"""
 
 import os
 import sys
@@ -11,7 +14,7 @@ _PREFETCH, _ACK_EVERY = 256, 64
 
 
 def main(queue: str, count: int) -> float:
-    """Messages a second of so many that are waiting."""
+    """Consume ``count`` waiting messages; returns messages/s."""
     channel = pika.BlockingConnection(
         pika.URLParameters(os.environ["MASKGATE_BROKER_URL"])
     ).channel()

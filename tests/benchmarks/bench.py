@@ -1,4 +1,4 @@
-"""What every benchmark is given: the stand, how much of it there is time for, and where results go."""
+"""What every benchmark gets: the servers, the options of the run and the place for results."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from tests.benchmarks.stand import THUMBNAIL_MODEL, Stand
 from tests.servers.ports import free_port
 from tests.servers.processes import ROOT
 
-#: The peers' commands, as their documentation starts one worker: arguments of Python.
+#: Arguments of ``python`` that start one worker of each peer, as its documentation does.
 PEERS: Mapping[str, Sequence[str]] = {
     "naive_pika": ("-m", "tests.benchmarks.peers.naive_pika"),
     "celery": (
@@ -35,26 +35,31 @@ PEERS: Mapping[str, Sequence[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """One run."""
+    """One run of the benchmarks."""
 
     stand: Stand
     results: Results
     quick: bool
-    #: The interpreter that maskgate's worker runs in: an environment with nothing but its own packages, as in its image.
+    #: The interpreter for maskgate's worker; like the image, its environment should have only the
+    #: worker's packages.
     worker_python: str = sys.executable
 
     @property
     def rounds(self) -> int:
-        """At least five, or a median says nothing."""
+        """The number of rounds; five or more for a meaningful median."""
         return self.results.rounds
 
     def tell(self, line: str) -> None:
-        """Progress, for whoever waits."""
+        """Print progress to standard error."""
         print(line, file=sys.stderr, flush=True)
 
     @property
     def environment(self) -> dict[str, str]:
-        """For maskgate's processes: the thumbnail network, and nothing expires in a filled queue; else as shipped."""
+        """Variables for maskgate's processes.
+
+        They set the thumbnail network and a time to live of 10 minutes, so that no crop expires in
+        a filled queue. The rest is as shipped.
+        """
         return {
             "MASKGATE_BROKER_URL": self.stand.rabbit.url,
             "MASKGATE_REDIS_URL": self.stand.redis.url,
@@ -65,7 +70,7 @@ class Bench:
         }
 
     def python(self, *arguments: str) -> str:
-        """What ``python …`` printed."""
+        """Run ``python …`` and return what it printed."""
         command = [sys.executable, *arguments]
         return subprocess.run(
             command,
@@ -78,7 +83,7 @@ class Bench:
         ).stdout
 
     def worker(self, *options: str) -> list[str]:
-        """The command of maskgate's worker."""
+        """The command line of maskgate's worker."""
         return [self.worker_python, "-m", "worker", *options]
 
     def shipped(
@@ -91,20 +96,20 @@ class Bench:
         track_length: int = 20,
         settings: Mapping[str, str] | None = None,
     ) -> Drained:
-        """One round of the worker as it is shipped: validation, verdicts, audit samples, logs and metrics all on."""
+        """One round of maskgate's worker with audit samples, logs and metrics, as shipped."""
         self.stand.clear()
         self.stand.fill_with_crops(count, content_type, cameras=cameras, track_length=track_length)
         commands = [self.worker("--metrics-port", str(free_port())) for _ in range(replicas)]
         return drain(self.stand, commands, {**self.environment, **(settings or {})}, count)
 
     def peer(self, name: str, content_type: str, count: int) -> Drained:
-        """One round of somebody else."""
+        """One round of a peer's worker."""
         self.stand.clear()
         self.python("-m", "tests.benchmarks.peers.fill", name, content_type, str(count))
         return drain(self.stand, [[sys.executable, *PEERS[name]]], self.environment, count)
 
     def fill(self, messages: Sequence[Message]) -> tuple[float, float]:
-        """Crops a second that the producer hands over, and the broker's processor time for each in µs."""
+        """The producer's rate in crops/s, and the broker's processor time in µs per crop."""
         self.stand.clear()
         pids = [self.stand.rabbit.process.pid] if self.stand.rabbit.process else []
         spent_s, begun_s = processor_s(pids), time.perf_counter()
@@ -113,11 +118,11 @@ class Bench:
         return len(messages) / elapsed_s, (processor_s(pids) - spent_s) / len(messages) * 1e6
 
     def loop(self, content_type: str, seconds: float) -> float:
-        """Crops a second of the loop without broker and Redis."""
+        """Crops/s of decoding and inference alone, without broker and Redis."""
         return float(self.python("-m", "tests.benchmarks.loop", content_type, str(seconds)))
 
     def ack_only(self, content_type: str, count: int) -> float:
-        """Messages a second of a consumer that does nothing."""
+        """Messages/s of a consumer that only acknowledges."""
         self.stand.clear()
         self.stand.fill_with_crops(count, content_type)
         return float(self.python("-m", "tests.benchmarks.ack_only", "crops.live", str(count)))

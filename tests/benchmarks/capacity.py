@@ -1,4 +1,7 @@
-"""The capacity model of docs/capacity.md, and how far it is off: predicted from the costs of one crop, beside what was measured."""
+"""The capacity model of docs/capacity.md, and how accurate it is.
+
+It predicts rates from the processor time per crop; the benchmark measures the same rates.
+"""
 
 import itertools
 import math
@@ -12,7 +15,8 @@ from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import alternately, ratios
 from tests.benchmarks.stand import crops
 
-#: Of a core, of a broker, of a Redis, so much is used at most: queues stay short, and a lost machine is no outage.
+#: The planned load of a core, a broker or a Redis. The rest keeps queues short and allows for the
+#: loss of a machine.
 HEADROOM = 0.6
 _CORES = os.cpu_count() or 1
 _TAKEN = 5000
@@ -22,7 +26,7 @@ _DOORS = (10, 100, 1000, 10_000)
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Processor time in µs a crop: of a worker, of the broker for taking and delivering it, of Redis."""
+    """Processor time in µs per crop; the broker's is for receiving and delivering a crop."""
 
     worker_us: float
     broker_us: float
@@ -30,14 +34,14 @@ class Costs:
 
     @property
     def total_us(self) -> float:
-        """Of one crop, wherever it is spent."""
+        """The sum for one crop."""
         return self.worker_us + self.broker_us + self.redis_us
 
 
 def per_s(costs: Costs, workers: int, cores: int) -> float:
-    """Crops a second that so many workers classify on one machine of so many cores with broker and Redis beside them.
+    """Crops/s of ``workers`` on one machine of ``cores``, which also runs broker and Redis.
 
-    Each worker is one thread; a Redis and a quorum queue are one thread each, too; all share the cores.
+    A worker, Redis and a quorum queue are one thread each; all share the cores.
     """
     return (
         min(
@@ -52,7 +56,7 @@ def per_s(costs: Costs, workers: int, cores: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What so many doors need; cores are those of machines like the one that the costs were measured on."""
+    """What a number of doors needs; a core is one like those of the measured machine."""
 
     workers: int
     broker_cores: float
@@ -60,7 +64,7 @@ class Site:
 
 
 def needed(costs: Costs, doors: int, crops_per_door_s: float) -> Site:
-    """For doors that each send so many crops a second at their busiest."""
+    """What ``doors`` need if each sends ``crops_per_door_s`` crops/s at peak load."""
     rate = doors * crops_per_door_s
     return Site(
         workers=math.ceil(rate * costs.worker_us / 1e6 / HEADROOM),
@@ -70,7 +74,10 @@ def needed(costs: Costs, doors: int, crops_per_door_s: float) -> Site:
 
 
 def check(bench: Bench) -> None:
-    """Costs from one worker at work; the model's prediction for one and for two beside what both did; what so many doors need."""
+    """Measure costs with one worker, compare prediction and measurement, tabulate doors' needs.
+
+    Predictions are compared for one and for two workers.
+    """
     bench.tell(
         "capacity: what the broker takes for taking a crop, what a door takes of Redis's memory"
     )

@@ -1,4 +1,4 @@
-"""The gate: verdicts read a second, and how soon a waiting door has the verdict that was just written."""
+"""The gate: reads/s, and how soon a waiting door has a verdict that was just written."""
 
 import itertools
 import statistics
@@ -24,7 +24,7 @@ _CAMERA = "lobby"
 
 
 def gates(bench: Bench) -> None:
-    """Beside redis-py used directly: what the client's checks and its fallbacks cost."""
+    """The gate's client and redis-py used directly; the difference is the cost of its checks."""
     bench.tell("gate")
     bench.stand.clear()
     url = bench.stand.redis.url
@@ -53,7 +53,10 @@ def gates(bench: Bench) -> None:
             },
             bench.tell,
         )
-        note = "from before the verdict is written until the waiting thread has it; median of 200 a round"
+        note = (
+            "from before the verdict is written until the waiting thread has it; "
+            "median of 200 a round"
+        )
         bench.results.table(
             "Gate: wake-up", "ms", wakes, reference="redis-py's subscription", note=note
         )
@@ -89,7 +92,7 @@ def _woken_ms(store: RedisVerdictStore, wait: Any) -> float:
     took_ms: list[float] = []
     for _ in itertools.repeat(None, _WAKES):
         newest_ms, woken_s = now_ms(), [0.0]
-        time.sleep(0.002)  # the next verdict is newer by the millisecond
+        time.sleep(0.002)  # the next verdict must be at least 1 ms newer
 
         def waiter(newest_ms: int = newest_ms, woken_s: list[float] = woken_s) -> None:
             wait(newest_ms)
@@ -97,7 +100,7 @@ def _woken_ms(store: RedisVerdictStore, wait: Any) -> float:
 
         thread = threading.Thread(target=waiter)
         thread.start()
-        time.sleep(0.005)  # until it waits
+        time.sleep(0.005)  # until the thread waits
         begun_s = time.perf_counter()
         _write(store)
         thread.join()

@@ -1,7 +1,7 @@
-"""How fast a consumer empties a queue that was filled before: nothing else takes part, neither a producer nor whoever measures.
+"""How fast a consumer empties a full queue, with no producer running meanwhile.
 
-When each crop ended is read afterwards from its entry in the history stream, whose id is Redis's clock; processor time and memory are read
-from the kernel meanwhile, five times a second.
+The time of each crop's outcome is the id of its history entry, by Redis's clock, and is read
+afterwards. Processor time and memory come from /proc, five times per second during the round.
 """
 
 import os
@@ -21,7 +21,7 @@ from tests.servers.processes import ROOT
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-#: The slow start and the last, smaller batches are left out.
+#: The measured part of the crops: without the slow start and the last, smaller batches.
 _FROM, _TO = 0.15, 0.95
 _LOOK_EVERY_S = 0.2
 _STOP_TIMEOUT_S = 15
@@ -29,7 +29,10 @@ _STOP_TIMEOUT_S = 15
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """One round: crops a second; processor time a crop of the consumer's processes, the broker and Redis; the consumer's memory at most."""
+    """One round: crops/s, processor time in µs per crop, and the consumer's peak memory in MiB.
+
+    ``cpu_us`` is the processor time of all processes of the consumer.
+    """
 
     per_s: float
     cpu_us: float
@@ -46,10 +49,10 @@ def drain(
     *,
     timeout_s: float = 300,
 ) -> Drained:
-    """Start consumers of a filled queue, wait for ``count`` ends in the history, and end them.
+    """Start consumers of a full queue, wait for ``count`` history entries, stop the consumers.
 
     Raises:
-        RuntimeError: they ended by themselves, or did not get through in time; with what they said.
+        RuntimeError: a consumer exited, or the time was too short; with the consumers' output.
     """
     with tempfile.TemporaryFile() as said, stand.redis.client() as client:
         processes = [
@@ -76,7 +79,8 @@ def drain(
                     or time.monotonic() > deadline_s
                 ):
                     said.seek(0)
-                    msg = f"{commands} did not get through {count} crops; said:\n{said.read()[-3000:].decode(errors='replace')}"
+                    output = said.read()[-3000:].decode(errors="replace")
+                    msg = f"{commands} did not finish {count} crops; output:\n{output}"
                     raise RuntimeError(msg)
                 time.sleep(_LOOK_EVERY_S)
         finally:
@@ -90,7 +94,7 @@ def drain(
 
 
 def end(processes: "Sequence[subprocess.Popen[bytes]]") -> None:
-    """Ask to stop, and insist."""
+    """Send SIGTERM, and SIGKILL if a process does not exit within 15 s."""
     for process in processes:
         process.terminate()
     for process in processes:
@@ -121,7 +125,7 @@ def _drained(ended_ms: npt.NDArray[np.float64], looks: npt.NDArray[np.float64]) 
 
 
 def _usage(families: Sequence[Sequence[int]]) -> list[tuple[float, float]]:
-    """Processor seconds and resident MiB of these processes and all that they started, family by family."""
+    """Processor time in s and memory in MiB of each group of processes and its descendants."""
     children: dict[int, list[int]] = {}
     stats: dict[int, list[str]] = {}
     for entry in Path("/proc").glob("[0-9]*"):
@@ -137,14 +141,15 @@ def _usage(families: Sequence[Sequence[int]]) -> list[tuple[float, float]]:
         for pid in family:
             family += children.get(pid, [])
         own = [stats[pid] for pid in family if pid in stats]
-        # utime and stime in ticks, rss in pages: fields 14, 15 and 24 of proc_pid_stat(5), of which the first two are cut off
+        # utime and stime in ticks, rss in pages: fields 14, 15 and 24 of proc_pid_stat(5).
+        # f starts with field 3.
         cpu_s = sum(int(f[11]) + int(f[12]) for f in own) / _TICKS_PER_S
         found.append((cpu_s, sum(int(f[21]) for f in own) * _PAGE_BYTES / 2**20))
     return found
 
 
 def busy_ticks(before: Sequence[int] | None = None) -> tuple[int, int]:
-    """Ticks that all cores were busy, and ticks altogether, since the machine started or since ``before``; proc_stat(5)."""
+    """Busy ticks and all ticks of all cores since boot, or since ``before``; see proc_stat(5)."""
     ticks = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
     idle = ticks[3] + ticks[4]
     found = (sum(ticks) - idle, sum(ticks))
@@ -152,10 +157,10 @@ def busy_ticks(before: Sequence[int] | None = None) -> tuple[int, int]:
 
 
 def processor_s(pids: Sequence[int]) -> float:
-    """Processor seconds of these processes and all that they started."""
+    """Processor time in s of these processes and their descendants."""
     return _usage([pids])[0][0]
 
 
 def resident_mb(pids: Sequence[int]) -> float:
-    """Resident MiB of these processes and all that they started."""
+    """Resident memory in MiB of these processes and their descendants."""
     return _usage([pids])[0][1]

@@ -1,4 +1,8 @@
-"""Figures that mean something on a noisy machine: measured alternately, medians over rounds with their spread, ratios within a round."""
+"""Figures that are meaningful on a noisy machine.
+
+Subjects are measured alternately; a figure is the median over the rounds with its spread, and a
+ratio is taken within each round.
+"""
 
 import statistics
 import time
@@ -19,7 +23,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """Of one value a round."""
+        """The spread of ``values``, one per round."""
         return cls(statistics.median(values), min(values), max(values))
 
     def __str__(self) -> str:
@@ -33,14 +37,14 @@ def short(value: float) -> str:
 
 
 def ratios(values: Sequence[float], to: Sequence[float]) -> Spread:
-    """Round by round, so that what slows the machine down for a while slows both."""
+    """Ratios round by round: a slow phase of the machine then affects both values."""
     return Spread.of([value / other for value, other in zip(values, to, strict=True)])
 
 
 def alternately(
     rounds: int, subjects: Mapping[str, Callable[[], T]], tell: Callable[[str], None]
 ) -> dict[str, list[T]]:
-    """One after the other, and all of them again, so many rounds."""
+    """Measure all subjects in turn, ``rounds`` times; returns one value per round and name."""
     found: dict[str, list[T]] = {name: [] for name in subjects}
     for turn in range(rounds):
         for name, measure in subjects.items():
@@ -52,7 +56,7 @@ def alternately(
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a table: a figure, and beside what it stands."""
+    """One row of a table: a figure, and its ratio to the reference."""
 
     name: str
     figure: Spread
@@ -61,7 +65,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One table. ``reference`` is the row that ratios are to."""
+    """One table. ``reference`` names the row that ratios refer to."""
 
     title: str
     unit: str
@@ -72,7 +76,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Something that is wanted, and what came out."""
+    """A target, and the measured figure."""
 
     wanted: str
     figure: Spread
@@ -81,7 +85,7 @@ class Claim:
 
     @property
     def holds(self) -> bool:
-        """Whether the median is on the right side."""
+        """Whether the median meets the limit."""
         return (
             self.figure.median >= self.limit if self.at_least else self.figure.median <= self.limit
         )
@@ -105,7 +109,7 @@ class Results:
         reference: str | None = None,
         note: str = "",
     ) -> None:
-        """A table of what was measured alternately; with a reference, also how many times that each is."""
+        """Add a table; with ``reference``, each row also has its ratio to that row."""
         rows = [
             Row(
                 name,
@@ -126,9 +130,9 @@ class Results:
         at_least: float | None = None,
         at_most: float | None = None,
     ) -> None:
-        """Something that is wanted: at least or at most so much."""
+        """Add a target; ``at_least`` or ``at_most`` is its limit."""
         limit = at_least if at_least is not None else at_most
         if limit is None:
-            msg = f"{wanted}: at least or at most what?"
+            msg = f"{wanted}: pass at_least or at_most"
             raise ValueError(msg)
         self.claims.append(Claim(wanted, figure, limit, at_least is not None))

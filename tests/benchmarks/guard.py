@@ -1,6 +1,7 @@
-"""The guard in CI: ratios under these floors are no noise, somebody made something slower.
+"""The speed check in CI: a ratio below its floor means a real slowdown, not noise.
 
-The floors stand well under what was measured (docs/benchmarks), and above what the worker did before it was made fast.
+The floors are well below the measured ratios (docs/benchmarks), but above those that the worker
+had before it was optimised.
 """
 
 from functools import partial
@@ -11,13 +12,13 @@ from tests.benchmarks.figures import alternately, ratios
 from tests.benchmarks.producing import producers
 
 _LOOP_S = 1.0
-#: Crops, and the worker's rate as a share of the loop's, at least.
+#: The number of crops, and the minimum ratio of the worker's rate to that of the loop.
 _FLOORS = {JPEG: (5000, 0.45), PPM: (10_000, 0.36)}
 _PRODUCER_FLOOR = 3.0
 
 
 def guard(bench: Bench) -> None:
-    """Worker beside the in-process loop, producer beside one confirmation at a time."""
+    """Compare the worker to the in-process loop, and the producer to one confirm at a time."""
     for content_type, (count, floor) in _FLOORS.items():
         bench.tell(f"guard: {content_type}")
         subjects = {

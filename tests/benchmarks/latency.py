@@ -1,4 +1,7 @@
-"""From publishing a crop to its verdict being readable, at a steady rate: the worker as shipped beside naive pika, alternately."""
+"""The time from publishing a crop until its verdict is readable, at a steady rate.
+
+maskgate's worker, as shipped, and a naive pika consumer are measured alternately.
+"""
 
 import json
 import os
@@ -29,14 +32,15 @@ _WARM_S = 1.0
 _TICK_S = 0.001
 _BUSY = "busy"
 SHIPPED, NAIVE = "maskgate worker", "naive_pika"
-#: A classic queue delivers what it has not yet on disk, a quorum queue what it has: that is no difference between consumers.
+#: For a fair comparison: a classic queue delivers messages before they are on disk, a quorum
+#: queue only afterwards.
 NAIVE_QUORUM = "naive_pika, quorum queue"
 _QUEUES = {SHIPPED: LIVE_QUEUE, NAIVE: naive_pika.QUEUE, NAIVE_QUORUM: naive_pika.QUORUM_QUEUE}
 
 
 def latencies(bench: Bench) -> None:
-    """Show 4."""
-    if bench.quick:  # too few for a tail
+    """Measure latency at 20 crops/s, at 500 crops/s and at half of each consumer's capacity."""
+    if bench.quick:  # too few crops for a tail percentile
         _at(bench, "20 crops/s", {SHIPPED: 20, NAIVE: 20}, 2, {"p50": 1.25})
         return
     _at(
@@ -85,7 +89,7 @@ def _at(
 
 
 def _round(bench: Bench, who: str, per_s: float, seconds: float) -> dict[str, float]:
-    """Milliseconds, by percentile; and how busy the machine was, in per cent."""
+    """Latency percentiles in ms, and how busy all cores were in %."""
     bench.stand.clear()
     environment = {**os.environ, **bench.environment}
     command = {
@@ -114,15 +118,15 @@ def _round(bench: Bench, who: str, per_s: float, seconds: float) -> dict[str, fl
                     sum(client.xlen(f"verdicts:{{door-{i}}}") for i in range(_CAMERAS)) >= wanted
                 ),
                 30,
-                f"{wanted} ends",
+                f"{wanted} verdicts",
             )
-        time.sleep(0.3)  # the reader's own block
+        time.sleep(0.3)  # longer than the reader blocks
         reading.terminate()
         seen_ns: dict[str, int] = json.loads(reading.communicate(timeout=30)[0])
     finally:
         end([working, reading])
         _route(bench, LIVE_QUEUE)
-    # The first one waited until the consumer was there.
+    # Without the first crop, which waited for the consumer to start.
     took_ms = [
         (seen_ns[crop_id] - at_ns) / 1e6 for crop_id, at_ns in list(published_ns.items())[1:]
     ]
@@ -132,7 +136,7 @@ def _round(bench: Bench, who: str, per_s: float, seconds: float) -> dict[str, fl
 
 
 def _route(bench: Bench, queue: str) -> None:
-    """Have live crops go to this queue: everybody's are published by the same producer."""
+    """Route live crops to ``queue`` alone: the same producer publishes for all consumers."""
     with bench.stand.rabbit.channel() as channel:
         naive = [naive_pika.declared(channel, quorum=quorum) for quorum in (False, True)]
         for name in _QUEUES.values():
@@ -144,7 +148,11 @@ def _route(bench: Bench, queue: str) -> None:
 
 
 def _publish(bench: Bench, per_s: float, seconds: float) -> tuple[dict[str, int], float]:
-    """When each crop was offered, by the monotonic clock in nanoseconds; how busy all cores were at that rate, in per cent."""
+    """Publish crops at a steady rate.
+
+    Returns each crop's publishing time in ns, by the monotonic clock, and how busy all cores were
+    meanwhile, in %.
+    """
     outlet = RabbitPublisher(
         parameters(bench.stand.rabbit.url, None, name="latency"), stop=Stop(), patient=True
     )
@@ -158,7 +166,7 @@ def _publish(bench: Bench, per_s: float, seconds: float) -> tuple[dict[str, int]
 
     publish()
     with bench.stand.redis.client() as client:
-        while not client.exists("verdicts:{door-0}"):  # until the consumer is there
+        while not client.exists("verdicts:{door-0}"):  # until the consumer has started
             outlet.rest(0.02)
     outlet.rest(_WARM_S)
     begun_s, begun_ticks, sent, count = time.monotonic(), busy_ticks(), 0, int(seconds * per_s)

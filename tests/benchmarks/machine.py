@@ -1,4 +1,4 @@
-"""On what it was measured: processor, system, and the versions of everything that takes part."""
+"""The measured machine: processor, system and the versions of all software that takes part."""
 
 import os
 import platform
@@ -27,7 +27,7 @@ _PACKAGES = (
 
 
 def machine(stand: Stand) -> dict[str, str]:
-    """By name; what is not there is left out."""
+    """Properties by name; without packages that are not installed."""
     memory_kb = int(_first(r"MemTotal:\s+(\d+)", "/proc/meminfo") or 0)
     told = {
         "processor": _first(r"model name\s*:\s*(.+)", "/proc/cpuinfo") or platform.processor(),

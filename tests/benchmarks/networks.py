@@ -1,4 +1,7 @@
-"""The network alone: microseconds a crop in onnxruntime on one thread, beside the notebook's CNN and MobileNetV2 at 224 px."""
+"""The networks alone, in µs per crop, with onnxruntime on one thread.
+
+maskgate's networks are compared to the notebook's CNN and to MobileNetV2 at 224 px.
+"""
 
 from torch import nn
 
@@ -16,7 +19,7 @@ NOTEBOOK = "the notebook's CNN, 28 px grey"
 
 
 def mobilenet_v2() -> nn.Module:
-    """MobileNetV2 (table 2 of the paper) with two classes; its weights don't matter for its cost."""
+    """MobileNetV2 (table 2 of the paper) with two classes and random weights: only speed counts."""
     layers: list[nn.Module] = [
         nn.Conv2d(3, 32, 3, 2, 1, bias=False),
         nn.BatchNorm2d(32),
@@ -46,7 +49,7 @@ def mobilenet_v2() -> nn.Module:
 
 
 def networks(bench: Bench) -> None:
-    """Alternately, by the trainer's own measure."""
+    """Measure all networks alternately, with the trainer's own latency function."""
     bench.tell("networks")
     models = {
         "mask.onnx as shipped": SHIPPED_MODEL.read_bytes(),

@@ -1,4 +1,4 @@
-"""The producer: confirmed crops a second in a window of confirmations, beside one at a time and beside none at all."""
+"""The producer in crops/s: a window of confirms, one confirm at a time, and no confirms."""
 
 import itertools
 import time
@@ -20,7 +20,7 @@ WINDOW, ONE, NONE = (
 
 
 def producers(bench: Bench, *, at_least: float = 6) -> None:
-    """Show 6."""
+    """Measure the three ways of publishing alternately."""
     bench.tell("producer")
     window = [
         to_message(crop) for crop in itertools.islice(crops(PPM), 5000 if bench.quick else 15_000)

@@ -1,6 +1,7 @@
-"""Tells when each verdict became readable: ``python -m tests.benchmarks.reader CAMERAS``.
+"""``python -m tests.benchmarks.reader CAMERAS``: records when each verdict became readable.
 
-Blocks on the doors' streams; at its end prints, as JSON, the monotonic clock's nanoseconds at which it held each crop id.
+Blocks on the cameras' history streams. On exit it prints a JSON object: crop id to the time when
+it was read, in ns of the monotonic clock.
 """
 
 import json
@@ -18,7 +19,7 @@ _BLOCK_MS = 200
 
 
 def main(cameras: int) -> None:
-    """Read until asked to stop."""
+    """Read until SIGINT or SIGTERM."""
     stop, seen = Stop.on_signals(), {}
     client = Redis.from_url(os.environ["MASKGATE_REDIS_URL"])
     since: dict[Any, Any] = {history_key(f"door-{i}"): "0" for i in range(cameras)}

@@ -1,4 +1,4 @@
-"""Results as JSON, as Markdown tables and as a plot."""
+"""Write results as JSON, as Markdown tables and as a plot."""
 
 import json
 from dataclasses import asdict
@@ -10,7 +10,7 @@ from tests.benchmarks.figures import Claim, Results, Section, short
 
 
 def write(results: Results, folder: Path) -> None:
-    """``results.json``, ``results.md`` and ``throughput.svg``."""
+    """Write ``results.json``, ``results.md`` and ``throughput.svg`` into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     told = {
         **asdict(results),
@@ -28,13 +28,17 @@ def write(results: Results, folder: Path) -> None:
 
 
 def markdown(results: Results) -> str:
-    """Everything, for people."""
+    """All results as a Markdown page."""
     lines = ["# Benchmark results", ""]
     lines += [
-        f"Medians over {results.rounds} rounds, lowest and highest beside. What is compared was measured alternately in one run,"
-    ]
-    lines += [
-        "and ratios are taken within a round. Absolute figures hold for this machine and this hour.",
+        (
+            f"Medians over {results.rounds} rounds, lowest and highest beside. "
+            "What is compared was measured alternately in one run,"
+        ),
+        (
+            "and ratios are taken within a round. "
+            "Absolute figures hold for this machine and this hour."
+        ),
         "",
     ]
     lines += [
@@ -51,7 +55,7 @@ def markdown(results: Results) -> str:
 
 
 def claims(found: list[Claim]) -> list[str]:
-    """As a table."""
+    """The targets as a Markdown table."""
     lines = ["| | wanted | measured | |", "|---|---|---|---|"]
     for claim in found:
         limit = f"{'≥' if claim.at_least else '≤'} {short(claim.limit)}"

@@ -1,4 +1,4 @@
-"""How cost grows with cameras, tracks, the queue's depth and the batch; memory over a million crops."""
+"""Cost by number of cameras and tracks, queue depth, batch limit; memory over 1,000,000 crops."""
 
 import itertools
 import json
@@ -27,7 +27,10 @@ _MILLION = 1_000_000
 
 
 def growth(bench: Bench) -> None:
-    """One thing at a time, the others as by default: four cameras, tracks of 20, a queue of 15,000, batches of 64."""
+    """Vary one parameter at a time.
+
+    The defaults are four cameras, tracks of 20 crops, a queue of 15,000 crops, batches of 64.
+    """
     things: dict[str, dict[str, dict[str, int]]] = {
         "cameras": {f"{n}": {"cameras": n} for n in (1, 4, 20, 100)},
         "tracks (4 cameras)": {f"{_COUNT // n:,}": {"track_length": n} for n in (_COUNT, 20, 1)},
@@ -76,7 +79,7 @@ def _tabulate(bench: Bench, title: str, found: Mapping[str, list[Drained]]) -> N
 
 
 def endurance(bench: Bench) -> None:
-    """Show 3: a million crops through one worker, published meanwhile; its memory on the way."""
+    """Publish 1,000,000 crops to one running worker and record its memory."""
     bench.tell("a million crops")
     bench.stand.clear()
     environment = {
@@ -98,7 +101,7 @@ def endurance(bench: Bench) -> None:
             outlet.publish(to_message(crop))
             if i % 10_000 == 9999:
                 memory_mb.append(resident_mb([working.pid]))
-                while bench.stand.rabbit.depth(LIVE_QUEUE) > 10_000:  # or the queue would refuse
+                while bench.stand.rabbit.depth(LIVE_QUEUE) > 10_000:  # a full queue refuses crops
                     outlet.rest(0.1)
         outlet.flush(60)
         elapsed_s = time.monotonic() - begun_s
@@ -113,7 +116,10 @@ def endurance(bench: Bench) -> None:
         raise RuntimeError(msg)
     tenth = len(memory_mb) // 10
     early, late = memory_mb[tenth : 2 * tenth], memory_mb[-tenth:]
-    note = f"published meanwhile at {_MILLION / elapsed_s:,.0f}/s; the spread is over the readings, not over rounds"
+    note = (
+        f"published meanwhile at {_MILLION / elapsed_s:,.0f}/s; "
+        "the spread is over the readings, not over rounds"
+    )
     memory = {"second tenth": early, "last tenth": late}
     bench.results.table(
         "A million crops through one worker: resident memory", "MiB", memory, note=note

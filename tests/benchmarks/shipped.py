@@ -1,4 +1,7 @@
-"""The worker with the model that is shipped: crops a second, memory, and how soon it is ready. All else uses the thumbnail network."""
+"""The worker with the shipped model: crops/s, memory, and the time until it is ready.
+
+All other benchmarks of the worker use the thumbnail network.
+"""
 
 import os
 import subprocess
@@ -21,7 +24,7 @@ _MIB_AT_MOST, _READY_S_AT_MOST = 160, 1.5
 
 
 def shipped_model(bench: Bench) -> None:
-    """Beside the same worker with the thumbnail network."""
+    """Compare it to the same worker with the thumbnail network."""
     bench.tell("the shipped model")
     subjects = {
         "the shipped model": partial(bench.shipped, JPEG, _COUNT, settings=_MODEL),
@@ -55,7 +58,7 @@ def _ready_s(bench: Bench) -> float:
         stderr=subprocess.DEVNULL,
     )
     try:
-        eventually(lambda: _is_ready(port), 30, "ready")
+        eventually(lambda: _is_ready(port), 30, "/readyz")
         return time.perf_counter() - begun_s
     finally:
         end([process])

@@ -1,4 +1,4 @@
-"""The stand that everything is measured on: a broker and a Redis of its own, and crops to put into them."""
+"""The test bench for all measurements: a broker and a Redis of its own, and crops to fill them."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -24,18 +24,18 @@ from producer.rabbit import RabbitPublisher
 from tests.servers.rabbit_server import RabbitServer, rabbit_server
 from tests.servers.redis_server import RedisServer, redis_server
 
-#: What everybody classifies with: a network of 28 × 28 px that costs little, so that what stands around it is compared.
+#: The model of all subjects: 28 × 28 px and cheap, so that the software around it is compared.
 THUMBNAIL_MODEL = Path(__file__).parent / "thumbnail.onnx"
 SIDE_PX = 112
 _FACES = 64
 _TRACK_LENGTH = 20
-#: One crop in so many is an audit sample beside it.
+#: There is one audit sample per this many live crops.
 AUDIT_EVERY = 50
 
 
 @cache
 def bodies(content_type: str) -> list[bytes]:
-    """Drawn faces: 112 × 112 colour JPEG as a camera's detector cuts them out, or what our own producer makes of them."""
+    """Drawn faces: 112 × 112 colour JPEG, as many cameras send, or PPM thumbnails of a producer."""
     rng, shape = np.random.default_rng(1), Model.load(THUMBNAIL_MODEL).card.input
     faces = [draw_face(rng, masked=bool(i % 2)).pixels for i in range(_FACES)]
     faces = [
@@ -50,7 +50,7 @@ def bodies(content_type: str) -> list[bytes]:
 def crops(
     content_type: str, *, cameras: int = 4, track_length: int = _TRACK_LENGTH
 ) -> Iterator[Crop]:
-    """Crops without end, from so many cameras in turn, stamped when they are taken from here."""
+    """Endless crops from ``cameras`` in turn; each is stamped with the time when it is taken."""
     tracks = [""] * cameras
     for i, body in enumerate(itertools.cycle(bodies(content_type))):
         camera, crop_id = i % cameras, new_crop_id()
@@ -61,19 +61,19 @@ def crops(
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """The servers; everything on them is this benchmark's own."""
+    """The servers; only the benchmark uses them."""
 
     rabbit: RabbitServer
     redis: RedisServer
 
     def clear(self) -> None:
-        """Empty queues, empty Redis."""
+        """Empty the queues and Redis."""
         self.rabbit.purge()
         with self.redis.client() as client:
             client.flushall()
 
     def fill(self, live: Sequence[Message], audit: Sequence[Message] = ()) -> None:
-        """Put messages on the queues; on return the broker has confirmed all of them."""
+        """Publish all messages and wait until the broker has confirmed them."""
         outlet = RabbitPublisher(
             parameters(self.rabbit.url, None, name="benchmark"), stop=Stop(), patient=True
         )
@@ -96,7 +96,7 @@ class Stand:
     def fill_with_crops(
         self, count: int, content_type: str, *, cameras: int = 4, track_length: int = _TRACK_LENGTH
     ) -> None:
-        """So many live crops and the audit samples that go with them."""
+        """Publish ``count`` live crops and their share of audit samples."""
         source = crops(content_type, cameras=cameras, track_length=track_length)
         live = [to_message(next(source)) for _ in range(count)]
         labelled = (next(source) for _ in range(count // AUDIT_EVERY))
@@ -115,7 +115,7 @@ class Stand:
         self.fill(live, [to_message(crop) for crop in audit])
 
     def use_queue(self, kind: str) -> None:
-        """Make the live queue anew, ``quorum`` as it is shipped or ``classic``."""
+        """Create the live queue again, as ``quorum`` (shipped) or ``classic``."""
         with self.rabbit.channel() as channel:
             channel.queue_delete(LIVE_QUEUE)
             channel.queue_declare(LIVE_QUEUE, durable=True, arguments={"x-queue-type": kind})
@@ -124,7 +124,7 @@ class Stand:
 
 @contextmanager
 def stand() -> Iterator[Stand]:
-    """Start the servers, and end them with it."""
+    """Start the servers; stop them on exit."""
     with rabbit_server() as rabbit, redis_server() as redis:
         yield Stand(rabbit, redis)
 

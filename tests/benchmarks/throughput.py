@@ -1,4 +1,7 @@
-"""Crops a second, processor time and memory: the worker as shipped beside its ceilings and beside what people would use instead."""
+"""Throughput, processor time and memory of the worker as shipped.
+
+It is compared to its upper limits (the in-process loop and the ack-only consumer) and to peers.
+"""
 
 import json
 import os
@@ -21,7 +24,7 @@ LOOP, ACK, SHIPPED = "in-process loop", "ack-only consumer", "maskgate worker"
 
 
 def against_everybody(bench: Bench) -> None:
-    """Shows 1 to 3: ceilings, worker and peers, alternately."""
+    """Measure upper limits, worker and peers alternately, for JPEG and PPM."""
     _against(
         bench,
         JPEG,
@@ -101,14 +104,17 @@ def _against(bench: Bench, content_type: str, *, count: int, peers: Sequence[str
 
 
 def by_stage(bench: Bench) -> None:
-    """Where a worker's processor time goes."""
+    """Measure the worker's processor time by stage."""
     for content_type, count in ((JPEG, 8000), (PPM, 16_000)):
         bench.tell(f"{_NAMES[content_type]}: by stage")
         spent = alternately(
             bench.rounds, {"worker": partial(_staged, bench, content_type, count)}, bench.tell
         )["worker"]
         stages = {stage: [one[stage] for one in spent] for stage in spent[0]}
-        note = "receive, read and ack are the broker's side; classify is validation and decoding; count is logs and metrics"
+        note = (
+            "receive, read and ack are the broker's side; "
+            "classify is validation and decoding; count is logs and metrics"
+        )
         bench.results.table(
             f"{_NAMES[content_type]}: the worker by stage", "µs a crop", stages, note=note
         )
@@ -131,7 +137,7 @@ def _staged(bench: Bench, content_type: str, count: int) -> dict[str, float]:
         eventually(
             lambda: sum(client.xlen(f"verdicts:{{door-{i}}}") for i in range(4)) >= count,
             60,
-            f"{count} ends",
+            f"{count} verdicts",
         )
     bench.tell(f"    {time.monotonic() - begun_s:.1f} s")
     process.send_signal(signal.SIGTERM)
@@ -140,7 +146,7 @@ def _staged(bench: Bench, content_type: str, count: int) -> dict[str, float]:
 
 
 def variations(bench: Bench) -> None:
-    """Queue types, replicas, batch limits: each beside the worker as it is by default."""
+    """Measure two workers and a classic queue against one worker on a quorum queue."""
     one, two, classic = (
         "quorum queue, 1 worker",
         "quorum queue, 2 workers",
@@ -172,7 +178,7 @@ def _on_queue(bench: Bench, kind: str, content_type: str, count: int, replicas: 
 
 
 def ppm_to_jpeg(bench: Bench) -> None:
-    """Show 2: thumbnails beside whole crops, alternately."""
+    """Measure thumbnails and whole crops alternately."""
     counts = {JPEG: 5000, PPM: 10_000} if bench.quick else {JPEG: 10_000, PPM: 19_000}
     found = alternately(
         bench.rounds,

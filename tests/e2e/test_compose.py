@@ -1,4 +1,4 @@
-"""The compose file for real, where Docker can be had."""
+"""The real compose file; skipped where there is no Docker engine."""
 
 import json
 import os
@@ -18,7 +18,8 @@ STANDINS = ROOT.parent / "shared" / "tools" / "docker-standins" / "up"
 PROJECT = "maskgate-test"
 IN_REDIS = """
 import pathlib, redis, sys
-gate = redis.Redis.from_url("redis://gate@redis:6379/0", password=pathlib.Path("/run/maskgate/redis").read_text(), decode_responses=True)
+password = pathlib.Path("/run/maskgate/redis").read_text()
+gate = redis.Redis.from_url("redis://gate@redis:6379/0", password=password, decode_responses=True)
 """
 
 pytestmark = pytest.mark.timeout(900)
@@ -44,7 +45,7 @@ class Compose:
         )
 
     def as_gate(self, program: str) -> str:
-        """Run Python in the gate's container, logged in to Redis as the gate."""
+        """Run Python in the gate's container; ``gate`` is a Redis client with the gate's rights."""
         ended = self("exec", "-T", "gate", "/venv/bin/python", "-c", IN_REDIS + program)
         return ended.stdout + ended.stderr
 
@@ -63,10 +64,10 @@ def docker_environment() -> dict[str, str]:
     ):
         return {}
     if not STANDINS.exists():
-        pytest.skip("no Docker engine here")
+        pytest.skip("no Docker engine")
     made = subprocess.run([STANDINS], capture_output=True, text=True, timeout=600, check=False)
     if made.returncode:
-        pytest.skip(f"no Docker engine can be had here: {made.stderr[-300:]}")
+        pytest.skip(f"no Docker engine: {made.stderr[-300:]}")
     return dict(word.split("=", 1) for word in shlex.split(made.stdout) if "=" in word)
 
 
@@ -101,7 +102,7 @@ def test_all_services_are_healthy_and_the_gate_reads_verdicts(compose: Compose) 
             and told
         ),
         30,
-        "a decision at the drawn door",
+        "a decision for the drawn faces",
     )
     assert decided
     assert json.loads(decided.stdout)["verdict"]["crop_id"]
@@ -146,7 +147,7 @@ def test_a_killed_replica_under_load_loses_no_crop(compose: Compose) -> None:
         stdin=subprocess.DEVNULL,
         text=True,
     ) as producer:
-        eventually(lambda: len(compose.ends("kill")) > 400, 60, "load")
+        eventually(lambda: len(compose.ends("kill")) > 400, 60, "400 outcomes")
         victim = compose("ps", "-q", "worker").stdout.split()[0]
         subprocess.run(
             ["docker", "kill", "-s", "KILL", victim],
@@ -157,7 +158,7 @@ def test_a_killed_replica_under_load_loses_no_crop(compose: Compose) -> None:
         out, _ = producer.communicate(timeout=120)
     accepted = json.loads(out.splitlines()[-1])["live"]["accepted"]
     assert accepted > 3000
-    eventually(lambda: len(compose.ends("kill")) == accepted, 60, f"{accepted} ends")
+    eventually(lambda: len(compose.ends("kill")) == accepted, 60, f"{accepted} outcomes")
 
 
 def test_stopped_workers_exit_0(compose: Compose) -> None:

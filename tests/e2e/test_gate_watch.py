@@ -21,7 +21,7 @@ def write(server: RedisServer, outcome: Outcome, p_mask: float) -> None:
         store.write([live_result(f"{now_ms:032x}", now_ms, outcome, p_mask=p_mask)])
 
 
-def test_watching_survives_a_restart_of_redis_and_ends_cleanly(tmp_path: Path) -> None:
+def test_watch_survives_a_restart_of_redis_and_exits_cleanly(tmp_path: Path) -> None:
     log = tmp_path / "watch.log"
     with (
         redis_server() as server,
@@ -41,16 +41,17 @@ def test_watching_survives_a_restart_of_redis_and_ends_cleanly(tmp_path: Path) -
 
         eventually(
             lambda: shows("lobby remove_mask (mask)", Outcome.MASK, 0.97),
-            what="a masked face shown",
+            what="the line for a masked face",
         )
         server.stop()
         eventually(
-            lambda: "every door is manual meanwhile" in log.read_text(), what="the loss told"
+            lambda: "every door is manual meanwhile" in log.read_text(),
+            what="the line for the lost connection",
         )
         server.start()
         eventually(
             lambda: shows("lobby recognise (no mask)", Outcome.NO_MASK, 0.02),
-            what="a bare face shown after the restart",
+            what="the line for an unmasked face after the restart",
         )
         assert log.read_text().count("redis lost") == 1
         gate.send_signal(signal.SIGTERM)

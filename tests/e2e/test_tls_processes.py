@@ -1,4 +1,7 @@
-"""Real processes over mutual TLS; and those whose certificates don't fit, which wait, say why once, and don't crash."""
+"""Real processes over mutual TLS.
+
+If a certificate is refused, a process keeps running, logs the cause once and retries.
+"""
 
 import json
 import signal
@@ -65,7 +68,7 @@ def retries(environment: dict[str, str], to: str) -> float:
         with urllib.request.urlopen(url, timeout=5) as answer:
             lines = answer.read().decode().splitlines()
     except OSError:
-        return 0  # not there yet
+        return 0  # the worker is not listening yet
     return next(
         float(line.split()[-1])
         for line in lines
@@ -73,7 +76,7 @@ def retries(environment: dict[str, str], to: str) -> float:
     )
 
 
-def test_a_folder_becomes_verdicts_that_the_gate_reads_all_over_mutual_tls(
+def test_crops_become_verdicts_and_a_decision_over_mutual_tls(
     environment: dict[str, str], mutual_redis: RedisServer, faces: Path, tmp_path: Path
 ) -> None:
     log = tmp_path / "worker.log"
@@ -85,7 +88,7 @@ def test_a_folder_becomes_verdicts_that_the_gate_reads_all_over_mutual_tls(
         assert produced.returncode == 0, produced.stderr
         assert json.loads(produced.stdout)["live"]["accepted"] == 20
         with mutual_redis.client() as client:
-            eventually(lambda: client.xlen(history_key("lobby")) == 20, what="20 ends")
+            eventually(lambda: client.xlen(history_key("lobby")) == 20, what="20 outcomes")
         told = json.loads(done("maskgate", "wait", "lobby", environment=environment).stdout)
         assert told["verdict"]["track_id"], told
         assert done("maskgate", "alive", environment=environment).stdout == "a worker is at work\n"
@@ -93,7 +96,7 @@ def test_a_folder_becomes_verdicts_that_the_gate_reads_all_over_mutual_tls(
         assert worker.wait(20) == 0
 
 
-def test_a_worker_waits_for_a_broker_whose_certificate_ran_out_and_connects_when_it_is_renewed(
+def test_a_worker_waits_for_a_broker_with_an_expired_certificate_until_it_is_renewed(
     environment: dict[str, str],
     mutual_rabbit: RabbitServer,
     rabbit_certificate: Certificate,
@@ -121,7 +124,7 @@ def test_a_worker_waits_for_a_broker_whose_certificate_ran_out_and_connects_when
         mutual_rabbit.forget_certificates()
 
 
-def test_a_worker_that_redis_does_not_trust_waits_and_says_so_once(
+def test_a_worker_refused_by_redis_keeps_running_and_logs_it_once(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     log = tmp_path / "worker.log"
@@ -145,7 +148,7 @@ def test_a_worker_that_redis_does_not_trust_waits_and_says_so_once(
     [("worker",), ("producer", "synthetic", "--limit", "1"), ("maskgate", "watch")],
     ids=["worker", "producer", "gate"],
 )
-def test_a_key_of_another_certificate_ends_each_process_with_78(
+def test_a_key_that_does_not_match_its_certificate_exits_with_78(
     command: tuple[str, ...], environment: dict[str, str], authority: Authority
 ) -> None:
     server = "REDIS" if command[0] == "maskgate" else "BROKER"

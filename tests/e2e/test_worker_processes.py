@@ -1,4 +1,4 @@
-"""Real processes against a real broker and a real Redis: every accepted crop has exactly one end."""
+"""Real processes, broker and Redis: every accepted crop has exactly one outcome."""
 
 import json
 import signal
@@ -43,7 +43,7 @@ def faces(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_folder_becomes_verdicts_that_the_gate_reads(
+def test_the_crops_of_a_folder_become_verdicts_that_the_gate_reads(
     environment: dict[str, str], redis: RedisServer, faces: Path, tmp_path: Path
 ) -> None:
     log = tmp_path / "worker.log"
@@ -57,7 +57,7 @@ def test_a_folder_becomes_verdicts_that_the_gate_reads(
         )
         assert produced.returncode == 0, produced.stderr
         assert json.loads(produced.stdout)["live"]["accepted"] == 40
-        eventually(lambda: len(ends(redis, "lobby")) == 40, what="40 ends")
+        eventually(lambda: len(ends(redis, "lobby")) == 40, what="40 outcomes")
         decided = done("maskgate", "wait", "lobby", environment=environment)
         assert list(ends(redis, "lobby").values()).count("mask") >= 36
         told = json.loads(decided.stdout)
@@ -70,7 +70,7 @@ def test_a_folder_becomes_verdicts_that_the_gate_reads(
     )
 
 
-def test_a_killed_worker_under_load_loses_nothing(
+def test_a_killed_worker_under_load_loses_no_crop(
     environment: dict[str, str], redis: RedisServer, tmp_path: Path
 ) -> None:
     log = tmp_path / "worker.log"
@@ -94,7 +94,7 @@ def test_a_killed_worker_under_load_loses_nothing(
         said(log, "broker.connected", 2)
         out = tmp_path / "producer.log"
         with running(*load, environment=environment, log=out) as producer:
-            eventually(lambda: len(ends(redis, "kill")) > 1000, 30, "load")
+            eventually(lambda: len(ends(redis, "kill")) > 1000, 30, "1,000 outcomes")
             first.kill()
             assert producer.wait(60) == 0
         summary = json.loads(out.read_text().splitlines()[-1])["live"]
@@ -104,7 +104,9 @@ def test_a_killed_worker_under_load_loses_nothing(
             == 6000
         )
         eventually(
-            lambda: len(ends(redis, "kill")) >= summary["accepted"], 30, "every accepted crop's end"
+            lambda: len(ends(redis, "kill")) >= summary["accepted"],
+            30,
+            "an outcome of every accepted crop",
         )
 
 
@@ -129,7 +131,7 @@ def test_sigterm_under_load_drains_and_exits_0_within_5_s(
         running("worker", environment=environment, log=log) as worker,
         running(*load, environment=environment, log=out) as producer,
     ):
-        eventually(lambda: len(ends(redis, "term")) > 1000, 30, "load")
+        eventually(lambda: len(ends(redis, "term")) > 1000, 30, "1,000 outcomes")
         worker.send_signal(signal.SIGTERM)
         begun_s = time.monotonic()
         assert worker.wait(10) == 0
@@ -137,14 +139,14 @@ def test_sigterm_under_load_drains_and_exits_0_within_5_s(
         assert producer.wait(60) == 0
     written = ends(redis, "term")
     waiting = {properties.message_id for properties, _ in rabbit.get(LIVE_QUEUE)}
-    assert not waiting & written.keys(), "written and yet given back"
+    assert not waiting & written.keys(), "crops with an outcome are still in the queue"
     assert (
         len(waiting) + len(written)
         == json.loads(out.read_text().splitlines()[-1])["live"]["accepted"]
     )
 
 
-def test_the_audit_report_in_the_log_is_what_stands_in_redis(
+def test_the_logged_audit_report_matches_the_counts_in_redis(
     environment: dict[str, str], redis: RedisServer, tmp_path: Path
 ) -> None:
     log = tmp_path / "worker.log"
@@ -166,7 +168,9 @@ def test_the_audit_report_in_the_log_is_what_stands_in_redis(
         produced = json.loads(done(*load, environment=environment).stdout)
         assert produced["audit"]["accepted"] == 100
         eventually(
-            lambda: [r for r in lines(log, "audit.report") if r["n"] == 100], 20, "a report of 100"
+            lambda: [r for r in lines(log, "audit.report") if r["n"] == 100],
+            20,
+            "a report on 100 samples",
         )
         eventually(
             lambda: sum(int(str(line["crops"])) for line in lines(log, "worker.interval")) >= 500,
@@ -193,7 +197,7 @@ def test_the_audit_report_in_the_log_is_what_stands_in_redis(
     } <= work[0].keys()
 
 
-def test_bad_messages_are_dead_letters_and_good_ones_go_on(
+def test_bad_messages_are_dead_lettered_and_good_ones_are_classified(
     environment: dict[str, str],
     rabbit: RabbitServer,
     redis: RedisServer,
@@ -237,13 +241,15 @@ def test_a_crop_too_old_for_its_door_expires_undecoded(
     done("producer", "synthetic", "--camera", "late", "--faces", "4", environment=environment)
     impatient = {**environment, "MASKGATE_VERDICT_TTL_MS": "100"}
     with running("worker", environment=impatient, log=tmp_path / "worker.log"):
-        eventually(lambda: len(ends(redis, "late")) == 4, what="four ends")
+        eventually(lambda: len(ends(redis, "late")) == 4, what="four outcomes")
     assert set(ends(redis, "late").values()) == {"expired"}
     with redis.client() as client:
         assert not client.keys("verdict:*")
 
 
-def test_health_and_metrics_tell_of_progress(environment: dict[str, str], tmp_path: Path) -> None:
+def test_health_and_metrics_show_both_connections(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
     port = free_port()
     with running(
         "worker",
@@ -272,7 +278,7 @@ def test_health_and_metrics_tell_of_progress(environment: dict[str, str], tmp_pa
         ({"MASKGATE_MODEL_SHA256": "0" * 64}, 66, "pinned"),
     ],
 )
-def test_a_wrong_setting_is_named_and_has_its_exit_code(
+def test_an_invalid_setting_is_named_and_sets_the_exit_code(
     change: dict[str, str], code: int, complaint: str
 ) -> None:
     ended = done("worker", environment=change)

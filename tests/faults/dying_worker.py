@@ -17,7 +17,7 @@ from maskgate.inference.model import Model
 from worker.__main__ import main
 from worker.broker.rabbit import RabbitConsumer
 
-#: In the order in which a batch goes through them.
+#: The steps of a batch, in order.
 POINTS = ("received", "decoded", "inferred", "writing", "written", "acknowledging", "acknowledged")
 _SENDS_VERDICTS = b"EVALSHA"
 
@@ -25,7 +25,7 @@ _SENDS_VERDICTS = b"EVALSHA"
 def _wrap(
     owner: Any, name: str, point: str, *, before: bool, when: Callable[..., bool] = lambda *_: True
 ) -> None:
-    """Die at the NTH call of ``owner.name`` that ``when`` holds for, before it or after."""
+    """Die before or after the NTH call of ``owner.name`` for which ``when`` is true."""
     original, left = getattr(owner, name), [int(sys.argv[2])]
 
     def wrapped(*arguments: Any, **named: Any) -> Any:
@@ -55,7 +55,7 @@ _ARM: dict[str, Callable[[], None]] = {
     ),
     "decoded": lambda: _wrap(Model, "p_mask", "decoded", before=True),
     "inferred": lambda: _wrap(Model, "p_mask", "inferred", before=False),
-    # Sent to Redis, the answer not read: it may or may not have been carried out.
+    # Sent to Redis, reply not read: Redis may or may not have executed the command.
     "writing": lambda: _wrap(
         Connection, "send_packed_command", "writing", before=False, when=_sends_verdicts
     ),

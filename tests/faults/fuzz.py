@@ -1,6 +1,7 @@
-"""``make fuzz COUNT=1000000``: damaged pictures and messages through the worker's own classification; repeatable from its seed.
+"""``make fuzz COUNT=1000000``: damaged images and messages through the worker's classification.
 
-Exits 0 only if nothing but the closed list of reasons came of it, and resident memory grew by less than 20 MB.
+A run is repeatable from its seed. It exits with 0 only if nothing raises, every crop gets exactly
+one result and resident memory grows by less than 20 MB.
 """
 
 import argparse
@@ -22,13 +23,13 @@ from worker.settings import SHIPPED_MODEL
 from worker.validate import validate
 
 _BATCH = 64
-#: Memory is measured from here on: by then every buffer has been as large as it gets.
+#: Memory growth is measured after this many bodies, when all buffers have their full size.
 _WARM_UP = 20_000
 _GROWTH_MB = 20
 _NOW_MS = 1_790_000_000_000
 _MAGIC_BYTES, _SPARED = 8, 0.9
 _TYPES = (JPEG, PNG, PPM, PGM)
-#: What numbers in headers go wrong at.
+#: Limits of integer types, written over image bytes.
 _EDGES = tuple(
     bytes.fromhex(text)
     for text in ("00", "ff", "7fff", "ffff", "00000000", "7fffffff", "80000000", "ffffffff")
@@ -72,9 +73,8 @@ def main(argv: list[str]) -> int:
     choice = random.Random(arguments.seed)
     model, ends, begun_s = Model.load(SHIPPED_MODEL), Counter[str](), time.monotonic()
     muted, at_first_mb = MutedStderr(), 0.0
-    seeds = [
-        case.body for case in IMAGES if len(case.body) < 40_000
-    ]  # the larger ones have their own test
+    # Larger bodies have a test of their own.
+    seeds = [case.body for case in IMAGES if len(case.body) < 40_000]
     for done in range(0, arguments.count, _BATCH):
         batch = [delivery(choice, seeds, tag) for tag in range(_BATCH)]
         with muted:
@@ -94,15 +94,16 @@ def main(argv: list[str]) -> int:
             at_first_mb = resident_mb()
     grown_mb = resident_mb() - at_first_mb
     print(
-        f"{ends.total()} bodies from seed {arguments.seed} in {time.monotonic() - begun_s:.0f} s, no exception"
+        f"{ends.total()} bodies from seed {arguments.seed} "
+        f"in {time.monotonic() - begun_s:.0f} s, no exception"
     )
     print(", ".join(f"{name} {n}" for name, n in ends.most_common()))
-    print(f"resident memory {at_first_mb:.1f} MB after the warm-up, {grown_mb:+.1f} MB since")
+    print(f"resident memory: {at_first_mb:.1f} MB after warm-up, then {grown_mb:+.1f} MB")
     return 0 if grown_mb < _GROWTH_MB else 1
 
 
 def delivery(choice: random.Random, seeds: list[bytes], tag: int) -> Delivery:
-    """A message with a damaged body or, one in eight, damaged headers."""
+    """A message with a damaged body; one in eight also has a damaged header or property."""
     body = damaged(choice, choice.choice(seeds), seeds)
     kind = next(
         (
@@ -129,12 +130,16 @@ def delivery(choice: random.Random, seeds: list[bytes], tag: int) -> Delivery:
 
 
 def damaged(choice: random.Random, body: bytes, seeds: list[bytes]) -> bytes:
-    """One to four of: flipped bits, an edge value, a piece cut out, doubled, or taken from another body, an end cut off."""
+    """``body`` after one, two or four random changes.
+
+    A change flips a bit, writes an edge value, deletes, doubles or truncates a piece, or copies
+    one from another body. Most changes within the magic bytes are skipped.
+    """
     data = bytearray(body)
     for _ in range(choice.choice((1, 1, 1, 2, 4))):
         at, size = choice.randrange(len(data) + 1), choice.choice((1, 2, 4, 16, 64, 256))
         if at < _MAGIC_BYTES and choice.random() < _SPARED:
-            continue  # else most would end there
+            continue  # otherwise the decoder would reject most bodies at the magic bytes
         match choice.randrange(11) // 2:
             case 0:
                 if data:
@@ -156,7 +161,7 @@ def damaged(choice: random.Random, body: bytes, seeds: list[bytes]) -> bytes:
 
 
 def resident_mb() -> float:
-    """This process's."""
+    """Resident memory of this process, in MB."""
     found = re.search(r"VmRSS:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return int(found[1]) / 1024 if found else 0.0
 

@@ -1,4 +1,4 @@
-"""Bodies that a stranger might send, by the names of the cases that must be survived, and what must become of each."""
+"""Image bodies that an attacker or a broken camera might send, each with its expected result."""
 
 import io
 import struct
@@ -14,7 +14,7 @@ from maskgate.inference.image import JPEG, MESSAGE_LIMITS, PNG, PPM, Pixels, enc
 from maskgate.protocol.errors import Reason
 from producer.drawing import draw_face
 
-#: A drawn face, RGB, 112 × 112.
+#: A drawn face, 112 × 112 × 3, RGB.
 FACE: Pixels = np.asarray(
     cv2.resize(draw_face(np.random.default_rng(1), masked=False).pixels, (112, 112)), np.uint8
 )
@@ -22,7 +22,7 @@ FACE: Pixels = np.asarray(
 
 @dataclass(frozen=True, slots=True)
 class Hostile:
-    """A body, what it claims to be, and why it is unreadable: None if it is an image like any other."""
+    """A body, its declared content type and its expected reason; None if it must be decoded."""
 
     name: str
     body: bytes
@@ -52,7 +52,7 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 
 
 def _png(width: int, height: int, content: bytes) -> bytes:
-    """A PNG of grey pixels whose compressed content may be anything."""
+    """A grey PNG of this declared size; ``content`` is its IDAT chunk, valid or not."""
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
@@ -64,12 +64,12 @@ def _png(width: int, height: int, content: bytes) -> bytes:
 
 def _rotated() -> bytes:
     exif = Image.Exif()
-    exif[0x0112] = 6  # orientation: turn by 90°
+    exif[0x0112] = 6  # orientation: rotate by 90° clockwise
     return _pillow("JPEG", "RGB", exif=exif)
 
 
 def images() -> Iterator[Hostile]:
-    """Every image case of the list in the design's facts."""
+    """Every image case that SECURITY.md lists."""
     jpeg, png = _encoded(".jpg"), _encoded(".png")
     bad_crc = bytearray(png)
     bad_crc[-16] ^= 0xFF  # the last byte of IDAT's checksum
@@ -103,7 +103,7 @@ def images() -> Iterator[Hostile]:
         PNG,
         Reason.IMAGE_TOO_LARGE,
     )
-    # Its second chunk claims 350 MB and holds none of it.
+    # The length field of its second chunk says 350 MB; the chunk is far smaller.
     yield Hostile(
         "PNG chunk that claims 350 MB",
         png[:33] + struct.pack(">I", 350_000_000) + png[37:],

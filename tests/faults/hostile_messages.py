@@ -1,4 +1,4 @@
-"""Messages that a stranger might send around a good picture, by the names of the cases that must be survived."""
+"""Invalid messages around a valid image, as an attacker or a broken camera might send them."""
 
 import struct
 import time
@@ -13,7 +13,7 @@ _encode_table = pika.data.encode_table
 
 
 class RawTable(dict[str, object]):
-    """Headers as bytes that pika would never write."""
+    """A header table as raw bytes that pika itself would never write."""
 
     def __init__(self, raw: bytes) -> None:
         super().__init__(raw=1)
@@ -35,14 +35,14 @@ DOOR = field(b"camera_id", b"S", struct.pack(">I", 4) + b"door")
 
 
 def encode_or_pass(pieces: list[bytes], table: dict[str, object]) -> int:
-    """In place of pika's own ``encode_table``: raw tables as they are."""
+    """Replaces pika's ``encode_table``; writes raw tables unchanged."""
     if not isinstance(table, RawTable):
         return int(_encode_table(pieces, table))
     pieces += [struct.pack(">I", len(table.raw)), table.raw]
     return 4 + len(table.raw)
 
 
-#: Headers beside a good picture, and the reason they are unreadable for: None where the queue drops it.
+#: Properties around a valid image, and the expected reason; None if the broker expires the message.
 MESSAGES: dict[str, tuple[dict[str, Any], Reason | None]] = {
     "no headers": ({"headers": None}, Reason.BAD_CAMERA_ID),
     "bytes that are not UTF-8": (

@@ -1,4 +1,7 @@
-"""Every fault by name: a context manager that does it to a site and undoes it. SECURITY.md lists what must be survived."""
+"""Every fault by name: a context manager that causes the fault at a site and then undoes it.
+
+SECURITY.md lists the faults that a site must survive.
+"""
 
 import os
 import random
@@ -12,7 +15,7 @@ from tests.faults.site import Site
 from tests.servers.ports import eventually
 
 Fault = Callable[[Site, random.Random], AbstractContextManager[None]]
-_BANDWIDTH = 20_000.0  # bytes a second: a tenth of what the load needs
+_BANDWIDTH = 20_000.0  # bytes/s: a tenth of what the load needs
 _LATENCY_S = 0.15
 
 
@@ -29,7 +32,7 @@ def _ended_by(number: signal.Signals) -> Fault:
 
 @contextmanager
 def worker_frozen(site: Site, choice: random.Random) -> Iterator[None]:
-    """SIGSTOP: it holds crops and says nothing."""
+    """SIGSTOP a worker: it keeps its crops and stops responding."""
     worker = choice.choice(site.workers)
     worker.process.send_signal(signal.SIGSTOP)
     try:
@@ -40,7 +43,7 @@ def worker_frozen(site: Site, choice: random.Random) -> Iterator[None]:
 
 @contextmanager
 def broker_stopped(site: Site, _: random.Random) -> Iterator[None]:
-    """``stop_app``: the broker closes every connection and is gone for a while."""
+    """``rabbitmqctl stop_app``: the broker closes all connections and accepts none."""
     site.rabbit.ctl("stop_app")
     try:
         yield
@@ -50,7 +53,7 @@ def broker_stopped(site: Site, _: random.Random) -> Iterator[None]:
 
 @contextmanager
 def broker_killed(site: Site, _: random.Random) -> Iterator[None]:
-    """SIGKILL of the broker: what it confirmed is on its disk."""
+    """SIGKILL the broker; the messages that it confirmed are on its disk."""
     process = site.rabbit.process
     assert process is not None
     os.killpg(process.pid, signal.SIGKILL)
@@ -63,7 +66,7 @@ def broker_killed(site: Site, _: random.Random) -> Iterator[None]:
 
 @contextmanager
 def broker_in_memory_alarm(site: Site, _: random.Random) -> Iterator[None]:
-    """It reads nothing more from those that publish."""
+    """A memory alarm: the broker reads nothing from publishers."""
     site.rabbit.ctl("set_vm_memory_high_watermark", "absolute", "1MB")
     try:
         yield
@@ -73,13 +76,13 @@ def broker_in_memory_alarm(site: Site, _: random.Random) -> Iterator[None]:
 
 @contextmanager
 def queue_deleted(site: Site, _: random.Random) -> Iterator[None]:
-    """Under its consumers, when it is empty: what is in a deleted queue nobody can bring back."""
+    """Delete the live queue under its consumers, once it is empty: deleting loses its messages."""
     site.sender.paused = True
     try:
         eventually(
             lambda: not site.ledger.unsettled() and not site.rabbit.depth(LIVE_QUEUE),
             30,
-            "an empty queue",
+            "an empty live queue",
         )
         site.rabbit.ctl("delete_queue", LIVE_QUEUE)
         site.sender.paused = False
@@ -91,7 +94,10 @@ def queue_deleted(site: Site, _: random.Random) -> Iterator[None]:
 
 @contextmanager
 def redis_killed(site: Site, _: random.Random) -> Iterator[None]:
-    """All verdicts and the script cache are gone. Writes are held back first, so that the history can be read to its end."""
+    """SIGKILL Redis: all verdicts and the script cache are lost.
+
+    Writes are paused first, so that the observer can read the whole history before.
+    """
     site.admin.client_pause(20_000, all=False)
     site.history.drain()
     site.redis.stop()
@@ -103,7 +109,7 @@ def redis_killed(site: Site, _: random.Random) -> Iterator[None]:
 
 @contextmanager
 def redis_frozen(site: Site, _: random.Random) -> Iterator[None]:
-    """SIGSTOP: connections stay, nothing answers."""
+    """SIGSTOP Redis: connections stay open, nothing is answered."""
     site.redis.process.send_signal(signal.SIGSTOP)
     try:
         yield
@@ -113,7 +119,7 @@ def redis_frozen(site: Site, _: random.Random) -> Iterator[None]:
 
 @contextmanager
 def redis_flushed(site: Site, _: random.Random) -> Iterator[None]:
-    """FLUSHALL, and the script cache with it."""
+    """FLUSHALL and SCRIPT FLUSH."""
     site.history.drain(then_flush=True)
     site.admin.script_flush()
     yield
@@ -121,7 +127,7 @@ def redis_flushed(site: Site, _: random.Random) -> Iterator[None]:
 
 @contextmanager
 def redis_out_of_memory(site: Site, _: random.Random) -> Iterator[None]:
-    """Full, and told never to evict: every write is an error."""
+    """Redis is over its memory limit and may not evict: every write fails."""
     site.admin.config_set("maxmemory", "1mb")
     try:
         yield
@@ -131,7 +137,7 @@ def redis_out_of_memory(site: Site, _: random.Random) -> Iterator[None]:
 
 @contextmanager
 def redis_read_only(site: Site, _: random.Random) -> Iterator[None]:
-    """It has become a replica: READONLY."""
+    """Redis is now a replica: writes fail with READONLY."""
     site.admin.replicaof("127.0.0.1", "1")
     try:
         yield
@@ -141,15 +147,17 @@ def redis_read_only(site: Site, _: random.Random) -> Iterator[None]:
 
 @contextmanager
 def redis_denies(site: Site, _: random.Random) -> Iterator[None]:
-    """The worker's user has lost its rights."""
+    """The worker's Redis user loses all its rights."""
     rights = next(
         line for line in map(str, site.admin.acl_list()) if line.startswith("user worker ")
     )
-    site.admin.execute_command("ACL", "SETUSER", "worker", "-@all")  # type: ignore[no-untyped-call]  # redis-py has no types here
+    execute = site.admin.execute_command  # redis-py declares no types for it
+    execute("ACL", "SETUSER", "worker", "-@all")  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
-        site.admin.execute_command("ACL", "SETUSER", "worker", "reset", *rights.split()[2:])  # type: ignore[no-untyped-call]
+        restored = ("reset", *rights.split()[2:])
+        execute("ACL", "SETUSER", "worker", *restored)  # type: ignore[no-untyped-call]
 
 
 def _link(proxy_of: Callable[[Site], FaultProxy], act: Callable[[FaultProxy], None]) -> Fault:
@@ -185,7 +193,7 @@ def _links() -> Iterator[tuple[str, Fault]]:
             yield f"{link}_{name}", _link(proxy_of, act)
 
 
-#: SIGKILL: no goodbye to broker or Redis; SIGTERM, as at every new version.
+#: SIGKILL closes no connection properly; SIGTERM is what a deployment sends.
 _ENDS = {"worker_killed": _ended_by(signal.SIGKILL), "worker_terminated": _ended_by(signal.SIGTERM)}
 FAULTS: dict[str, Fault] = (
     _ENDS

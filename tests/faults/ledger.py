@@ -1,7 +1,8 @@
-"""What should have become of every crop, kept apart from everything that is under test.
+"""An independent record of every crop: what was sent, and what the observers saw of it.
 
-A crop that was confirmed must have exactly one end; its first counts, since delivery is at least once. A door must never read a verdict
-that no fresh crop of its own camera justifies.
+Every confirmed crop needs an outcome, an audit entry or a dead letter. Delivery is at least once,
+so only a crop's first outcome counts. A door must never read a decision that no fresh crop of its
+own camera justifies.
 """
 
 import threading
@@ -13,14 +14,14 @@ from maskgate.gate.decide import Action, Decision
 from maskgate.protocol.queue import Refusal
 from maskgate.protocol.verdict import Outcome
 
-#: Ends in the history, beside a dead letter's own.
+#: The outcomes that are verdicts; the history has others, too.
 _VERDICTS = (Outcome.MASK, Outcome.NO_MASK, Outcome.UNCERTAIN)
 DELIVERY_LIMIT = "delivery_limit"
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A crop as it was offered, and the outcome that it must have: None where it can't become a verdict."""
+    """A crop that was offered, with its expected outcome; None if it must be unreadable."""
 
     camera: str
     track: str
@@ -31,7 +32,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """The sums. ``lost`` and all that follows it must be empty."""
+    """The totals. ``lost`` and the fields after it must be empty."""
 
     offered: int
     confirmed: int
@@ -47,7 +48,7 @@ class Balance:
 
     @property
     def adds_up(self) -> bool:
-        """Whether nothing was lost, invented, contradicted or counted twice, and every confirmed crop is among the ends."""
+        """Whether ``lost`` and all fields after it are empty."""
         return not (
             self.lost or self.unknown or self.contradicted or self.wrong_opens or self.counted_twice
         )
@@ -55,7 +56,7 @@ class Balance:
 
 @dataclass(slots=True)
 class Ledger:
-    """Written by the threads that send, observe and stand at doors."""
+    """The records; the sender, the observers and the doors write them from their own threads."""
 
     sent: dict[str, Sent] = field(default_factory=dict)
     confirmed: set[str] = field(default_factory=set)
@@ -72,23 +73,26 @@ class Ledger:
     _on_track: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def offer(self, crop_id: str, sent: Sent) -> None:
-        """Before it is handed over: an end may come sooner than the confirmation."""
+        """Record a crop before it is sent: its outcome may arrive before the broker's confirm."""
         with self.lock:
             self.sent[crop_id] = sent
             self._on_track[sent.camera, sent.track] += 1
 
     def settled(self, crop_id: str, refusal: Refusal | None) -> None:
-        """What the broker said of it. A crop that was sent again may be refused although it got there the first time."""
+        """Record a confirm or a refusal; one crop can have both.
+
+        A crop that is sent again may be refused although its first copy arrived.
+        """
         with self.lock:
             (self.confirmed if refusal is None else self.refused).add(crop_id)
 
     def ended(self, crop_id: str, outcome: Outcome) -> None:
-        """An entry of a camera's history."""
+        """Record an entry of a camera's history."""
         with self.lock:
             self.ends.setdefault(crop_id, []).append(outcome)
 
     def read(self, camera: str, decision: Decision, asked_at_ms: int) -> None:
-        """What a door was told."""
+        """Record a door's decision and check that a fresh crop of its camera justifies it."""
         with self.lock:
             self.reads[decision.action] += 1
             verdict = decision.verdict
@@ -108,23 +112,25 @@ class Ledger:
             if not justified:
                 self.wrong_opens.append(f"{camera}: {decision} at {asked_at_ms}, sent {sent}")
             if verdict.captured_at_ms < self._newest_ms.get(camera, 0):
-                # A Redis that has forgotten may take an older crop that is still fresh; any other may not.
+                # After a flush or restart, Redis accepts an older crop that is still fresh.
+                # Otherwise it never does.
                 self.went_back.append(
                     f"{camera}: {verdict.captured_at_ms} after {self._newest_ms[camera]}"
                 )
             self._newest_ms[camera] = verdict.captured_at_ms
             if verdict.crops > self._on_track[camera, verdict.track_id]:
                 self.counted_twice.append(
-                    f"{camera}: {verdict.crops} crops counted, {self._on_track[camera, verdict.track_id]} sent"
+                    f"{camera}: {verdict.crops} crops counted, "
+                    f"{self._on_track[camera, verdict.track_id]} sent"
                 )
 
     def unsettled(self) -> list[str]:
-        """Confirmed crops that have no end yet."""
+        """The confirmed crops without an outcome, audit entry or dead letter so far."""
         with self.lock:
             return [crop_id for crop_id in self.confirmed if not self._ended(crop_id)]
 
     def balance(self) -> Balance:
-        """The sums so far."""
+        """The totals so far."""
         lost = self.unsettled()
         with self.lock:
             first: Counter[str] = Counter()

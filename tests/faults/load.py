@@ -1,4 +1,4 @@
-"""Crops whose outcome is known before they are sent, and a camera's side that sends them through the producer's own outlet."""
+"""Crops whose outcome is known in advance, and a sender that uses the producer's own outlet."""
 
 import itertools
 import random
@@ -26,13 +26,13 @@ from worker.settings import SHIPPED_MODEL
 CAMERAS = ("lobby", "yard", "garage", "vault")
 _TRACK_LENGTH = 20
 _AUDIT_EVERY, _BROKEN_EVERY = 25, 101
-#: A picture so near to a threshold that the size of its batch might tip it has no known outcome.
+#: Images nearer to a threshold than this are not used: the batch size changes p_mask slightly.
 _SURE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """An encoded picture and what the model makes of it; None if it is no picture."""
+    """An encoded image and the outcome that the model gives it; None if it cannot be decoded."""
 
     content: bytes
     content_type: str
@@ -40,7 +40,7 @@ class Body:
 
 
 def bodies(count: int, seed: int = 5) -> list[Body]:
-    """Drawn faces as thumbnails and as JPEG, of which the shipped model is sure."""
+    """Drawn faces, as thumbnails and as JPEG, that the shipped model classifies clearly."""
     model, rng = Model.load(SHIPPED_MODEL), np.random.default_rng(seed)
     limits = (model.card.uncertain_from, model.card.uncertain_to)
     found: list[Body] = []
@@ -68,10 +68,10 @@ BROKEN = [
 
 
 class Sender:
-    """Sends to all cameras in turn until stopped, writing every crop and its confirmation into the ledger."""
+    """Sends crops for all cameras in turn and records each crop and its confirm in the ledger."""
 
     def __init__(self, url: str, ledger: Ledger, *, rate: float, seed: int) -> None:
-        self.rate = rate  # crops a second; may be changed at any time
+        self.rate = rate  # crops/s; may be changed at any time
         self.paused = False
         self.outlet = RabbitPublisher(
             parameters(url, None, name="faults"), stop=(stop := Stop()), settled=self._settled
@@ -82,20 +82,19 @@ class Sender:
         self._finish = False
 
     def start(self) -> None:
-        """Begin."""
+        """Start to send."""
         self._thread.start()
 
     def finish(self) -> None:
-        """Stop sending, and wait for what is unconfirmed."""
+        """Stop sending, and wait up to 90 s for the outstanding confirms."""
         self._finish = True
         self._thread.join(90)
 
     def _run(self) -> None:
         sent, due_s, track = 0, time.monotonic(), dict.fromkeys(CAMERAS, "")
         while not self._finish:
-            due_s = max(
-                due_s + 1 / self.rate, time.monotonic() - 0.5
-            )  # what could not be sent in time is not made up for at once
+            # After a pause, catch up on half a second at most instead of sending a burst.
+            due_s = max(due_s + 1 / self.rate, time.monotonic() - 0.5)
             while self.paused and not self._finish:
                 self.outlet.rest(0.05)
             self.outlet.rest(max(0.0, due_s - time.monotonic()))

@@ -1,6 +1,6 @@
-"""Whoever watches from outside: the history of every camera, the dead letters, the audit ledger, and a door at each camera.
+"""Threads that watch a site: every camera's history, the dead letters, and a door at each camera.
 
-They have connections of their own, past the proxies, except for the doors.
+All but the doors connect directly to the servers, not through the proxies.
 """
 
 import threading
@@ -20,7 +20,7 @@ from tests.servers.rabbit_server import RabbitServer
 
 
 class Observer(ABC):
-    """A thread that looks again and again; a server that is away just now is no news."""
+    """A thread that calls :meth:`look` repeatedly and ignores servers that are down."""
 
     def __init__(self, pause_s: float) -> None:
         self._pause_s = pause_s
@@ -30,14 +30,14 @@ class Observer(ABC):
 
     @abstractmethod
     def look(self) -> None:
-        """Once."""
+        """Read once what is new."""
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End; raises what ended it before."""
+        """Stop the thread; raises the exception that ended it earlier, if any."""
         self._stop.set()
         self._thread.join(30)
         if self.failure is not None:
@@ -52,12 +52,12 @@ class Observer(ABC):
 
 
 class History(Observer):
-    """Follows the streams of all cameras, and what the audit has counted."""
+    """Follows the history of all cameras and the crop ids that the audit has counted."""
 
     def __init__(self, admin: Redis, ledger: Ledger, model: str) -> None:
         super().__init__(0.05)
         self.latencies_ms: list[int] = []  # from capture to verdict
-        self.newest_verdict_ms = 0  # when the newest crop that became a verdict was captured
+        self.newest_verdict_ms = 0  # capture time of the newest crop with a verdict
         self._admin, self._ledger, self._seen = admin, ledger, audit_seen_key(model)
         self._last = {history_key(camera): "0" for camera in (*CAMERAS, "?")}
         self._lock = threading.Lock()
@@ -70,7 +70,10 @@ class History(Observer):
             return
 
     def drain(self, *, then_flush: bool = False) -> None:
-        """Everything that stands there; ``then_flush`` deletes it in the same transaction, so that nothing is missed."""
+        """Read all new entries.
+
+        ``then_flush`` deletes all keys in the same transaction, so that no entry is missed.
+        """
         with self._lock, self._admin.pipeline(transaction=True) as pipe:
             for key, last in self._last.items():
                 pipe.xrange(key, f"({last}" if last != "0" else "-")
@@ -92,7 +95,7 @@ class History(Observer):
 
 
 class DeadLetters(Observer):
-    """Takes every dead letter off its queue, which keeps only so many."""
+    """Removes every dead letter from its queue, whose length is limited."""
 
     def __init__(self, rabbit: RabbitServer, ledger: Ledger) -> None:
         super().__init__(0.2)
@@ -116,7 +119,7 @@ def _reason(headers: dict[str, Any] | None) -> str:
 
 
 class Doors(Observer):
-    """Asks for every camera's decision, as doors do, and has the ledger judge the answer."""
+    """Asks for every camera's decision, as a door does, and lets the ledger check it."""
 
     def __init__(self, url: str, password: str, ledger: Ledger) -> None:
         super().__init__(0.01)

@@ -1,4 +1,7 @@
-"""``make outages``: broker and Redis gone for 1 s, 30 s and 5 minutes; how soon the site is back, what health said, how much was logged."""
+"""``make outages``: kill the broker, then Redis, for 1 s, 30 s and 5 minutes each.
+
+Prints how soon the site has recovered, what the health check answered and how much was logged.
+"""
 
 import sys
 import tempfile
@@ -25,9 +28,9 @@ _RATE = 100
 
 
 def main() -> int:
-    """Prints a table; returns an exit code."""
+    """Print a table; return an exit code."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    table = Table("gone", "for", "back after", "ready meanwhile", "lines logged by a worker")
+    table = Table("down", "for", "recovered after", "/readyz meanwhile", "log lines per worker")
     outages: dict[str, Callable[[Site, Random], AbstractContextManager[None]]] = {
         "broker": broker_killed,
         "redis": redis_killed,
@@ -41,7 +44,7 @@ def main() -> int:
                     time.sleep(duration_s)
                     ready = {_ready(worker.health_port) for worker in place.workers}
                 back_ms, back_s = now_ms(), time.monotonic()
-                eventually(partial(place.is_well, back_ms), 120, "the site being back")
+                eventually(partial(place.is_well, back_ms), 120, "recovery")
                 took_s = time.monotonic() - back_s
                 lines = (_other_lines(place) - before) / len(place.workers)
                 table.add_row(
@@ -54,7 +57,8 @@ def main() -> int:
         balance = place.settle()
     Console(width=120).print(table)
     print(
-        f"{balance.confirmed} crops confirmed, {balance.refused} refused, ends {dict(balance.ends)}, lost {len(balance.lost)}"
+        f"{balance.confirmed} crops confirmed, {balance.refused} refused, "
+        f"outcomes {dict(balance.ends)}, lost {len(balance.lost)}"
     )
     return 0 if balance.adds_up and not place.crashes else 1
 
@@ -69,7 +73,7 @@ def _ready(port: int) -> str:
 
 
 def _other_lines(place: Site) -> int:
-    """Those of an interval come whether anything happens or not."""
+    """How many lines the workers logged, without the periodic ones."""
     return sum(
         '"worker.interval"' not in line and '"audit.report"' not in line
         for line in place.log.read_text().splitlines()

@@ -1,6 +1,7 @@
-"""``make overload``: twice the crops that a worker can classify, and then none at work: what is refused, what expires, what a door sees.
+"""``make overload``: twice the crops that a worker can classify, then a worker that is frozen.
 
-The worker is slowed down by sleeping, so that neither the sender nor the broker is the limit on a small machine.
+Prints how many crops are refused or expire, and how often a door gets a decision. The worker is
+slowed down by sleeping, so that neither the sender nor the broker is the limit on a small machine.
 """
 
 import signal
@@ -25,7 +26,7 @@ _FLOOD_PER_S, _FLOOD_S, _OVERLOAD_S = 400, 10, 30
 
 
 def main() -> int:
-    """Prints what happened; returns an exit code."""
+    """Print what happened; return an exit code."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     capacity = _capacity()
     print(f"the worker classifies {capacity:.0f} crops/s")
@@ -35,7 +36,8 @@ def main() -> int:
         _nobody_at_work(place)
         balance = place.settle(300)
         print(
-            f"ledger: {balance.confirmed} confirmed, ends {dict(balance.ends)}, refused {balance.refused}, lost {len(balance.lost)}"
+            f"ledger: {balance.confirmed} confirmed, outcomes {dict(balance.ends)}, "
+            f"refused {balance.refused}, lost {len(balance.lost)}"
         )
         return 0 if balance.adds_up and not place.crashes else 1
 
@@ -50,12 +52,12 @@ def _capacity() -> float:
     with _site(_FLOOD_PER_S, {"MASKGATE_VERDICT_TTL_MS": "600000"}) as place:
         eventually(lambda: place.rabbit.depth(LIVE_QUEUE) > 500, 60, "a backlog")
         before, begun_s = len(place.ledger.ends), time.monotonic()
-        time.sleep(_FLOOD_S)  # measured over this time
+        time.sleep(_FLOOD_S)  # the measured time
         return (len(place.ledger.ends) - before) / (time.monotonic() - begun_s)
 
 
 def _overload(place: Site) -> None:
-    time.sleep(5)  # until the queue is as long as it gets
+    time.sleep(5)  # until the queue has its full length
     place.history.latencies_ms.clear()
     place.ledger.reads.clear()
     offered, depth, until_s = len(place.ledger.sent), 0, time.monotonic() + _OVERLOAD_S
@@ -66,12 +68,14 @@ def _overload(place: Site) -> None:
     reads = place.ledger.reads
     decided = reads.total() - reads[Action.MANUAL]
     print(
-        f"twice that for {_OVERLOAD_S} s: offered {(len(place.ledger.sent) - offered) / _OVERLOAD_S:.0f}/s, queue at most {depth}"
+        f"twice that for {_OVERLOAD_S} s: "
+        f"offered {(len(place.ledger.sent) - offered) / _OVERLOAD_S:.0f}/s, queue at most {depth}"
     )
     print(
-        f"  verdicts {len(place.history.latencies_ms) / _OVERLOAD_S:.0f}/s, from capture to verdict p50 {p50:.0f} ms, p99 {p99:.0f} ms"
+        f"  verdicts {len(place.history.latencies_ms) / _OVERLOAD_S:.0f}/s, "
+        f"from capture to verdict p50 {p50:.0f} ms, p99 {p99:.0f} ms"
     )
-    print(f"  a door finds a decision in {decided / reads.total():.0%} of its reads")
+    print(f"  a door gets a decision in {decided / reads.total():.0%} of its reads")
 
 
 def _nobody_at_work(place: Site) -> None:
@@ -87,10 +91,10 @@ def _nobody_at_work(place: Site) -> None:
     back_at_s, since_ms = time.monotonic(), time.time_ns() // 1_000_000
     eventually(lambda: place.history.newest_verdict_ms > since_ms, 60, "verdicts on new crops")
     print(
-        f"nobody at work: the queue stops at {depth}, then {refusals[Refusal.QUEUE_FULL]} refused and counted;",
-        end=" ",
+        f"worker frozen: the queue stops at {depth}, "
+        f"then {refusals[Refusal.QUEUE_FULL]} crops were refused and counted"
     )
-    print(f"verdicts on new crops {time.monotonic() - back_at_s:.1f} s after the worker is back")
+    print(f"  verdicts on new crops {time.monotonic() - back_at_s:.1f} s after it resumed")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A TCP proxy between two processes that makes the network misbehave: latency, low bandwidth, stalls, resets, black holes, refusals."""
+"""A TCP proxy with network faults: latency, low bandwidth, stalls, resets, lost data, refusals."""
 
 import asyncio
 import socket
@@ -10,20 +10,23 @@ from typing import Any, Self
 from tests.servers.ports import free_port
 
 _CHUNK_BYTES = 65_536
-#: How soon a change is noticed by connections that wait.
+#: How often a stalled connection checks whether it may go on.
 _TURN_S = 0.01
-#: Closing then sends RST at once instead of FIN.
+#: SO_LINGER with 0 s: closing sends RST at once instead of FIN.
 _ABRUPT = struct.pack("ii", 1, 0)
 
 
 class FaultProxy:
-    """Listens on a free port and forwards to ``target_port`` until its ``with`` ends. Change its attributes at any time."""
+    """Listens on a free port and forwards to ``target_port`` inside its ``with`` block.
+
+    Its public attributes may be changed at any time.
+    """
 
     def __init__(self, target_port: int) -> None:
         self.port = free_port()
-        self.latency_s = 0.0  # added to every chunk, each way
-        self.bytes_per_s: float | None = None  # of each connection, each way
-        self.stalled = False  # nothing moves, nothing is lost
+        self.latency_s = 0.0  # added to every chunk, in each direction
+        self.bytes_per_s: float | None = None  # of each connection, in each direction
+        self.stalled = False  # data waits, none is lost
         self._black_hole = False
         self._target_port = target_port
         self._sockets: set[asyncio.StreamWriter] = set()
@@ -46,7 +49,7 @@ class FaultProxy:
         self._loop.close()
 
     def accept(self) -> None:
-        """Listen (again)."""
+        """Accept new connections (again)."""
 
         async def listen() -> None:
             if self._server is None:
@@ -66,7 +69,7 @@ class FaultProxy:
         self.reset()
 
     def reset(self) -> None:
-        """Reset every connection; new ones are taken."""
+        """Reset every connection; new ones are accepted."""
 
         async def reset_all() -> None:
             for writer in list(self._sockets):
@@ -75,11 +78,11 @@ class FaultProxy:
         self._do(reset_all())
 
     def swallow(self) -> None:
-        """Half-open: connections stay, new ones are taken, and whatever is sent is gone."""
+        """Half-open: connections stay open, new ones are accepted, and all data is dropped."""
         self._black_hole = True
 
     def calm(self) -> None:
-        """As if nothing had been. Connections that lost bytes are reset: they could not go on."""
+        """Undo every fault; after a half-open phase, reset the connections that lost data."""
         self.latency_s, self.bytes_per_s, self.stalled = 0.0, None, False
         if self._black_hole:
             self._black_hole = False
@@ -90,7 +93,7 @@ class FaultProxy:
         asyncio.run_coroutine_threadsafe(action, self._loop).result(10)
 
     async def _finish(self) -> None:
-        """Every connection's task to its end, and the loop once more round, in which their sockets are closed."""
+        """Cancel every connection's task and let the loop run once more to close the sockets."""
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
@@ -111,7 +114,7 @@ class FaultProxy:
             for way in ways:
                 way.cancel()
         except OSError:
-            pass  # the target is away: so is the proxy
+            pass  # the target is down, so the client's connection is reset, too
         finally:
             for end in (writer, onward):
                 if end is not None:
@@ -120,7 +123,7 @@ class FaultProxy:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while chunk := await reader.read(_CHUNK_BYTES):
-                while self.stalled:  # noqa: ASYNC110  (set from another thread)
+                while self.stalled:  # noqa: ASYNC110  (another thread sets it)
                     await asyncio.sleep(_TURN_S)
                 if self._black_hole:
                     continue

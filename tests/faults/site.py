@@ -1,4 +1,7 @@
-"""A whole site to break: broker, Redis with its users, workers that are restarted when they end, cameras, doors; proxies between."""
+"""A whole site for fault tests: broker, Redis with its users, workers, a sender and doors.
+
+Proxies stand between the processes and the servers, and workers that exit are restarted.
+"""
 
 import re
 import signal
@@ -30,14 +33,14 @@ PASSWORDS = {"admin": "admin-word", "worker": "worker-word", "gate": "gate-word"
 
 @dataclass
 class RunningWorker:
-    """One replica; ``expected`` is set before a fault ends it."""
+    """One replica; a fault sets ``expected`` before it ends the process."""
 
     process: "subprocess.Popen[bytes]"
     health_port: int
     expected: bool = False
 
     def resident_mb(self) -> float:
-        """Resident memory, 0 once it has ended."""
+        """Resident memory in MB; 0 after the process has exited."""
         try:
             found = re.search(
                 r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text()
@@ -49,7 +52,7 @@ class RunningWorker:
 
 @dataclass
 class Site:
-    """Everything a fault may touch."""
+    """The parts of a site, for faults to act on."""
 
     folder: Path
     rabbit: RabbitServer
@@ -73,11 +76,11 @@ class Site:
 
     @property
     def log(self) -> Path:
-        """What all workers log."""
+        """The log file of all workers."""
         return self.folder / "workers.log"
 
     def start_worker(self) -> RunningWorker:
-        """One more replica."""
+        """Start one more replica."""
         self.started += 1
         command = self.worker_command(self.started)
         port = free_port()
@@ -89,7 +92,10 @@ class Site:
         return RunningWorker(process, port, expected=command[0].startswith("tests."))
 
     def keep(self) -> None:
-        """Restart what has ended, as an orchestrator would, and note memory; an end that no fault caused is a crash."""
+        """Restart workers that have exited, as an orchestrator would, and record memory.
+
+        An exit that no fault caused is recorded as a crash.
+        """
         begun_s = time.monotonic()
         while not self.closing:
             for i, worker in enumerate(self.workers):
@@ -107,13 +113,13 @@ class Site:
             time.sleep(0.5)
 
     def is_well(self, since_ms: int) -> bool:
-        """Whether crops captured since then become verdicts again and no backlog is left."""
+        """Whether a crop captured after ``since_ms`` has a verdict and there is no backlog."""
         return self.history.newest_verdict_ms > since_ms and len(self.ledger.unsettled()) < max(
             50, self.sender.rate / 2
         )
 
     def settle(self, timeout_s: float = 60) -> Balance:
-        """Stop sending, wait for every confirmed crop's end, at most so long, and add up."""
+        """Stop sending, wait up to ``timeout_s`` until no crop is unsettled, and add up."""
         self.sender.finish()
         deadline_s = time.monotonic() + timeout_s
         while self.ledger.unsettled() and time.monotonic() < deadline_s:
@@ -131,9 +137,10 @@ def site(
     worker_command: Callable[[int], list[str]] = lambda _: ["worker"],
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[Site]:
-    """Start a site, sending at once; everything is ended with it.
+    """Start a site and send crops at once; on exit, stop everything.
 
-    ``worker_command`` makes of a count the arguments of ``python -m``; ``settings`` go into the workers' environment.
+    ``worker_command`` turns the number of the worker into arguments of ``python -m``;
+    ``settings`` are added to the workers' environment.
     """
     users = folder / "users.acl"
     users.write_text(acl(PASSWORDS))

@@ -1,6 +1,7 @@
-"""A worker too weak for its doors: ``python -m tests.faults.slow_worker MS [HEARTBEAT_S]``.
+"""``python -m tests.faults.slow_worker MS [HEARTBEAT_S]``: a worker that is too slow for its load.
 
-Its model takes so many milliseconds a crop, asleep; its broker expects a heartbeat so often.
+Its model sleeps ``MS`` milliseconds per crop. ``HEARTBEAT_S`` replaces the heartbeat interval of
+the broker connection.
 """
 
 import sys

@@ -1,6 +1,7 @@
-"""``make soak MINUTES=10``: every fault in random order under load for so long; then the ledger, how soon the site was back, and memory.
+"""``make soak MINUTES=10``: all faults in random order under load, then totals and recovery times.
 
-Exits 0 only if every confirmed crop has its end, no door read what no fresh crop justifies, and no process ended that no fault ended.
+Exits with 0 only if every confirmed crop has an outcome, every decision that a door read was
+justified by a fresh crop, and no worker exited without a fault.
 """
 
 import argparse
@@ -29,7 +30,10 @@ _SHORTEST_S, _LONGEST_S = 0.2, 5.0
 
 @dataclass(frozen=True, slots=True)
 class Injected:
-    """One fault and how long after its end the site was back: verdicts on crops captured since, and no backlog."""
+    """One fault, and how long the site took to recover after it ended.
+
+    Recovered means verdicts on crops captured after the fault, and no backlog.
+    """
 
     name: str
     at_s: float
@@ -49,7 +53,7 @@ def main(argv: list[str]) -> int:
         "--seed",
         type=int,
         default=1,
-        help="which faults, in which order, how long; default: %(default)s",
+        help="decides the order and duration of the faults; default: %(default)s",
     )
     arguments = parser.parse_args(argv)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
@@ -75,11 +79,12 @@ def _inject(place: Site, until_s: float, choice: random.Random) -> list[Injected
         eventually(
             partial(place.is_well, ended_ms),
             _BACK_WITHIN_S,
-            f"the site being back after {name}",
+            f"recovery from {name}",
         )
         injected.append(Injected(name, at_s - begun_s, ended_s - at_s, time.monotonic() - ended_s))
         print(
-            f"{at_s - begun_s:6.1f} s  {name}: {ended_s - at_s:.1f} s, back after {injected[-1].back_s:.1f} s",
+            f"{at_s - begun_s:6.1f} s  {name}: {ended_s - at_s:.1f} s, "
+            f"recovered after {injected[-1].back_s:.1f} s",
             flush=True,
         )
         time.sleep(choice.uniform(0, 2))
@@ -91,21 +96,26 @@ def _print(injected: list[Injected], place: Site, balance: Balance) -> None:
     slowest = max(injected, key=lambda each: each.back_s)
     print(f"\nfaults    {len(injected)} of {len({each.name for each in injected})} kinds")
     print(
-        f"back      median {statistics.median(back_s):.1f} s, longest {slowest.back_s:.1f} s after {slowest.name}"
+        f"recovery  median {statistics.median(back_s):.1f} s, "
+        f"longest {slowest.back_s:.1f} s after {slowest.name}"
     )
     print(
-        f"crops     offered {balance.offered}, confirmed {balance.confirmed}, refused {balance.refused}, in doubt {balance.in_doubt}"
+        f"crops     offered {balance.offered}, confirmed {balance.confirmed}, "
+        f"refused {balance.refused}, unconfirmed {balance.in_doubt}"
     )
     print(
-        f"ends      {', '.join(f'{name} {n}' for name, n in sorted(balance.ends.items()))}; written again {balance.written_again}"
+        f"outcomes  {', '.join(f'{name} {n}' for name, n in sorted(balance.ends.items()))}; "
+        f"written again {balance.written_again}"
     )
     print(f"doors     {', '.join(f'{action} {n}' for action, n in place.ledger.reads.items())}")
     print(
-        f"lost {len(balance.lost)}, unknown {len(balance.unknown)}, contradicted {len(balance.contradicted)}, ",
+        f"lost {len(balance.lost)}, unknown {len(balance.unknown)}, "
+        f"contradicted {len(balance.contradicted)}, ",
         end="",
     )
     print(
-        f"counted twice {len(balance.counted_twice)}, wrong opens {len(balance.wrong_opens)}, crashes {len(place.crashes)}"
+        f"counted twice {len(balance.counted_twice)}, wrong opens {len(balance.wrong_opens)}, "
+        f"crashes {len(place.crashes)}"
     )
     for kind in (
         balance.lost,
@@ -117,7 +127,7 @@ def _print(injected: list[Injected], place: Site, balance: Balance) -> None:
     ):
         for each in kind[:5]:
             print(f"  {each}")
-    table = Table("minute", "workers' resident MB: least", "median", "most")
+    table = Table("minute", "workers' resident MB: minimum", "median", "maximum")
     for minute in sorted({int(at_s // 60) for at_s, _ in place.memory_mb}):
         values = [mb for at_s, mb in place.memory_mb if int(at_s // 60) == minute]
         table.add_row(

@@ -1,4 +1,7 @@
-"""Workers that die at a step between receiving and acknowledging: nothing is lost, and no older verdict replaces a newer one."""
+"""Workers that die at some step between receiving and acknowledging a crop.
+
+No crop is lost, and no older verdict replaces a newer one.
+"""
 
 import os
 from collections import Counter
@@ -8,14 +11,14 @@ from tests.faults.dying_worker import POINTS
 from tests.faults.site import site
 from tests.servers.ports import eventually
 
-#: ``make fault-points`` asks for 200.
+#: ``make fault-points`` sets 200.
 DEATHS = int(os.environ.get("MASKGATE_DEATHS", "14"))
 _BATCHES = 5
-#: Workers that live this briefly fall behind: crops are to become verdicts nevertheless, not to expire.
+#: Workers that die so often fall behind; without this, most crops would expire.
 LASTING = {"MASKGATE_VERDICT_TTL_MS": "600000"}
 
 
-def test_a_worker_may_die_at_any_step(tmp_path: Path) -> None:
+def test_no_crop_is_lost_when_workers_die_at_any_step(tmp_path: Path) -> None:
     def dying(count: int) -> list[str]:
         if count > DEATHS:
             return ["worker"]
@@ -30,10 +33,12 @@ def test_a_worker_may_die_at_any_step(tmp_path: Path) -> None:
             for _ in range(place.log.read_text().count(f'"point": "{point}"'))
         )
     print(
-        f"{deaths.total()} deaths: {dict(deaths)}; {balance.confirmed} crops confirmed, ends {dict(balance.ends)}"
+        f"{deaths.total()} deaths: {dict(deaths)}; "
+        f"{balance.confirmed} crops confirmed, outcomes {dict(balance.ends)}"
     )
     print(
-        f"lost {len(balance.lost)}, written again {balance.written_again}, stale overwrites {len(place.ledger.went_back)}"
+        f"lost {len(balance.lost)}, written again {balance.written_again}, "
+        f"stale overwrites {len(place.ledger.went_back)}"
     )
     assert deaths.total() >= DEATHS
     assert set(deaths) == set(POINTS)

@@ -1,4 +1,7 @@
-"""Each fault for a second or two under load: afterwards everything adds up, nobody crashed, and the site is back by itself."""
+"""Each fault for 1.5 s under load.
+
+Afterwards the site recovers without help, the ledger adds up and no worker has crashed.
+"""
 
 import random
 import time
@@ -11,7 +14,7 @@ from tests.faults.injections import FAULTS
 from tests.faults.site import Site, site
 from tests.servers.ports import eventually
 
-# A connection that pika lost track of is left to the garbage collector, which tells.
+# pika leaves some broken connections to the garbage collector, which then warns.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
@@ -23,13 +26,12 @@ def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_site_survives_and_every_crop_has_its_end(name: str, shared_site: Site) -> None:
+def test_the_site_recovers_and_no_outcome_is_wrong(name: str, shared_site: Site) -> None:
     place, choice = shared_site, random.Random(name)
-    print(
-        f"{now_ms()} {name}"
-    )  # shown when a test fails: the ledger names crops by when they were captured
+    # pytest shows this if the test fails; the ledger's messages contain capture times.
+    print(f"{now_ms()} {name}")
     with FAULTS[name](place, choice):
-        time.sleep(1.5)  # the fault's duration, not a wait for anything
+        time.sleep(1.5)  # the duration of the fault
     ended_ms = now_ms()
     eventually(lambda: place.is_well(ended_ms), 30, "verdicts on new crops, and no backlog")
     balance = place.ledger.balance()
@@ -42,7 +44,7 @@ def test_a_site_survives_and_every_crop_has_its_end(name: str, shared_site: Site
     assert not place.crashes
 
 
-def test_all_in_all_nothing_is_lost(shared_site: Site) -> None:
+def test_no_crop_was_lost_during_any_fault(shared_site: Site) -> None:
     balance = shared_site.settle()
     assert balance.adds_up, balance
     assert balance.confirmed > 0

@@ -11,7 +11,7 @@ from tests.faults.hostile import IMAGES, Hostile
 from tests.servers.processes import ROOT
 
 
-def test_damaged_bodies_and_messages_end_for_a_reason_of_the_list(
+def test_damaged_crops_get_a_reason_of_the_fixed_list_or_a_verdict(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["--count", "6400", "--seed", "7"]) == 0
@@ -22,7 +22,7 @@ def test_damaged_bodies_and_messages_end_for_a_reason_of_the_list(
     )
 
 
-def test_the_same_seed_damages_in_the_same_way() -> None:
+def test_the_same_seed_causes_the_same_damage() -> None:
     seeds = [case.body for case in IMAGES]
     twice = [
         [damaged(choice, body, seeds) for body in seeds]
@@ -31,10 +31,11 @@ def test_the_same_seed_damages_in_the_same_way() -> None:
     assert twice[0] == twice[1] != seeds
 
 
-#: Each of these claims hundreds of megabytes and more.
+#: Words in the names of cases whose headers declare hundreds of megabytes or more.
 CLAIMING = ("100,000", "65535", "bomb", "claims")
 GROWTH_MB = 20
-#: The peak of this very process: what getrusage tells is inherited from whoever started it, and a large parent would hide any growth.
+#: VmHWM is the peak of this process alone. The peak of getrusage is inherited from the parent
+#: process, and a large parent would hide any growth.
 MEASURE = """
 import sys
 from pathlib import Path
@@ -48,7 +49,7 @@ try:
 except UnreadableCropError as error:
     print(error.reason, peak_mb() - before)
 """
-#: Without limits of its own, so that only ours stand between the header and the memory.
+#: OpenCV's own limits are lifted, so that only maskgate's checks protect the memory.
 NO_LIMITS = {f"OPENCV_IO_MAX_IMAGE_{what}": str(1 << 40) for what in ("PIXELS", "WIDTH", "HEIGHT")}
 
 

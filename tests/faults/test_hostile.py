@@ -1,4 +1,4 @@
-"""Everything that a stranger might send, through a real broker into a real worker, among crops of honest cameras."""
+"""All hostile crops, among valid ones, through a real broker into a real worker."""
 
 import json
 import re
@@ -39,11 +39,13 @@ from tests.servers.rabbit_server import RabbitServer
 from tests.servers.redis_server import RedisServer
 
 GOOD = bodies(1)[0]
-#: After how many good crops the poison comes: in the middle of a window, with neighbours behind it that are held each time it kills.
+#: After which valid crops the poison is sent: in the middle of a prefetch window, so that the
+#: worker also holds valid crops behind it whenever it dies.
 POISONED = (98, 125)
-#: Every key that a worker may write for this camera, and for a crop without one.
+#: Every key that a worker may write for this camera, or for a crop without a valid camera.
 KEYS = re.compile(
-    r"verdict:\{door\}(:[A-Za-z0-9_-]{1,64})?|verdicts:\{(door|\?)\}|worker:alive|audit:\{[A-Za-z0-9._-]+\}(:seen)?"
+    r"verdict:\{door\}(:[A-Za-z0-9_-]{1,64})?|verdicts:\{(door|\?)\}|worker:alive"
+    r"|audit:\{[A-Za-z0-9._-]+\}(:seen)?"
 )
 
 
@@ -63,7 +65,7 @@ def test_an_image_is_decoded_or_unreadable_for_its_reason(case: Hostile) -> None
     assert caught.value.reason is case.reason
 
 
-def test_a_picture_is_turned_as_its_exif_says() -> None:
+def test_an_image_is_rotated_by_its_exif_orientation() -> None:
     turned = next(case for case in IMAGES if case.name == "EXIF-rotated")
     seen = decode(turned.body, turned.content_type).astype(int)
     assert abs(seen - np.rot90(FACE, -1)).mean() < 10 < abs(seen - FACE).mean()
@@ -99,16 +101,15 @@ def ends(redis: RedisServer) -> dict[str, tuple[str, str]]:
 
 
 def reason_of(properties: Any) -> str | None:
-    deaths = (properties.headers or {}).get(
-        "x-death"
-    )  # not there if the table could not be decoded
+    # Absent if pika could not decode the header table.
+    deaths = (properties.headers or {}).get("x-death")
     return deaths[0]["reason"] if deaths else None
 
 
 @contextmanager
 def confirmed(rabbit: RabbitServer) -> Iterator[Any]:
     with rabbit.channel() as channel:
-        channel.confirm_delivery()  # every publish below returns once the broker has it, or raises
+        channel.confirm_delivery()  # publishing now waits for the broker's confirm, or raises
         yield channel
 
 
@@ -153,22 +154,22 @@ def test_hostile_crops_are_accounted_for_and_honest_ones_get_their_verdicts(
         dead.update({p.message_id: reason_of(p) for p, _ in rabbit.get(DEAD_QUEUE)})
         return len(dead) >= len(by_broker) + len(rejected)
 
-    # Few lines of its own, so that a flood would show.
+    # A long interval keeps regular log lines few, so that the limit below detects a flood.
     asked = {**environment, "MASKGATE_METRICS_PORT": str(port), "MASKGATE_REPORT_INTERVAL_S": "10"}
     with running("worker", environment=asked, log=log) as worker:
         eventually(
             lambda: expected.keys() | decoded | set(good) <= ends(redis).keys(),
             90,
-            "every crop's end",
+            "an outcome of every crop",
         )
         eventually(all_dead, 60, "the dead letters")
-        assert worker.poll() is None, "the worker is the one that was started"
+        assert worker.poll() is None, "the worker has exited"
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
             assert answer.status == 200
     told = ends(redis)
-    assert len(told) == len(history(redis)), "nobody was killed, so each crop has one end"
+    assert len(told) == len(history(redis)), "a crop has two outcomes although no worker died"
     assert told.keys() == expected.keys() | decoded | set(good), (
-        "an end of a crop that nobody sent, or of one that the broker dropped"
+        "an outcome of a crop that was not sent or that the broker expired"
     )
     assert {told[crop_id][0] for crop_id in good} == {GOOD.outcome}
     assert {told[crop_id][0] for crop_id in decoded} <= {"mask", "no_mask", "uncertain"}
@@ -180,7 +181,7 @@ def test_hostile_crops_are_accounted_for_and_honest_ones_get_their_verdicts(
     assert rabbit.depth(LIVE_QUEUE) == rabbit.depth(AUDIT_QUEUE) == 0
     with redis.client() as client:
         assert [key for key in client.scan_iter() if not KEYS.fullmatch(key)] == [], (
-            "a key outside the contract"
+            "a key that the contract does not allow"
         )
         (counted,) = [
             client.hgetall(key)
@@ -189,7 +190,7 @@ def test_hostile_crops_are_accounted_for_and_honest_ones_get_their_verdicts(
         ]
         assert counted == {"unreadable": "1"}
     text = log.read_text()
-    assert "libpng" not in text, "a codec's complaints are not for the log"
+    assert "libpng" not in text, "a codec wrote to the worker's log"
     assert len(text.splitlines()) < 60
 
 
@@ -202,7 +203,10 @@ def test_a_time_that_is_no_number_does_not_pass_the_broker(rabbit: RabbitServer)
 
 @pytest.fixture
 def strict_limit(rabbit: RabbitServer) -> Iterator[None]:
-    """Two returns and a crop is dead: a neighbour that is held with the poison again and again would be, long before the real limit."""
+    """Lower the live queue's delivery limit from 5 to 2.
+
+    A neighbour that workers hold each time the poison kills them would exceed it.
+    """
     policy = json.loads(DEFINITIONS.read_bytes())["policies"][0]["definition"] | {
         "delivery-limit": 2
     }
@@ -239,9 +243,9 @@ def test_a_crop_that_kills_workers_is_a_dead_letter_and_takes_no_neighbour_with_
 
     deaths = 0
     while not over():
-        assert deaths < 20, "poison should be out of the queue by now"
+        assert deaths < 20, "after 20 deaths the poison is still in the queue"
         with running("tests.faults.poisoned_worker", environment=environment, log=log) as worker:
-            eventually(lambda: worker.poll() is not None or over(), 40, "an end, good or bad")
+            eventually(lambda: worker.poll() is not None or over(), 40, "death or the last outcome")
             if worker.poll() is not None:
                 assert worker.returncode == -signal.SIGKILL
                 deaths += 1
@@ -271,7 +275,9 @@ def test_as_many_cameras_crops_as_can_share_an_instant_each_count_for_their_own_
         running("worker", environment=environment, log=tmp_path / "worker.log"),
         redis.client() as client,
     ):
-        eventually(lambda: client.xlen(history_key("door")) == 3, 30, "three ends")
+        eventually(lambda: client.xlen(history_key("door")) == 3, 30, "three outcomes")
         tracks = [client.hget(f"verdict:{{door}}:{track}", "crops") for track in ("one", "two")]
-        assert tracks == ["1", "1"], "a crop that comes twice counts once"
-        assert client.hget("verdict:{door}", "track_id") == "one", "the first of an instant stands"
+        assert tracks == ["1", "1"], "a crop that was delivered twice counts twice"
+        assert client.hget("verdict:{door}", "track_id") == "one", (
+            "of two equally new crops, the later one won"
+        )

@@ -5,18 +5,18 @@ from tests.faults.site import site
 from tests.servers.ports import eventually
 
 
-def test_a_door_still_finds_decisions_when_more_crops_come_than_its_worker_can_classify(
+def test_doors_still_get_decisions_at_three_times_the_workers_capacity(
     tmp_path: Path,
 ) -> None:
-    slow = ["tests.faults.slow_worker", "20"]  # 50 crops a second at best
+    slow = ["tests.faults.slow_worker", "20"]  # at most 50 crops/s
     with site(tmp_path, workers=1, rate=150, worker_command=lambda _: slow) as place:
         eventually(
             lambda: sum(told[0] == "expired" for told in place.ledger.ends.copy().values()) > 300,
             60,
-            "an overload that lasts",
+            "300 expired crops",
         )
         place.ledger.reads.clear()
-        eventually(lambda: place.ledger.reads.total() > 200, 60, "200 readings of the doors")
+        eventually(lambda: place.ledger.reads.total() > 200, 60, "200 reads by doors")
         reads = place.ledger.reads.copy()
         balance = place.settle()
     assert reads[Action.MANUAL] < reads.total() / 2, reads

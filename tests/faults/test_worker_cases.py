@@ -1,4 +1,4 @@
-"""A worker without a broker, refused by it, slower than its heartbeat, in replicas, without a log."""
+"""A worker without a broker, refused by it, too slow for heartbeats, in replicas, without a log."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ def has_result(redis: RedisServer, crop_id: str) -> bool:
     return crop_id in ended(redis)
 
 
-def test_a_worker_that_is_there_before_its_broker_waits_for_it(
+def test_a_worker_started_before_its_broker_waits_for_it(
     environment: dict[str, str], rabbit: RabbitServer, tmp_path: Path
 ) -> None:
     log, port = tmp_path / "log", free_port()
@@ -54,7 +54,7 @@ def test_a_worker_that_is_there_before_its_broker_waits_for_it(
             proxy.accept()
             said(log, "broker.connected")
             assert worker.poll() is None
-    assert log.read_text().count('"broker.lost"') == 1, "an outage is one line"
+    assert log.read_text().count('"broker.lost"') == 1, "an outage is logged more than once"
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def refusing(rabbit: RabbitServer) -> Iterator[None]:
     ("login", "complaint"),
     [("stranger:wrong", "ProbableAuthentication"), ("stranger:word", "ACCESS_REFUSED")],
 )
-def test_a_worker_that_the_broker_refuses_stays_and_says_so_once(
+def test_a_worker_refused_by_the_broker_keeps_running_and_logs_it_once(
     login: str, complaint: str, environment: dict[str, str], rabbit: RabbitServer, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
@@ -94,7 +94,7 @@ def test_a_worker_that_the_broker_refuses_stays_and_says_so_once(
     ],
     ids=" ".join,
 )
-def test_passwords_are_in_no_log_no_output_and_no_process_list(
+def test_no_password_appears_in_output_or_the_process_list(
     command: tuple[str, ...], tmp_path: Path
 ) -> None:
     for name in ("broker", "redis"):
@@ -108,14 +108,14 @@ def test_passwords_are_in_no_log_no_output_and_no_process_list(
     }
     log = tmp_path / "log"
     with running(*command, environment=environment, log=log) as process:
-        eventually(log.read_text, 20, "a word about what is wrong")
+        eventually(log.read_text, 20, "an error message")
         listed = Path(f"/proc/{process.pid}/cmdline").read_text()
         process.terminate()
         process.wait(20)
     assert "s3cret" not in log.read_text() + listed
 
 
-def test_a_port_that_says_nothing_is_given_up_and_tried_again(
+def test_a_broker_port_that_never_answers_times_out_and_the_worker_keeps_running(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
@@ -184,7 +184,7 @@ def test_a_worker_that_can_not_log_works_on(
     os.close(write)
     os.close(read)
     try:
-        for _ in range(2):  # the second comes after lines of several intervals could not be written
+        for _ in range(2):  # before the second crop, several log lines could not be written
             with confirmed(rabbit) as channel:
                 sent = publish(channel, GOOD.content, GOOD.content_type)
             eventually(partial(has_result, redis, sent), 30, "the verdict")
@@ -200,7 +200,7 @@ def test_dead_letters_wait_for_a_queue_that_is_missing(
 ) -> None:
     with rabbit_server() as rabbit:
         definitions = str(rabbit.folder / "definitions.json")
-        # RabbitMQ tries again after three minutes; a new queue begins with what is set now.
+        # By default RabbitMQ retries after 3 minutes; queues created from now on retry after 1 s.
         rabbit.ctl(
             "eval",
             "application:set_env(rabbit, dead_letter_worker_publisher_confirm_timeout, 1000).",
@@ -217,7 +217,7 @@ def test_dead_letters_wait_for_a_queue_that_is_missing(
             environment={**environment, "MASKGATE_BROKER_URL": rabbit.url},
             log=tmp_path / "log",
         ):
-            eventually(lambda: {bad, good} <= ended(redis), 30, "both ends")
+            eventually(lambda: {bad, good} <= ended(redis), 30, "both outcomes")
         rabbit.ctl("import_definitions", definitions)
         eventually(lambda: rabbit.depth(DEAD_QUEUE) == 1, 30, "the dead letter")
         assert rabbit.get(DEAD_QUEUE)[0][0].message_id == bad

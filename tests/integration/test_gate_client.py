@@ -69,7 +69,7 @@ def put(
     ("outcome", "action"),
     [("no_mask", Action.RECOGNISE), ("mask", Action.REMOVE_MASK), ("uncertain", Action.MANUAL)],
 )
-def test_a_fresh_verdict_is_acted_on(
+def test_a_fresh_verdict_decides_the_action(
     outcome: str, action: Action, gate: Gate, admin: Redis
 ) -> None:
     put(admin, outcome)
@@ -86,12 +86,14 @@ def test_a_fresh_verdict_is_acted_on(
         {"crops": ""},
     ],
 )
-def test_garbage_is_manual(change: dict[str, str], gate: Gate, admin: Redis) -> None:
+def test_an_invalid_verdict_is_manual(change: dict[str, str], gate: Gate, admin: Redis) -> None:
     put(admin, changes=change)
     assert gate.decision("lobby").action is Action.MANUAL
 
 
-def test_absence_staleness_and_a_key_of_another_type_are_manual(gate: Gate, admin: Redis) -> None:
+def test_a_missing_or_stale_verdict_a_wrong_key_type_and_a_bad_id_are_manual(
+    gate: Gate, admin: Redis
+) -> None:
     assert gate.decision("lobby").action is Action.MANUAL
     put(admin, age_ms=5000)
     assert gate.decision("lobby").action is Action.MANUAL
@@ -100,7 +102,7 @@ def test_absence_staleness_and_a_key_of_another_type_are_manual(gate: Gate, admi
     assert gate.decision("a:b").action is Action.MANUAL
 
 
-def test_waiting_ends_with_the_verdict_even_if_nobody_wakes_us(gate: Gate, admin: Redis) -> None:
+def test_waiting_returns_the_verdict_without_a_publish(gate: Gate, admin: Redis) -> None:
     later = threading.Timer(0.3, put, (admin,), {"track": "seven"})
     later.start()
     verdict = gate.wait("lobby", "seven", timeout_s=10)
@@ -124,14 +126,14 @@ def test_a_frozen_redis_is_manual_within_the_timeout(
         guarded.process.send_signal(signal.SIGCONT)
 
 
-def test_a_redis_that_is_not_there_is_manual() -> None:
+def test_an_unreachable_redis_is_manual() -> None:
     with Gate("redis://127.0.0.1:1/0") as gate:
         assert gate.decision("lobby", timeout_s=0.5).action is Action.MANUAL
         with pytest.raises(StoreError):
             gate.latest("lobby")
 
 
-def test_following_tells_every_end_from_now_on(gate: Gate, admin: Redis) -> None:
+def test_following_yields_only_outcomes_from_now_on(gate: Gate, admin: Redis) -> None:
     end: dict[Any, Any] = {
         "track_id": "t",
         "outcome": "expired",
@@ -154,7 +156,7 @@ def test_following_tells_every_end_from_now_on(gate: Gate, admin: Redis) -> None
     )
 
 
-def test_the_gate_sees_whether_anybody_is_at_work(gate: Gate, admin: Redis) -> None:
+def test_the_gate_knows_whether_a_worker_is_alive(gate: Gate, admin: Redis) -> None:
     assert gate.workers_alive() is False
     admin.set(ALIVE_KEY, "1")
     assert gate.workers_alive() is True
@@ -171,7 +173,7 @@ def test_the_gate_sees_whether_anybody_is_at_work(gate: Gate, admin: Redis) -> N
         "GET audit:{m}",
     ],
 )
-def test_the_gates_user_is_refused_everything_else(command: str, guarded: RedisServer) -> None:
+def test_the_gates_user_has_no_other_rights(command: str, guarded: RedisServer) -> None:
     with (
         Redis(port=guarded.port, username="gate", password="g") as client,
         pytest.raises(Exception, match="no permissions"),

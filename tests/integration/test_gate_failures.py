@@ -1,4 +1,4 @@
-"""Every way for a reading to go wrong ends as "manual", and soon; the ways to wait that the door relies on."""
+"""Every failed read gives "manual", and soon; and what a door relies on when it waits."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from tests.servers.processes import ROOT, done, running
 from tests.servers.redis_server import RedisServer, redis_server
 
 PASSWORD = "g:/@#"
-#: The driver's own ten retries would take 7 s.
+#: redis-py's default of 10 retries would take 7 s.
 SOON_S = 2.0
 FULL = Path("/dev/full")
 
@@ -105,9 +105,7 @@ def once_subscribed(admin: Redis, act: Callable[[], object]) -> threading.Thread
     return thread
 
 
-def test_text_that_is_none_is_manual_and_the_next_verdict_counts_again(
-    admin: Redis, door: Gate
-) -> None:
+def test_invalid_utf8_is_manual_and_the_next_verdict_counts(admin: Redis, door: Gate) -> None:
     put(admin, model=b"\xff\xfe")
     with pytest.raises(BadVerdictError):
         door.latest("lobby")
@@ -117,7 +115,7 @@ def test_text_that_is_none_is_manual_and_the_next_verdict_counts_again(
     assert door.decision("lobby").action is Action.RECOGNISE
 
 
-def test_a_hash_that_lacks_any_field_is_manual(admin: Redis, door: Gate) -> None:
+def test_a_verdict_without_any_one_of_its_fields_is_manual(admin: Redis, door: Gate) -> None:
     for field in (
         "crop_id",
         "track_id",
@@ -134,21 +132,21 @@ def test_a_hash_that_lacks_any_field_is_manual(admin: Redis, door: Gate) -> None
         assert door.decision("lobby").action is Action.MANUAL, field
 
 
-def test_another_tracks_verdict_under_a_tracks_key_is_manual(admin: Redis, door: Gate) -> None:
+def test_a_verdict_of_another_track_under_a_tracks_key_is_manual(admin: Redis, door: Gate) -> None:
     put(admin, track_id="t1")
     admin.rename(verdict_key("lobby"), track_key("lobby", "t2"))
     assert "holds a verdict of track t1" in door.decision("lobby", "t2").reason
 
 
 @pytest.mark.parametrize("camera", ["", "a}b", "lobby\n", "x" * 65, None, 7])
-def test_an_id_that_is_none_never_becomes_a_key(door: Gate, camera: str) -> None:
+def test_an_invalid_camera_id_never_becomes_a_key(door: Gate, camera: str) -> None:
     for call in (door.latest, door.wait):
         with pytest.raises(BadIdError, match="camera"):
             call(camera)
     assert door.decision(camera).action is Action.MANUAL
 
 
-def test_a_mistake_of_our_own_is_manual_too(server: RedisServer, admin: Redis) -> None:
+def test_an_unexpected_exception_is_manual(server: RedisServer, admin: Redis) -> None:
     def broken_clock() -> int:
         msg = "no clock"
         raise OSError(msg)
@@ -159,7 +157,7 @@ def test_a_mistake_of_our_own_is_manual_too(server: RedisServer, admin: Redis) -
 
 
 @pytest.mark.parametrize("error_ms", [-2000, 4000])
-def test_a_door_whose_clock_is_wrong_by_seconds_opens_for_nobody(
+def test_a_door_whose_clock_is_seconds_off_is_manual(
     server: RedisServer, admin: Redis, error_ms: int
 ) -> None:
     put(admin)
@@ -177,7 +175,7 @@ def test_a_door_whose_clock_stands_still_loses_the_verdict_when_redis_drops_it(
         eventually(lambda: door.decision("lobby").reason == "no verdict", what="the expiry")
 
 
-def test_a_wake_up_alone_ends_the_waiting(
+def test_a_publish_alone_ends_the_wait(
     admin: Redis, door: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(maskgate.gate.client, "_LOOK_AGAIN_S", 60)
@@ -186,7 +184,7 @@ def test_a_wake_up_alone_ends_the_waiting(
     writer.join()
 
 
-def test_a_stale_verdict_is_waited_out(admin: Redis, door: Gate) -> None:
+def test_waiting_ignores_a_stale_verdict(admin: Redis, door: Gate) -> None:
     put(admin, age_ms=10_000)
     assert door.wait("lobby", timeout_s=0.2) is None
     writer = once_subscribed(admin, lambda: put(admin))
@@ -194,7 +192,7 @@ def test_a_stale_verdict_is_waited_out(admin: Redis, door: Gate) -> None:
     writer.join()
 
 
-def test_a_decision_waits_through_doubt_until_crops_enough_agree(admin: Redis, door: Gate) -> None:
+def test_a_decision_waits_until_enough_crops_agree(admin: Redis, door: Gate) -> None:
     def more() -> None:
         put(admin, outcome="uncertain", p_mask="0.5")
         put(admin, agreeing="2", publish=True)
@@ -210,7 +208,7 @@ def test_a_decision_waits_through_doubt_until_crops_enough_agree(admin: Redis, d
     )
 
 
-def test_waiting_passes_over_whoever_stood_there_before(admin: Redis, door: Gate) -> None:
+def test_waiting_ignores_verdicts_that_are_not_newer(admin: Redis, door: Gate) -> None:
     before_ms = put(admin)
     assert door.wait("lobby", timeout_s=0.2, newer_than_ms=before_ms) is None
     assert door.decision("lobby", newer_than_ms=before_ms).action is Action.MANUAL
@@ -219,7 +217,7 @@ def test_waiting_passes_over_whoever_stood_there_before(admin: Redis, door: Gate
 
 
 @pytest.mark.parametrize("connected", [False, True], ids=["new connection", "old connection"])
-def test_a_frozen_redis_is_manual_within_one_timeout_even_when_it_was_to_be_waited_for(
+def test_a_frozen_redis_is_manual_within_2_s_however_long_the_door_would_wait(
     server: RedisServer, admin: Redis, door: Gate, *, connected: bool
 ) -> None:
     put(admin)
@@ -234,7 +232,7 @@ def test_a_frozen_redis_is_manual_within_one_timeout_even_when_it_was_to_be_wait
     assert 0.2 < elapsed_s < SOON_S
 
 
-def test_a_redis_that_freezes_under_the_waiting_is_manual_soon(
+def test_a_redis_that_freezes_during_a_wait_is_manual_within_2_s(
     server: RedisServer, admin: Redis, door: Gate
 ) -> None:
     freezer = once_subscribed(admin, lambda: server.process.send_signal(signal.SIGSTOP))
@@ -247,7 +245,7 @@ def test_a_redis_that_freezes_under_the_waiting_is_manual_soon(
     assert elapsed_s < SOON_S
 
 
-def test_an_answer_that_came_too_late_is_never_taken_for_the_next_questions(
+def test_a_late_reply_is_never_taken_for_the_next_query(
     server: RedisServer, admin: Redis, door: Gate
 ) -> None:
     put(admin)
@@ -262,7 +260,9 @@ def test_an_answer_that_came_too_late_is_never_taken_for_the_next_questions(
     assert door.latest("lobby") is not None
 
 
-def test_a_door_outlives_a_restart_of_redis(server: RedisServer, admin: Redis, door: Gate) -> None:
+def test_a_door_recovers_after_a_restart_of_redis(
+    server: RedisServer, admin: Redis, door: Gate
+) -> None:
     put(admin)
     assert door.decision("lobby").action is Action.RECOGNISE
     server.stop()
@@ -272,7 +272,7 @@ def test_a_door_outlives_a_restart_of_redis(server: RedisServer, admin: Redis, d
     assert door.decision("lobby").action is Action.RECOGNISE
 
 
-def test_a_server_that_accepts_and_says_nothing_is_manual_soon() -> None:
+def test_a_server_that_never_replies_is_manual_within_2_s() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
         Gate(f"redis://127.0.0.1:{silent.getsockname()[1]}/0") as door,
@@ -292,7 +292,7 @@ def test_a_wrong_password_is_manual(server: RedisServer, admin: Redis) -> None:
     ("changes", "code"),
     [({}, 0), ({"outcome": "mask", "p_mask": "0.99"}, 1), ({"model": b"\xff"}, 2)],
 )
-def test_the_exit_code_of_waiting_is_the_decision(
+def test_the_exit_code_of_wait_is_the_decision(
     admin: Redis, environment: dict[str, str], changes: dict[str, Any], code: int
 ) -> None:
     put(admin, age_ms=-200, **changes)
@@ -314,14 +314,14 @@ def test_the_exit_code_of_waiting_is_the_decision(
     ],
     ids=" ".join,
 )
-def test_whatever_is_wrong_with_the_command_exits_as_manual(
+def test_an_invalid_command_line_exits_as_manual(
     arguments: tuple[str, ...], environment: dict[str, str]
 ) -> None:
     assert done("maskgate", "wait", *arguments, environment=environment).returncode == 2
 
 
-@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
-def test_a_decision_that_nobody_could_read_is_manual(
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+def test_a_decision_that_cannot_be_printed_exits_as_manual(
     admin: Redis, environment: dict[str, str]
 ) -> None:
     put(admin, age_ms=-200)
@@ -337,7 +337,7 @@ def test_a_decision_that_nobody_could_read_is_manual(
     assert finished.returncode == 2
 
 
-def test_an_interrupted_waiting_is_manual(
+def test_an_interrupted_wait_exits_as_manual(
     admin: Redis, environment: dict[str, str], tmp_path: Path
 ) -> None:
     log = tmp_path / "wait.log"
@@ -349,8 +349,11 @@ def test_an_interrupted_waiting_is_manual(
     assert json.loads(log.read_text())["reason"] == "interrupted"
 
 
-def test_a_door_that_only_waits_needs_no_rich() -> None:
-    code = "import sys; sys.modules['rich'] = None; import maskgate.gate.commands; sys.exit(maskgate.gate.commands.main(['wait', 'a:b']))"
+def test_wait_works_without_rich() -> None:
+    code = (
+        "import sys; sys.modules['rich'] = None; import maskgate.gate.commands; "
+        "sys.exit(maskgate.gate.commands.main(['wait', 'a:b']))"
+    )
     finished = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
@@ -362,7 +365,7 @@ def test_a_door_that_only_waits_needs_no_rich() -> None:
     assert (finished.returncode, finished.stderr) == (2, "")
 
 
-def test_watching_tells_that_redis_is_away_from_the_start(tmp_path: Path) -> None:
+def test_watch_reports_a_redis_that_is_down_from_the_start(tmp_path: Path) -> None:
     log = tmp_path / "watch.log"
     with running(
         "maskgate",
@@ -371,37 +374,38 @@ def test_watching_tells_that_redis_is_away_from_the_start(tmp_path: Path) -> Non
         environment={"MASKGATE_REDIS_URL": "redis://127.0.0.1:1/0"},
         log=log,
     ) as watching:
-        eventually(lambda: "lobby manual" in log.read_text(), what="the loss told")
+        eventually(lambda: "lobby manual" in log.read_text(), what="the line for the missing Redis")
         watching.send_signal(signal.SIGINT)
         assert watching.wait(10) == 0
     assert log.read_text().count("redis lost") == 1
 
 
-def test_watching_tells_when_a_verdict_runs_out_and_takes_no_channel_for_a_camera(
+def test_watch_reports_an_expired_verdict_and_ignores_channels_of_no_camera(
     admin: Redis, environment: dict[str, str], tmp_path: Path
 ) -> None:
     log = tmp_path / "watch.log"
 
     def shows_bare_face() -> bool:
         admin.publish("verdicts:[/bold]", "x")
-        # Sooner than the door itself calls it stale, or either may come first and the door stays at the reason it told.
+        # The key expires before the gate calls the verdict stale. Otherwise either can happen
+        # first, and the line would keep the first reason.
         put(admin, ttl_ms=1500, publish=True)
         return "lobby recognise" in log.read_text()
 
     with running(
         "maskgate", "watch", "--interval-s", "0.2", environment=environment, log=log
     ) as watching:
-        eventually(shows_bare_face, what="a bare face shown")
+        eventually(shows_bare_face, what="the line for an unmasked face")
         eventually(
             lambda: "lobby manual (no verdict)" in log.read_text(),
-            what="the end of the verdict told",
+            what="the line for the expired verdict",
         )
         watching.send_signal(signal.SIGTERM)
         assert watching.wait(10) == 0
     assert "bold" not in log.read_text()
 
 
-def test_watching_tells_a_camera_no_oftener_than_once_an_interval(
+def test_watch_prints_a_camera_at_most_once_per_interval(
     admin: Redis, environment: dict[str, str], tmp_path: Path
 ) -> None:
     log = tmp_path / "watch.log"

@@ -1,4 +1,4 @@
-"""The permission matrix, on a broker and a Redis that were given just what ``maskgate/operations/secrets.py`` makes."""
+"""The permission matrix on real servers with the users of ``maskgate/operations/secrets.py``."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +37,7 @@ def command(secrets: Path, rabbit: RabbitServer, guarded: RedisServer) -> list[s
     ]
 
 
-def test_everybody_may_do_what_is_intended_and_nothing_else(
+def test_every_role_has_exactly_the_intended_rights(
     command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(command) == 0, capsys.readouterr().out
@@ -46,7 +46,7 @@ def test_everybody_may_do_what_is_intended_and_nothing_else(
     assert "(!)" not in told
 
 
-def test_a_right_too_many_is_found(
+def test_an_extra_right_is_found(
     command: list[str], rabbit: RabbitServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rabbit.ctl("set_permissions", "camera", "^$", "^(crops|audit)$", "^$")
@@ -59,7 +59,7 @@ def test_a_right_too_many_is_found(
     assert "1 not as intended" in told
 
 
-def test_what_is_missing_is_named(
+def test_a_missing_secret_is_named(
     command: list[str], secrets: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (secrets / "camera" / "broker").unlink()

@@ -1,4 +1,7 @@
-"""A broker that tests start lives through what CI once showed: somebody else took its port meanwhile."""
+"""The test servers themselves.
+
+In CI, another process once took a broker's port before the broker listened on it.
+"""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""TLS to real servers: who is trusted, who is refused, and what a refusal says to look at."""
+"""TLS to real servers: who is trusted, who is refused, and which setting an error names."""
 
 import socket
 import ssl
@@ -32,13 +32,13 @@ from worker.store.redis_store import RedisVerdictStore
 
 @pytest.fixture(scope="module")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Trusted by nobody."""
+    """An authority that nobody trusts."""
     return Authority(tmp_path_factory.mktemp("stranger"))
 
 
 @pytest.fixture
 def files(authority: Authority) -> TlsFiles:
-    """What a worker needs for a server that demands a certificate."""
+    """The files of a worker for servers that require a client certificate."""
     ours = authority.issue("worker")
     return TlsFiles(authority.ca, ours.cert, ours.key)
 
@@ -57,7 +57,7 @@ def old_files(authority: Authority) -> TlsFiles:
 
 @pytest.fixture(scope="module")
 def open_rabbit(authority: Authority) -> Iterator[RabbitServer]:
-    """A broker that takes clients without a certificate, over TLS too."""
+    """A broker that accepts TLS clients without a certificate."""
     with rabbit_server(
         ServerTls(authority.ca, authority.issue("localhost"), demands_client_certificate=False)
     ) as server:
@@ -94,7 +94,7 @@ def message() -> Message:
 
 
 def passes_crops(wanted: pika.URLParameters) -> bool:
-    """Whether what is offered over a connection like this arrives over another one."""
+    """Whether a crop published over such a connection is received over a second one."""
     outlet = RabbitPublisher(wanted, stop=Stop(), patient=True)
     sent = message()
     outlet.publish(sent)
@@ -109,14 +109,14 @@ def passes_crops(wanted: pika.URLParameters) -> bool:
 
 
 def intake_trouble(wanted: pika.URLParameters) -> str:
-    """What a worker says that can't connect."""
+    """The error of a worker that cannot connect."""
     with pytest.raises(BrokerError) as caught:
         RabbitConsumer(wanted, prefetch=1).connect()
     return str(caught.value)
 
 
 def outlet_trouble(wanted: pika.URLParameters) -> str:
-    """What a producer says that can't connect; it refuses its crops meanwhile."""
+    """The error that a producer logs once if it cannot connect; it counts its crop as refused."""
     outlet = RabbitPublisher(wanted, stop=Stop())
 
     def lost() -> list[str]:
@@ -133,7 +133,7 @@ def outlet_trouble(wanted: pika.URLParameters) -> str:
 
 
 Trouble = Callable[[pika.URLParameters], str]
-either_end = pytest.mark.parametrize(
+worker_and_producer = pytest.mark.parametrize(
     "trouble", [intake_trouble, outlet_trouble], ids=["worker", "producer"]
 )
 
@@ -150,9 +150,9 @@ def test_crops_pass_over_mutual_tls(mutual_rabbit: RabbitServer, files: TlsFiles
     assert passes_crops(parameters(mutual_rabbit.tls_url, None, name="test", tls=files))
 
 
-@either_end
+@worker_and_producer
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_broker_that_demands_a_certificate_is_said_to(
+def test_a_missing_client_certificate_for_the_broker_is_named(
     mutual_rabbit: RabbitServer, authority: Authority, trouble: Trouble, version: ssl.TLSVersion
 ) -> None:
     wanted = parameters(mutual_rabbit.tls_url, None, name="test", tls=TlsFiles(authority.ca))
@@ -162,9 +162,9 @@ def test_a_broker_that_demands_a_certificate_is_said_to(
     assert "look at MASKGATE_BROKER_CERT_FILE" in told
 
 
-@either_end
+@worker_and_producer
 @pytest.mark.parametrize("whose", ["strangers_files", "old_files"])
-def test_a_broker_that_refuses_our_certificate_says_where_to_look(
+def test_a_client_certificate_that_the_broker_refuses_is_named(
     mutual_rabbit: RabbitServer, trouble: Trouble, whose: str, request: pytest.FixtureRequest
 ) -> None:
     told = trouble(
@@ -173,7 +173,7 @@ def test_a_broker_that_refuses_our_certificate_says_where_to_look(
     assert "MASKGATE_BROKER_CERT_FILE" in told
 
 
-@either_end
+@worker_and_producer
 def test_a_broker_of_another_authority_is_refused(
     mutual_rabbit: RabbitServer, stranger: Authority, trouble: Trouble
 ) -> None:
@@ -182,7 +182,7 @@ def test_a_broker_of_another_authority_is_refused(
     assert "MASKGATE_BROKER_CA_FILE" in told
 
 
-@either_end
+@worker_and_producer
 def test_a_broker_of_another_name_is_refused(
     mutual_rabbit: RabbitServer, files: TlsFiles, trouble: Trouble
 ) -> None:
@@ -194,8 +194,8 @@ def test_a_broker_of_another_name_is_refused(
     assert "certificate is not valid for '127.0.0.1'" in told
 
 
-@either_end
-def test_a_broker_whose_certificate_ran_out_is_refused(
+@worker_and_producer
+def test_a_broker_with_an_expired_certificate_is_refused(
     mutual_rabbit: RabbitServer,
     rabbit_certificate: Certificate,
     authority: Authority,
@@ -213,8 +213,8 @@ def test_a_broker_whose_certificate_ran_out_is_refused(
         mutual_rabbit.forget_certificates()
 
 
-@either_end
-def test_plain_amqp_to_a_port_for_tls_fails_soon_and_says_so(
+@worker_and_producer
+def test_plain_amqp_to_a_tls_port_fails_within_8_s_and_names_amqps(
     mutual_rabbit: RabbitServer, trouble: Trouble
 ) -> None:
     begun_s = time.monotonic()
@@ -224,8 +224,8 @@ def test_plain_amqp_to_a_port_for_tls_fails_soon_and_says_so(
     assert time.monotonic() - begun_s < 8
 
 
-@either_end
-def test_tls_to_a_plain_port_fails_soon_and_says_so(
+@worker_and_producer
+def test_tls_to_a_plain_port_fails_within_8_s_and_says_so(
     mutual_rabbit: RabbitServer, files: TlsFiles, trouble: Trouble
 ) -> None:
     url = mutual_rabbit.url.replace("amqp:", "amqps:")
@@ -234,8 +234,8 @@ def test_tls_to_a_plain_port_fails_soon_and_says_so(
     assert time.monotonic() - begun_s < 8
 
 
-@either_end
-def test_a_broker_that_never_answers_the_handshake_is_given_up(
+@worker_and_producer
+def test_a_broker_that_never_answers_the_handshake_fails_within_8_s(
     files: TlsFiles, trouble: Trouble
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -248,7 +248,7 @@ def test_a_broker_that_never_answers_the_handshake_is_given_up(
 
 @dataclass(frozen=True)
 class Door:
-    """Both of Redis's clients, over the same URL and files."""
+    """Both users of Redis, worker and gate, with the same URL and files."""
 
     url: str
     files: TlsFiles
@@ -267,7 +267,7 @@ class Door:
             return decision.action, decision.reason
 
     def says(self, text: str) -> bool:
-        """Whether a worker that can't write and a gate whose door is manual for it both say so."""
+        """Whether the worker's error and the reason of the gate's MANUAL both contain ``text``."""
         with pytest.raises(StoreError) as caught:
             self.write()
         action, reason = self.decides()
@@ -284,7 +284,7 @@ def test_a_verdict_passes_over_tls_to_a_redis_that_is_verified(
     assert door.decides()[0] is Action.RECOGNISE
 
 
-def test_a_verdict_passes_over_mutual_tls_also_to_whoever_follows(
+def test_a_verdict_and_the_history_pass_over_mutual_tls(
     mutual_redis: RedisServer, files: TlsFiles
 ) -> None:
     door = Door(mutual_redis.tls_url, files)
@@ -294,7 +294,7 @@ def test_a_verdict_passes_over_mutual_tls_also_to_whoever_follows(
         assert next(gate.follow("lobby", since="0")) is not None
 
 
-def test_a_redis_that_demands_a_certificate_is_said_to(
+def test_a_missing_client_certificate_for_redis_is_named(
     mutual_redis: RedisServer, authority: Authority
 ) -> None:
     assert Door(mutual_redis.tls_url, TlsFiles(authority.ca)).says(
@@ -303,7 +303,7 @@ def test_a_redis_that_demands_a_certificate_is_said_to(
 
 
 @pytest.mark.parametrize("whose", ["strangers_files", "old_files"])
-def test_a_redis_that_refuses_our_certificate_says_where_to_look(
+def test_a_client_certificate_that_redis_refuses_is_named(
     mutual_redis: RedisServer, whose: str, request: pytest.FixtureRequest
 ) -> None:
     assert Door(mutual_redis.tls_url, request.getfixturevalue(whose)).says(
@@ -322,7 +322,7 @@ def test_a_redis_of_another_name_is_refused(open_redis: RedisServer, authority: 
     assert door.says("certificate is not valid for '127.0.0.1'")
 
 
-def test_a_redis_whose_certificate_ran_out_is_refused(authority: Authority) -> None:
+def test_a_redis_with_an_expired_certificate_is_refused(authority: Authority) -> None:
     old = ServerTls(
         authority.ca, authority.issue("localhost", expired=True), demands_client_certificate=False
     )
@@ -330,7 +330,7 @@ def test_a_redis_whose_certificate_ran_out_is_refused(authority: Authority) -> N
         assert Door(server.tls_url, TlsFiles(authority.ca)).says("certificate has expired")
 
 
-def test_plain_and_encrypted_do_not_meet_and_fail_soon(
+def test_redis_urls_to_the_wrong_kind_of_port_fail_within_8_s(
     open_redis: RedisServer, authority: Authority
 ) -> None:
     begun_s = time.monotonic()
@@ -339,7 +339,7 @@ def test_plain_and_encrypted_do_not_meet_and_fail_soon(
     assert time.monotonic() - begun_s < 8
 
 
-def test_a_redis_that_never_answers_the_handshake_is_manual_soon() -> None:
+def test_a_redis_that_never_answers_the_handshake_is_manual_within_2_s() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         begun_s = time.monotonic()
         with Gate(f"rediss://127.0.0.1:{silent.getsockname()[1]}/0") as gate:
@@ -347,7 +347,7 @@ def test_a_redis_that_never_answers_the_handshake_is_manual_soon() -> None:
         assert time.monotonic() - begun_s < 2
 
 
-def test_the_systems_authorities_count_only_where_no_other_is_named(
+def test_system_authorities_are_trusted_only_if_no_ca_file_is_set(
     open_rabbit: RabbitServer,
     open_redis: RedisServer,
     authority: Authority,
@@ -363,7 +363,7 @@ def test_the_systems_authorities_count_only_where_no_other_is_named(
     assert Door(open_redis.tls_url, TlsFiles(stranger.ca)).says("CERTIFICATE_VERIFY_FAILED")
 
 
-def test_files_that_vanish_after_the_start_break_no_connection(
+def test_deleting_certificate_files_after_the_start_breaks_no_connection(
     mutual_redis: RedisServer, files: TlsFiles, tmp_path: Path
 ) -> None:
     copied = TlsFiles(tmp_path / "ca", tmp_path / "cert", tmp_path / "key")

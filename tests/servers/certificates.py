@@ -1,4 +1,4 @@
-"""Certificates for tests: an authority that issues them to servers and clients, as PEM files."""
+"""Certificates for tests: an authority that issues PEM files to servers and clients."""
 
 import shutil
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ class Certificate:
     key: Path
 
     def copy_over(self, other: "Certificate") -> None:
-        """Stand where the other one stood: a server that reads the files again shows this one."""
+        """Overwrite the files of ``other``: a server that rereads them uses this certificate."""
         shutil.copy(self.cert, other.cert)
         shutil.copy(self.key, other.key)
 
 
 class Authority:
-    """Issues certificates; ``ca`` is the file that whoever trusts it is given."""
+    """Issues certificates; ``ca`` is its own certificate, for those who trust it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -31,7 +31,7 @@ class Authority:
         self._authority.cert_pem.write_to_path(str(self.ca))
 
     def issue(self, *names: str, expired: bool = False) -> Certificate:
-        """A certificate for these host names and addresses; or one that ran out yesterday."""
+        """A certificate for these host names and addresses, valid until tomorrow or yesterday."""
         now = datetime.now(UTC)
         until = now + timedelta(days=-1 if expired else 1)
         issued = self._authority.issue_cert(
@@ -49,7 +49,7 @@ class Authority:
 
 @dataclass(frozen=True)
 class ServerTls:
-    """How a server is to speak TLS, beside its plain port."""
+    """The TLS options of a server's second port; its first port stays plain."""
 
     ca: Path
     certificate: Certificate

@@ -1,4 +1,4 @@
-"""Free ports, binaries that must be there in CI, and waiting with a deadline."""
+"""Free ports, the binaries of real servers, and waiting with a deadline."""
 
 import os
 import random
@@ -17,9 +17,10 @@ _given: set[int] = set()
 
 
 def free_port() -> int:
-    """Below the range that outgoing connections take theirs from: a server that needs seconds to start would find it taken by then.
+    """A free port from 15,000 to 31,999; never the same one twice.
 
-    For the same reason never one that was given out before: who was given it may be about to listen.
+    A server listens only seconds after it got its port. The range is below the one that outgoing
+    connections use (from 32,768 on Linux), so that none of them takes the port in the meantime.
     """
     while True:
         port = random.randrange(15_000, 32_000)
@@ -32,10 +33,10 @@ def free_port() -> int:
 
 
 def require(binary: str, *more_places: str) -> str:
-    """The binary's path; without it a laptop skips the test, CI fails."""
+    """The binary's path. If it is missing, the test is skipped, or fails if ``CI`` is set."""
     found = shutil.which(binary, path=os.pathsep.join((*more_places, os.environ.get("PATH", ""))))
     if found is None:
-        message = f"no {binary} here: install the distribution's package (make test does, as root)"
+        message = f"{binary} is missing: install its package (as root, make test does this)"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
@@ -43,10 +44,10 @@ def require(binary: str, *more_places: str) -> str:
 
 
 def eventually(look: Callable[[], T], timeout_s: float = 10.0, what: str = "it") -> T:
-    """Poll until ``look`` gives something true; fail after the deadline."""
+    """Call ``look`` until its result is true and return it; fail after ``timeout_s``."""
     deadline_s = time.monotonic() + timeout_s
     while not (seen := look()):
         if time.monotonic() > deadline_s:
-            pytest.fail(f"{what} did not happen within {timeout_s} s; last seen: {seen!r}")
+            pytest.fail(f"waited {timeout_s} s in vain for {what}; last value: {seen!r}")
         time.sleep(0.02)
     return seen

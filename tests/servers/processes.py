@@ -1,4 +1,4 @@
-"""maskgate's own commands as real processes."""
+"""Run maskgate's own commands as real processes."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 def running(
     *arguments: str, environment: Mapping[str, str], log: Path
 ) -> "Iterator[subprocess.Popen[bytes]]":
-    """``python -m …`` in the background, its logs in a file; killed at the end if it still runs."""
+    """Run ``python -m …`` in the background, its output in ``log``; kill it on exit."""
     with log.open("ab") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", *arguments],
@@ -35,7 +35,7 @@ def running(
 def done(
     *arguments: str, environment: Mapping[str, str], timeout_s: float = 60
 ) -> "subprocess.CompletedProcess[str]":
-    """``python -m …`` to its end."""
+    """Run ``python -m …`` and wait until it exits."""
     command = [sys.executable, "-m", *arguments]
     return subprocess.run(
         command,
@@ -49,7 +49,7 @@ def done(
 
 
 def said(log: Path, event: str, count: int = 1, timeout_s: float = 20) -> None:
-    """Wait until a process has logged an event so often."""
+    """Wait until ``log`` contains ``event`` at least ``count`` times."""
     eventually(
         lambda: log.exists() and log.read_text().count(f'"{event}"') >= count,
         timeout_s,

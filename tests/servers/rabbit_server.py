@@ -1,4 +1,4 @@
-"""A real rabbitmq-server on free ports, in a temporary folder, with maskgate's definitions imported at boot."""
+"""A real rabbitmq-server: free ports, a temporary folder, maskgate's definitions imported."""
 
 import json
 import os
@@ -58,9 +58,9 @@ class RabbitServer:
                 lambda: self.ready() or process.poll() is not None, 60, "rabbitmq-server answering"
             )
         except pytest.fail.Exception as error:
-            pytest.fail(f"{error}; its log ends:\n{self.log()[-3000:]}")
+            pytest.fail(f"{error}; end of its log:\n{self.log()[-3000:]}")
         if process.poll() is not None:
-            pytest.fail(f"rabbitmq-server ended; its log ends:\n{self.log()[-3000:]}")
+            pytest.fail(f"rabbitmq-server exited; end of its log:\n{self.log()[-3000:]}")
 
     def log(self) -> str:
         return (self.folder / "out.log").read_text()
@@ -82,7 +82,7 @@ class RabbitServer:
                 self.process.kill()
 
     def forget_certificates(self) -> None:
-        """Read them again, rather than in two minutes."""
+        """Make the broker read its certificate files now; its cache lasts two minutes."""
         self.ctl("eval", "ssl:clear_pem_cache().")
 
     def ctl(self, *arguments: str) -> str:
@@ -115,12 +115,12 @@ class RabbitServer:
                 channel.queue_purge(queue)
 
     def depth(self, queue: str) -> int:
-        """Messages that are ready: those that a consumer holds are not counted."""
+        """The number of ready messages; unacknowledged ones are not counted."""
         with self.channel() as channel:
             return int(channel.queue_declare(queue, passive=True).method.message_count)
 
     def get(self, queue: str) -> list[tuple[Any, bytes]]:
-        """Takes everything that is ready off a queue: properties and body each."""
+        """Remove all ready messages from a queue; returns properties and body of each."""
         taken: list[tuple[Any, bytes]] = []
         with self.channel() as channel:
             while True:
@@ -140,7 +140,7 @@ def rabbit_server(tls: ServerTls | None = None) -> Iterator[RabbitServer]:
         except pytest.fail.Exception:
             if "eaddrinuse" not in server.log():
                 raise
-            # Somebody was quicker: it listens seconds after its ports were found free.
+            # Another process took the port: the broker listens seconds after it was chosen.
             _end(server)
             server = _configured(tls)
             server.start()
@@ -155,14 +155,15 @@ def _configured(tls: ServerTls | None) -> RabbitServer:
     (folder / "plugins").write_text("[rabbitmq_management].")
     (folder / "empty.conf").touch()
     (folder / "rabbitmq.conf").write_text(
-        f"listeners.tcp.1 = 127.0.0.1:{port}\nmanagement.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}\n"
+        f"listeners.tcp.1 = 127.0.0.1:{port}\n"
+        f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}\n"
         f"load_definitions = {folder / 'definitions.json'}\nlog.console = true\nlog.file = false\n"
     )
     tls_port = free_port() if tls else None
     if tls:
         with (folder / "rabbitmq.conf").open("a") as conf:
             conf.write(_tls_options(tls_port, tls))
-    # A broker that imports definitions makes no default user.
+    # A broker that imports definitions creates no default user.
     everything = {"user": "guest", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}
     guest = {"name": "guest", "password": "guest", "tags": "administrator"}
     definitions = {
@@ -186,7 +187,7 @@ def _configured(tls: ServerTls | None) -> RabbitServer:
         "RABBITMQ_DIST_PORT": str(distribution),
         "ERL_EPMD_PORT": str(epmd),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
-        # Or a broker that can't start would leave one where the tests were started.
+        # Otherwise a broker that cannot start writes its crash dump to the current folder.
         "ERL_CRASH_DUMP": str(folder / "erl_crash.dump"),
     }
     return RabbitServer(port, management, folder, environment, tls_port=tls_port)
@@ -200,19 +201,20 @@ def _end(server: RabbitServer) -> None:
 
 def _tls_options(port: int | None, tls: ServerTls) -> str:
     demanded = str(tls.demands_client_certificate).lower()
+    verify = "verify_peer" if tls.demands_client_certificate else "verify_none"
     return (
         f"listeners.ssl.1 = 127.0.0.1:{port}\n"
         f"ssl_options.cacertfile = {tls.ca}\n"
         f"ssl_options.certfile = {tls.certificate.cert}\n"
         f"ssl_options.keyfile = {tls.certificate.key}\n"
         f"ssl_options.versions.1 = tlsv1.3\nssl_options.versions.2 = tlsv1.2\n"
-        f"ssl_options.verify = {'verify_peer' if tls.demands_client_certificate else 'verify_none'}\n"
+        f"ssl_options.verify = {verify}\n"
         f"ssl_options.fail_if_no_peer_cert = {demanded}\n"
     )
 
 
 def _end_epmd(port: int) -> None:
-    """It outlives the server that started it; it is told apart by its port."""
+    """End the server's epmd, which keeps running without it; its port identifies it."""
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             words = (entry / "environ").read_bytes().split(b"\0")

@@ -38,7 +38,7 @@ class RedisServer:
 
     def answers(self) -> bool:
         try:
-            # Without the driver's ten retries, whose waits add up to seconds.
+            # No retries: redis-py's default of 10 takes seconds.
             with Redis(port=self.port, retry=Retry(NoBackoff(), 0)) as client:
                 client.ping()
         except RedisError as error:

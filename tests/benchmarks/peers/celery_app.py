@@ -1,6 +1,7 @@
-"""The same as a Celery task: ``celery -A tests.benchmarks.peers.celery_app worker --concurrency 1``.
+"""A Celery peer: ``celery -A tests.benchmarks.peers.celery_app worker --concurrency 1``.
 
-JSON as by default, in which Celery writes bytes as base64; acknowledged late, since a crop must not vanish with its worker.
+It uses Celery's default serializer, JSON, which encodes bytes as base64. It acknowledges late, so
+that no crop is lost when a worker dies.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""The same as a dramatiq actor: ``dramatiq tests.benchmarks.peers.dramatiq_app --processes 1``, with its eight threads as by default.
+"""A dramatiq peer: ``dramatiq tests.benchmarks.peers.dramatiq_app --processes 1``.
 
-Its messages are JSON, so a picture travels as base64.
+It has the default of eight threads. Its messages are JSON, so images are encoded as base64.
 """
 
 import base64

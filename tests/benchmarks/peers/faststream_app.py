@@ -1,4 +1,4 @@
-"""The same as a FastStream subscriber: ``faststream run tests.benchmarks.peers.faststream_app:app``."""
+"""A FastStream peer: ``faststream run tests.benchmarks.peers.faststream_app:app``."""
 
 import os
 

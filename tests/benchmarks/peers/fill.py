@@ -1,4 +1,7 @@
-"""``python -m tests.benchmarks.peers.fill PEER CONTENT_TYPE COUNT``: puts crops on a peer's queue, the way its own clients do."""
+"""``python -m tests.benchmarks.peers.fill PEER CONTENT_TYPE COUNT``: fills a peer's queue.
+
+Crops are sent with the peer's own client, where it has one.
+"""
 
 import base64
 import os

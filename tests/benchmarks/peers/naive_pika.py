@@ -1,6 +1,7 @@
-"""A consumer as RabbitMQ's tutorial writes it ("Work queues" in Python): one message at a time, acknowledged when it is done.
+"""The consumer of RabbitMQ's Python tutorial "Work queues": one message at a time, then an ack.
 
-``python -m tests.benchmarks.peers.naive_pika [quorum]``: from a quorum queue, as maskgate's worker, rather than from a classic one.
+``python -m tests.benchmarks.peers.naive_pika [quorum]`` reads from a classic queue or, like
+maskgate's worker, from a quorum queue.
 """
 
 import os
@@ -15,7 +16,7 @@ QUEUE, QUORUM_QUEUE = "peers.naive_pika", "peers.naive_pika.quorum"
 
 
 def declared(channel: Any, *, quorum: bool) -> str:
-    """The queue's name, once it is there."""
+    """Declare the queue and return its name."""
     queue = QUORUM_QUEUE if quorum else QUEUE
     channel.queue_declare(
         queue=queue, durable=True, arguments={"x-queue-type": "quorum"} if quorum else None

@@ -1,7 +1,8 @@
-"""The same work for everybody: decode one crop, ask the same model, write the verdict where a door and an auditor would read it.
+"""The work of every peer per crop: decode, classify, write the verdict to the keys of a door.
 
-What a developer writes into a handler: maskgate's own decoding and model, one crop at a time, one pipeline to Redis. Left out, in the
-peers' favour: validation, order and expiry of verdicts, consensus over a track, audit, logs and metrics.
+This is a handler as a developer would write it, with maskgate's decoding and model, one crop at a
+time and one Redis pipeline per crop. In favour of the peers it leaves out validation, order and
+expiry of verdicts, consensus over a track, audit, logs and metrics.
 """
 
 import os
@@ -19,7 +20,7 @@ _TTL_MS = 600_000
 
 
 class Work:
-    """One a process."""
+    """The model and the Redis client of a process."""
 
     def __init__(self) -> None:
         self._model = Model.load(THUMBNAIL_MODEL)
@@ -40,7 +41,8 @@ class Work:
             "model": card.name,
         }
         pipe = self._redis.pipeline(transaction=False)
-        pipe.hset(verdict_key(camera), mapping=verdict)  # type: ignore[arg-type]  # narrower than what it takes
+        # Type ignored: redis-py accepts more types than its annotations say.
+        pipe.hset(verdict_key(camera), mapping=verdict)  # type: ignore[arg-type]
         pipe.pexpire(verdict_key(camera), _TTL_MS)
         pipe.xadd(history_key(camera), verdict, maxlen=1_000_000)  # type: ignore[arg-type]
         pipe.publish(history_key(camera), crop_id)
