@@ -11,11 +11,10 @@ from pathlib import Path
 
 from redis import Redis
 from redis.connection import ConnectionInterface
-from redis.exceptions import DataError, NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
-from maskgate.protocol.errors import StoreError
 from maskgate.protocol.verdict import ALIVE_KEY, audit_key
-from maskgate.runtime.tls_trouble import with_likely_cause
+from maskgate.runtime.store import store_errors
 from worker.result import CropResult
 from worker.store.redis_clock import ClockReading
 from worker.store.script_calls import ScriptCall, StoreSettings, script_calls
@@ -51,7 +50,7 @@ class RedisVerdictStore:
     def writing(self, results: Sequence[CropResult]) -> Iterator[None]:
         """See :class:`worker.store.verdict_store.VerdictStore`."""
         calls = list(script_calls(results, self._settings))
-        with _store_errors():
+        with store_errors():
             try:
                 with self._running(calls):
                     yield
@@ -64,7 +63,7 @@ class RedisVerdictStore:
 
     def heartbeat(self) -> ClockReading:
         """See :class:`worker.store.verdict_store.VerdictStore`."""
-        with _store_errors():
+        with store_errors():
             asked_s = time.monotonic()
             seconds, microseconds = self._client.time()
             reading = ClockReading(asked_s, seconds * 1000 + microseconds // 1000, time.monotonic())
@@ -73,7 +72,7 @@ class RedisVerdictStore:
 
     def audit_counts(self) -> dict[str, int]:
         """See :class:`worker.store.verdict_store.VerdictStore`."""
-        with _store_errors():
+        with store_errors():
             return {
                 str(cell): int(count)
                 for cell, count in self._client.hgetall(audit_key(self._settings.model)).items()
@@ -115,13 +114,3 @@ def _answer(connection: ConnectionInterface) -> ResponseError | None:
     except ResponseError as error:
         return error
     return None
-
-
-@contextmanager
-def _store_errors() -> Iterator[None]:
-    try:
-        yield
-    except DataError:
-        raise  # a value that redis-py can't encode is a bug: to try again would not help
-    except RedisError as error:
-        raise StoreError(with_likely_cause(error, "MASKGATE_REDIS")) from None
