@@ -21,12 +21,12 @@ trainer loso "${recipe[@]}" --side-px 64 --samples 16000 --seeds 1 --out "$OUT/l
   --door pool3=rmanaem_n95,karysutariya_masktypes,smitdesai_masktypes,vyivanov_masks,vasqq_n95,smoker_detection \
   --door rmfd_widerface=rmfd_part1_scenes,widerface_subset --door karanfriends_street=karanfriends_street \
   --door chandrikadeb7=chandrikadeb7_webmix --door facemask12k=facemask12k &
-trained "$OUT/student" "${recipe[@]}" "${door[@]}" --data "$DATA/seed28/Val" --data "$DATA/seed_full/Val" --side-px 64 --samples 64000 \
+trained "$OUT/student" "${recipe[@]}" "${door[@]}" --data "$DATA/seed28/Val" --data "$DATA/seed_full/Val" --side-px 64 --samples 80000 \
   --favour smoker_detection=1.5 --favour widerface_subset=2 --favour karanfriends_street=1.5 --favour rmfd_part1_scenes=2 \
-  --favour seed28-Train=1.5 --favour seed28-Val=1.5 --damage 1.5 --learning-rate 7e-4 --label-smoothing 0.02 --distil 0.8 --seed 13 --keep-best \
+  --favour seed28-Train=1.5 --favour seed28-Val=1.5 --damage 1.5 --learning-rate 7e-4 --label-smoothing 0.02 --distil 0.8 --seed 13 --keep-best --occluders 0.7 \
   --start "$OUT/teacher64/checkpoint.pt" --teacher "$OUT/teacher96/checkpoint.pt" --teacher "$OUT/teacher64/checkpoint.pt"
 wait
 trainer export --checkpoint "$OUT/student/checkpoint.pt" --loso "$OUT/loso/loso.json" --door "$DATA/doors/andrewmvd_voc" --precision int8 \
-  --threshold 0.65 --target 0.995 --coverage 0.935 --out "$OUT/mask.onnx" # the doors' own networks doubt more than this one, which decides .957
+  --threshold 0.5 --target 0.995 --coverage 0.935 --out "$OUT/mask.onnx" # the doors' own networks doubt more than this one, which decides .957
 trainer report --model "$OUT/mask.onnx" --data "$DATA/doors/andrewmvd_voc" --data "$DATA/seed28/Test" --slices deploy/model/slices.csv \
   --tight andrewmvd_voc --loso "$OUT/loso/loso.json" --out "$OUT/report"
