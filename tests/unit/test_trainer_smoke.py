@@ -14,6 +14,7 @@ import pytest
 from maskgate.inference.card import InputShape
 from maskgate.inference.model import Model
 from maskgate.protocol.errors import ConfigurationError, ModelError
+from maskgate.runtime.exit_codes import ExitCode
 from producer.drawing import draw_face
 
 pytest.importorskip("torch", reason="the trainer extra is not installed")
@@ -132,6 +133,20 @@ def test_exporting_a_checkpoint_again_gives_the_same_file(run: Path, tmp_path: P
     ]
     assert main(["export", *arguments]) == 0
     assert (tmp_path / "again.onnx").read_bytes() == (run / "model.onnx").read_bytes()
+
+
+def test_a_training_whose_export_is_refused_keeps_its_checkpoint(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("trainer.export.writer.PARITY_TOLERANCE", -1.0)
+        train = ["train", "--data", str(data), "--out", str(tmp_path), "--no-report", *TINY]
+        assert main(train) == ExitCode.BAD_MODEL
+    assert "onnxruntime is off by" in capsys.readouterr().err
+    assert not (tmp_path / "model.onnx").exists()
+    again = ["--checkpoint", str(tmp_path / "checkpoint.pt"), "--out", str(tmp_path / "again.onnx")]
+    assert main(["export", *again]) == 0
+    assert "validation_accuracy" in Model.load(tmp_path / "again.onnx").card.metrics
 
 
 def test_crossval_and_loso_give_a_band_figures_on_the_card_and_doubtful_labels(

@@ -11,6 +11,7 @@ import pytest
 from maskgate.inference.card import InputShape
 from maskgate.inference.model import Model
 from maskgate.protocol.errors import ConfigurationError, ModelError
+from maskgate.runtime import logs
 
 pytest.importorskip("torch", reason="the trainer extra is not installed")
 
@@ -89,6 +90,22 @@ def test_a_network_that_changes_after_its_export_is_found_out(
     )
     with pytest.raises(ModelError, match="off by"):
         export(result, {**FACTS, "metrics": {}}, tmp_path / "m.onnx", checking)
+
+
+def test_a_refused_int8_falls_back_to_float_unless_int8_is_demanded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure("trainer")
+    result, checking = trained(replace(RECIPE, samples=64))
+    monkeypatch.setattr("trainer.export.writer.INT8_TOLERANCE", -1.0)
+    facts = {**FACTS, "metrics": {}}
+    export(result, facts, tmp_path / "auto.onnx", checking)
+    assert facts["precision"] == "float"
+    assert set(facts["variants"]) == {"float"}
+    assert '"event": "export.int8_refused"' in capsys.readouterr().err
+    with pytest.raises(ModelError, match="int8 is off by"):
+        export(result, facts, tmp_path / "int8.onnx", checking, precision="int8")
+    assert not (tmp_path / "int8.onnx").exists()
 
 
 def states(training: Training) -> dict[str, npt.NDArray[np.float32]]:

@@ -87,12 +87,13 @@ def train(arguments: argparse.Namespace) -> None:
         return
     checking = checking_of(training, validation, recipe)
     facts = facts_of(images, trained, checking, len(teachers))
-    model = write_model(trained, facts, arguments.out / "model.onnx", checking)
+    # Before the export, which may refuse the network: the training's result stays.
     save(trained, arguments.out / "checkpoint.pt", facts)
     (arguments.out / "split.json").write_text(
         json.dumps({"validation": [str(path) for path in validation.paths]}, indent=1) + "\n"
     )
     (arguments.out / "training.pt").unlink(missing_ok=True)
+    model = write_model(trained, facts, arguments.out / "model.onnx", checking)
     log.info(
         "training.done",
         seconds=round(trained.seconds),

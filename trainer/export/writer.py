@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime as ort
+import structlog
 import torch
 from onnx.helper import set_model_props
 
@@ -35,6 +36,8 @@ PARITY_TOLERANCE, INT8_TOLERANCE = 1e-4, 0.02
 _INT8_MAY_LOSE = 0.002
 _GOLDEN_CANDIDATES = 2048
 PRECISIONS = ("auto", "float", "int8")
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,8 @@ def export(
 ) -> Model:
     """Write ``path`` (ONNX), its card beside it as JSON and as text for people, and load the file as a worker would.
 
-    ``facts`` gets "variants", "precision" and, among its "metrics", what the file gets right of the pictures to check by.
+    ``facts`` gets "variants", "precision" and, first among its "metrics", what the file gets right of the pictures to check by.
+    If int8 is refused and not demanded by ``precision``, a warning is logged and float is written.
 
     Raises:
         ModelError: the file does not give what torch gives, or a worker would refuse it.
@@ -81,12 +85,22 @@ def export(
     models = {
         name: _model(content, trained, facts, band, patterns) for name, content in graphs.items()
     }
-    _check_parity(models, trained, patterns, checking.pixels)
+    _check_float(models["float"][1], trained, patterns)
+    try:
+        _check_int8(models["int8"][1], trained, checking.pixels)
+    except ModelError as error:
+        if precision == "int8":
+            raise
+        log.warning("export.int8_refused", error=str(error), written="float")
+        del models["int8"]
     facts["variants"] = {name: asdict(v) for name, v in _compare(models, trained, checking).items()}
     facts["precision"] = chosen = precision if precision != "auto" else _choose(facts["variants"])
     measured = measures(p_mask_of(models[chosen][1], checking.pixels), checking.labels, band)
-    facts["metrics"] |= {
+    validation = {
         f"validation_{name}": measured[name] for name in RATES if measured[name] is not None
+    }
+    facts["metrics"] = validation | {
+        name: value for name, value in facts["metrics"].items() if name not in validation
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(_model(graphs[chosen], trained, facts, band, patterns)[0])
@@ -158,7 +172,9 @@ def _compare(
 
 
 def _choose(variants: dict[str, Any]) -> str:
-    plain, small = variants["float"], variants["int8"]
+    plain, small = variants["float"], variants.get("int8")
+    if small is None:
+        return "float"
     as_right = small["accuracy"] >= plain["accuracy"] - _INT8_MAY_LOSE
     return "int8" if as_right and small["us_per_crop"] < plain["us_per_crop"] else "float"
 
@@ -176,21 +192,15 @@ def colour_patterns(shape: InputShape, count: int) -> npt.NDArray[np.uint8]:
     return patterns
 
 
-def _check_parity(
-    models: dict[str, tuple[bytes, Model]],
-    trained: Trained,
-    patterns: npt.NDArray[np.uint8],
-    pictures: npt.NDArray[np.uint8],
-) -> None:
-    worst = float(
-        np.abs(models["float"][1].p_mask(patterns) - p_mask_of_trained(trained, patterns)).max()
-    )
+def _check_float(model: Model, trained: Trained, patterns: npt.NDArray[np.uint8]) -> None:
+    worst = float(np.abs(model.p_mask(patterns) - p_mask_of_trained(trained, patterns)).max())
     if worst > PARITY_TOLERANCE:
         msg = f"onnxruntime is off by {worst:.2e} from torch"
         raise ModelError(msg)
-    mean = float(
-        np.abs(models["int8"][1].p_mask(pictures) - p_mask_of_trained(trained, pictures)).mean()
-    )
+
+
+def _check_int8(model: Model, trained: Trained, pictures: npt.NDArray[np.uint8]) -> None:
+    mean = float(np.abs(model.p_mask(pictures) - p_mask_of_trained(trained, pictures)).mean())
     if mean > INT8_TOLERANCE:
         msg = f"int8 is off by {mean:.3f} from torch on average"
         raise ModelError(msg)
