@@ -17,7 +17,7 @@ from trainer.commands import training as commands
 from trainer.evaluation.comparison import candidate, change
 from trainer.evaluation.doors import COVERAGE, TARGET
 from trainer.export.writer import PRECISIONS
-from trainer.training.distributed import leave
+from trainer.training.distributed import leave_process_group
 from trainer.training.recipe import Recipe
 
 log = structlog.get_logger()
@@ -38,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
         log.error("trainer.bad_model", error=str(error))
         return ExitCode.BAD_MODEL
     finally:
-        leave()
+        leave_process_group()
     return ExitCode.OK
 
 

@@ -1,5 +1,8 @@
 """Networks, training, resuming, teachers and export."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,8 @@ from trainer.networks.registry import NETWORKS, build
 from trainer.training.checkpoint import Trained
 from trainer.training.fit import Training, fit, logits_of
 from trainer.training.recipe import Recipe, input_shape
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def trained(recipe: Recipe) -> tuple[Trained, Checking]:
@@ -129,6 +134,41 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(tmp_path: Path)
         resumed.advance()
     expected = states(whole)
     assert all((value == expected[name]).all() for name, value in states(resumed).items())
+
+
+TRAIN_AND_PRINT_A_DIGEST = """
+import hashlib
+from tests.unit.drawn_photographs import RECIPE, faces, labelled
+from trainer.training.distributed import leave_process_group
+from trainer.training.fit import Training
+
+training = Training(labelled(faces(48)), RECIPE)
+for _ in range(4):
+    training.advance()
+digest = hashlib.sha256()
+for parameter in training.network.parameters():
+    digest.update(parameter.detach().numpy().tobytes())
+print(training.rank, digest.hexdigest())
+leave_process_group()
+"""
+
+
+def test_two_processes_hold_the_same_weights_after_every_step(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(TRAIN_AND_PRINT_A_DIGEST)
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [sys.executable, *torchrun, str(script)],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stderr
+    digests = dict(line.split() for line in done.stdout.splitlines())
+    assert set(digests) == {"0", "1"}
+    assert digests["0"] == digests["1"]
 
 
 def test_a_training_can_begin_with_given_weights() -> None:

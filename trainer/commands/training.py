@@ -66,7 +66,7 @@ def train(arguments: argparse.Namespace) -> None:
     masks = cut_masks(training, groups[~validates])
     start = starting_weights(arguments.start, recipe)
     teachers = [restore(path)[0] for path in arguments.teacher]
-    first = distributed.place()[0] == 0
+    first = distributed.join_process_group()[0] == 0
     with (
         progress(recipe.samples, arguments.out / "events")
         if first

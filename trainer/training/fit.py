@@ -86,13 +86,14 @@ class Training:
         torch.manual_seed(recipe.seed)
         torch.set_num_threads(recipe.threads)
         self.recipe, self.teachers = recipe, Teachers(teachers)
-        self.rank, self.world = distributed.place()
+        self.rank, self.world = distributed.join_process_group()
         self.network = build(recipe.network, recipe.channels, recipe.side_px, recipe.width)
         if start is not None:
             self.network.load_state_dict(start.state_dict())
         elif recipe.pretrained:
             load_public_weights(self.network, recipe.network)
         self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch forgot it in its types
+        self._parallel = distributed.data_parallel(self.network, self.world)
         self.steps = max(1, recipe.samples // recipe.batch)
         decay = max(0.0, min(recipe.ema_decay, 1 - _AVERAGED_PARTS / self.steps))
         average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]  # torch has no types here
@@ -154,13 +155,12 @@ class Training:
         self.network.train()
         with torch.autocast("cpu", torch.bfloat16, enabled=_bfloat16_is_fast()):
             opinion = self.teachers.opinion(images[:, : self.recipe.channels])
-            logits = self.network(seen.contiguous(memory_format=torch.channels_last)).float()
+            logits = self._parallel(seen.contiguous(memory_format=torch.channels_last)).float()
         loss = functional.cross_entropy(logits, target, label_smoothing=self.recipe.label_smoothing)
         if opinion is not None:
             loss = torch.lerp(loss, functional.cross_entropy(logits, opinion), self.recipe.distil)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # nor here
-        distributed.average_gradients(self.network, self.world)
         self.optimiser.step()
         self.schedule.step()
         self.averaged.update_parameters(self.network)
@@ -271,7 +271,7 @@ def fit(
             tell(Look(training.step * recipe.batch, loss, accuracy, *validated))
             if state_path is not None and training.rank == 0:
                 write_whole(training.state(), state_path)
-            stopped = distributed.agree(
+            stopped = distributed.broadcast_decision(
                 training.looks_since_best >= recipe.patience and not last, training.world
             )
         elif training.step % 50 == 0:
