@@ -15,8 +15,8 @@ from maskgate.runtime.exit_codes import ExitCode
 from trainer.commands import studies
 from trainer.commands import training as commands
 from trainer.evaluation.comparison import candidate, change
-from trainer.evaluation.doors import COVERAGE, TARGET
-from trainer.export.writer import PRECISIONS
+from trainer.evaluation.held_out_domains import COVERAGE, TARGET
+from trainer.export.model_file import PRECISIONS
 from trainer.training.distributed import leave_process_group
 from trainer.training.recipe import Recipe
 

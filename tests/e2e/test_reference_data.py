@@ -57,7 +57,7 @@ def test_the_photographs_that_the_data_set_shows_twice_are_found() -> None:
         ]
     from maskgate.inference.card import InputShape
     from trainer.data.groups import group
-    from trainer.data.images import find, load
+    from trainer.data.labelled_images import find, load
 
     images = load(find([DATA]), InputShape(28, 28, 1))
     groups = dict(zip(images.paths, group(images.fingerprints, images.labels), strict=True))

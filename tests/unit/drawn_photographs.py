@@ -15,7 +15,7 @@ pytest.importorskip("torch", reason="the trainer extra is not installed")
 
 
 from trainer.data.groups import fingerprint
-from trainer.data.images import LabelledImages
+from trainer.data.labelled_images import LabelledImages
 from trainer.training.recipe import Recipe
 
 RECIPE = Recipe(samples=512, batch=32, threads=1, width=0.25, ema_decay=0.5)

@@ -14,8 +14,8 @@ from trainer.evaluation.calibration import (
     reliability,
     temperature_for,
 )
-from trainer.evaluation.doors import at_temperature, door_temperature, runs_of
-from trainer.evaluation.measures import prediction_interval, wilson
+from trainer.evaluation.held_out_domains import at_temperature, door_temperature, runs_of
+from trainer.evaluation.metrics import prediction_interval, wilson
 
 
 def test_the_temperature_of_overconfident_logits_is_found() -> None:

@@ -17,7 +17,7 @@ import torch
 from tests.unit.drawn_photographs import RECIPE, faces, labelled, with_a_mask
 from trainer.augmentation.copy_paste import cut_masks, paste_masks
 from trainer.data.groups import fingerprint, group
-from trainer.data.images import LabelledImages
+from trainer.data.labelled_images import LabelledImages
 from trainer.evaluation.holdout import folds, predict_held_out, validation_split
 from trainer.training.checkpoint import Trained
 from trainer.training.fit import fit

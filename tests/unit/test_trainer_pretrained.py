@@ -18,9 +18,9 @@ from tests.unit.drawn_photographs import RECIPE, faces, labelled
 from trainer.augmentation.augment import shrink
 from trainer.data.slices import read_slices, tagged
 from trainer.networks import pretrained
+from trainer.networks.architectures import build
 from trainer.networks.lite import Depthwise
 from trainer.networks.pretrained import PUBLIC_WEIGHTS, load_public_weights
-from trainer.networks.registry import build
 from trainer.training.checkpoint import Trained
 from trainer.training.fit import Training
 

@@ -22,7 +22,7 @@ pytest.importorskip("torch", reason="the trainer extra is not installed")
 from sklearn.metrics import accuracy_score, precision_score, recall_score, roc_auc_score
 
 from trainer.__main__ import main
-from trainer.data.images import find, load
+from trainer.data.labelled_images import find, load
 
 # torch's exporter warns about itself
 pytestmark = pytest.mark.filterwarnings(
@@ -139,7 +139,7 @@ def test_a_training_whose_export_is_refused_keeps_its_checkpoint(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr("trainer.export.writer.PARITY_TOLERANCE", -1.0)
+        patched.setattr("trainer.export.model_file.PARITY_TOLERANCE", -1.0)
         train = ["train", "--data", str(data), "--out", str(tmp_path), "--no-report", *TINY]
         assert main(train) == ExitCode.BAD_MODEL
     assert "onnxruntime is off by" in capsys.readouterr().err

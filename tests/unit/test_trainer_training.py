@@ -21,9 +21,9 @@ pytest.importorskip("torch", reason="the trainer extra is not installed")
 import torch
 
 from tests.unit.drawn_photographs import RECIPE, faces, labelled
+from trainer.export.model_file import Checking, colour_patterns, export
 from trainer.export.onnx_graph import float_graph
-from trainer.export.writer import Checking, colour_patterns, export
-from trainer.networks.registry import NETWORKS, build
+from trainer.networks.architectures import NETWORKS, build
 from trainer.training.checkpoint import Trained
 from trainer.training.fit import Training, fit, logits_of
 from trainer.training.recipe import Recipe, input_shape
@@ -91,7 +91,7 @@ def test_a_network_that_changes_after_its_export_is_found_out(
     result, checking = trained(replace(RECIPE, samples=64))
     other = build("residual", 3, 28, 0.25).eval()
     monkeypatch.setattr(
-        "trainer.export.writer.float_graph", lambda _, shape: float_graph(other, shape)
+        "trainer.export.model_file.float_graph", lambda _, shape: float_graph(other, shape)
     )
     with pytest.raises(ModelError, match="off by"):
         export(result, {**FACTS, "metrics": {}}, tmp_path / "m.onnx", checking)
@@ -102,7 +102,7 @@ def test_a_refused_int8_falls_back_to_float_unless_int8_is_demanded(
 ) -> None:
     logs.configure("trainer")
     result, checking = trained(replace(RECIPE, samples=64))
-    monkeypatch.setattr("trainer.export.writer.INT8_TOLERANCE", -1.0)
+    monkeypatch.setattr("trainer.export.model_file.INT8_TOLERANCE", -1.0)
     facts = {**FACTS, "metrics": {}}
     export(result, facts, tmp_path / "auto.onnx", checking)
     assert facts["precision"] == "float"

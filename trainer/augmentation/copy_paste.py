@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from maskgate.inference.image import Pixels
-from trainer.data.images import LabelledImages
+from trainer.data.labelled_images import LabelledImages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

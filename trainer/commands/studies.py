@@ -12,9 +12,10 @@ from rich.table import Table
 from maskgate.inference.model import Model
 from maskgate.protocol.errors import ConfigurationError
 from trainer.data.contact_sheet import contact_sheet, png
-from trainer.data.images import find, load
+from trainer.data.labelled_images import find, load
 from trainer.data.material import grouped_images, starting_weights
-from trainer.evaluation import budget, doors, holdout
+from trainer.evaluation import budget, holdout
+from trainer.evaluation import held_out_domains as doors
 from trainer.evaluation.comparison import (
     Candidate,
     Sets,
@@ -23,8 +24,8 @@ from trainer.evaluation.comparison import (
     measured_row,
     trained_candidates,
 )
-from trainer.evaluation.measures import RATES
-from trainer.networks.registry import NETWORKS
+from trainer.evaluation.metrics import RATES
+from trainer.networks.architectures import NETWORKS
 from trainer.report.tables import print_measures, print_table, write_json
 from trainer.training.progress import progress
 from trainer.training.recipe import Recipe, kept_shape

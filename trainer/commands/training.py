@@ -16,18 +16,25 @@ from maskgate.inference.model import Model
 from maskgate.protocol.errors import ConfigurationError
 from trainer.augmentation.copy_paste import cut_masks
 from trainer.data.groups import group
-from trainer.data.images import INCORRECT_FOLDERS, LabelledImages, find, load, require_both_classes
+from trainer.data.labelled_images import (
+    INCORRECT_FOLDERS,
+    LabelledImages,
+    find,
+    load,
+    require_both_classes,
+)
 from trainer.data.material import checking_of, facts_of, grouped_images, starting_weights
 from trainer.data.slices import read_slices
-from trainer.evaluation import budget, doors, holdout
+from trainer.evaluation import budget, holdout
+from trainer.evaluation import held_out_domains as doors
 from trainer.evaluation.calibration import Band
-from trainer.evaluation.measures import RATES, band_of, measures, p_mask_of
+from trainer.evaluation.metrics import RATES, band_of, measures, p_mask_of
 from trainer.evaluation.robustness import CORRUPTED_SHAPE
-from trainer.export.writer import Checking
-from trainer.export.writer import export as write_model
+from trainer.export.model_file import Checking
+from trainer.export.model_file import export as write_model
+from trainer.report.report import Material
+from trainer.report.report import report as write_report
 from trainer.report.tables import print_measures
-from trainer.report.writer import Material
-from trainer.report.writer import report as write_report
 from trainer.training import distributed
 from trainer.training.checkpoint import restore, save
 from trainer.training.fit import Look, fit

@@ -14,10 +14,10 @@ from torch import nn
 
 from maskgate.protocol.errors import ConfigurationError
 from trainer.data.groups import group
-from trainer.data.images import LabelledImages, find, load, require_both_classes
-from trainer.export.writer import Checking
+from trainer.data.labelled_images import LabelledImages, find, load, require_both_classes
+from trainer.export.model_file import Checking
+from trainer.networks.architectures import Mirrored
 from trainer.networks.pretrained import began_with
-from trainer.networks.registry import Mirrored
 from trainer.training.checkpoint import Trained, restore
 from trainer.training.recipe import Recipe, input_shape, kept_shape
 

@@ -8,7 +8,7 @@ import numpy as np
 from maskgate.inference.card import InputShape
 from trainer.evaluation.latency import latencies
 from trainer.export.onnx_graph import float_graph, int8_graph
-from trainer.networks.registry import build
+from trainer.networks.architectures import build
 
 WIDTHS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 BASELINE = "notebook"

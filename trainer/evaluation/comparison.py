@@ -15,15 +15,15 @@ from maskgate.inference.model import Model
 from maskgate.inference.preprocess import reduce
 from maskgate.protocol.errors import ModelError
 from trainer.augmentation.copy_paste import cut_masks
-from trainer.data.images import LabelledImages
+from trainer.data.labelled_images import LabelledImages
 from trainer.data.material import checking_of, facts_of
 from trainer.evaluation import budget, holdout
-from trainer.evaluation.doors import HALF, door_rows, read_doors
+from trainer.evaluation.held_out_domains import HALF, door_rows, read_doors
 from trainer.evaluation.latency import latencies
-from trainer.evaluation.measures import band_of, measures, p_mask_of
-from trainer.export.writer import export
+from trainer.evaluation.metrics import band_of, measures, p_mask_of
+from trainer.export.model_file import export
+from trainer.networks.architectures import NETWORKS
 from trainer.networks.pretrained import PUBLIC_WEIGHTS
-from trainer.networks.registry import NETWORKS
 from trainer.training.checkpoint import Trained
 from trainer.training.fit import fit
 from trainer.training.recipe import Recipe, input_shape, kept_shape

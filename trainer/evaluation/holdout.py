@@ -16,9 +16,9 @@ from torch import nn
 
 from maskgate.protocol.errors import ConfigurationError
 from trainer.augmentation.copy_paste import cut_masks
-from trainer.data.images import LabelledImages
+from trainer.data.labelled_images import LabelledImages
 from trainer.evaluation.calibration import Band
-from trainer.evaluation.measures import RATES, Floats, measures
+from trainer.evaluation.metrics import RATES, Floats, measures
 from trainer.training.fit import Look, fit, p_mask_of_trained
 from trainer.training.recipe import Recipe, input_shape, kept_shape
 

@@ -8,9 +8,9 @@ from maskgate.inference.card import InputShape
 from maskgate.inference.image import Pixels
 from maskgate.inference.model import Model
 from maskgate.inference.preprocess import reduce
-from trainer.data.images import LabelledImages
+from trainer.data.labelled_images import LabelledImages
 from trainer.evaluation.corruptions import CORRUPTIONS, SEVERITIES, SIDE_PX, Corruption
-from trainer.evaluation.measures import band_of, measures, p_mask_of
+from trainer.evaluation.metrics import band_of, measures, p_mask_of
 
 #: The size at which pictures are corrupted.
 CORRUPTED_SHAPE = InputShape(SIDE_PX, SIDE_PX, 3)

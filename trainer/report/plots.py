@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from trainer.evaluation.calibration import Band, Reliability
-from trainer.evaluation.measures import Floats, Labels
+from trainer.evaluation.metrics import Floats, Labels
 from trainer.evaluation.robustness import MODERATE, Curve
 
 # Colours that colour-blind readers can tell apart (Okabe and Ito, 2008).

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from trainer.evaluation.measures import RATES
+from trainer.evaluation.metrics import RATES
 
 
 def write_json(told: object, path: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from maskgate.protocol.errors import ConfigurationError
-from trainer.networks.registry import Mirrored, build
+from trainer.networks.architectures import Mirrored, build
 from trainer.training.recipe import Recipe
 
 

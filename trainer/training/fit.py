@@ -19,10 +19,10 @@ from maskgate.inference.preprocess import normalise
 from maskgate.protocol.errors import ConfigurationError
 from trainer.augmentation.augment import Augmentation, World, shrink
 from trainer.augmentation.copy_paste import CutMasks
-from trainer.data.images import LabelledImages
+from trainer.data.labelled_images import LabelledImages
 from trainer.evaluation.calibration import temperature_for
+from trainer.networks.architectures import NETWORKS, Mirrored, build
 from trainer.networks.pretrained import load_public_weights
-from trainer.networks.registry import NETWORKS, Mirrored, build
 from trainer.training import distributed
 from trainer.training.checkpoint import Trained, write_whole
 from trainer.training.recipe import Recipe

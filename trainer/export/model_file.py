@@ -23,7 +23,7 @@ from maskgate.inference.preprocess import PREPROCESSING, normalise
 from maskgate.protocol.errors import ModelError
 from trainer.evaluation.calibration import Band
 from trainer.evaluation.latency import latencies
-from trainer.evaluation.measures import RATES, measures, p_mask_of
+from trainer.evaluation.metrics import RATES, measures, p_mask_of
 from trainer.export.card_text import card_text
 from trainer.export.onnx_graph import INPUT, float_graph, int8_graph
 from trainer.training.checkpoint import Trained

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.special import expit, logit
 
 from maskgate.protocol.errors import ConfigurationError
-from trainer.data.images import LabelledImages
+from trainer.data.labelled_images import LabelledImages
 from trainer.evaluation.calibration import (
     Band,
     best_threshold,
@@ -18,7 +18,7 @@ from trainer.evaluation.calibration import (
     narrowest_band,
 )
 from trainer.evaluation.holdout import Predictions, predictions_of, read_results
-from trainer.evaluation.measures import Floats, measures
+from trainer.evaluation.metrics import Floats, measures
 from trainer.training.checkpoint import Trained
 from trainer.training.fit import p_mask_of_trained
 

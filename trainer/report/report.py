@@ -19,14 +19,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from maskgate.inference.model import Model
 from trainer.data.contact_sheet import contact_sheet, png
-from trainer.data.images import LabelledImages
+from trainer.data.labelled_images import LabelledImages
 from trainer.data.slices import tagged
 from trainer.evaluation.calibration import Band, reliability
 from trainer.evaluation.corruptions import CORRUPTIONS
-from trainer.evaluation.doors import door_rows
+from trainer.evaluation.held_out_domains import door_rows
 from trainer.evaluation.holdout import Predictions, doubtful_labels, out_of_fold
 from trainer.evaluation.latency import latencies
-from trainer.evaluation.measures import (
+from trainer.evaluation.metrics import (
     Floats,
     band_of,
     confusion,
