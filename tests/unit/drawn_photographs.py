@@ -1,4 +1,4 @@
-"""Drawn faces as the trainer takes photographs: labelled, with groups, and a recipe that is over in a second."""
+"""Drawn faces as labelled images, and a recipe that trains on them in a second."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def labelled(
 
 
 def with_a_mask(picture: Pixels) -> Pixels:
-    """The same photograph with a pasted mask, as the reference set has it."""
+    """The same photograph with a pasted mask, as in the reference set."""
     worn = picture.copy()
     height, width = worn.shape[:2]
     cv2.ellipse(

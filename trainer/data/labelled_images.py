@@ -1,12 +1,13 @@
-"""Labelled images on disk: find them, decode them once, say what they are.
+"""Find labelled images on disk and decode them, each file once.
 
-A *source* is a folder that holds class folders: ``WithMask``, ``with_mask``, ``without-mask``, … in any spelling of those words.
-``MaskWornIncorrectly`` is found by those who ask for it; whatever else lies there is left alone.
+A *source* is a folder that holds class folders: ``WithMask``, ``with_mask``, ``without-mask``, …
+in any spelling of these words. ``MaskWornIncorrectly`` is found only if the caller asks for it.
+All other folders and files are ignored.
 """
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from maskgate.inference.card import InputShape
 from maskgate.inference.image import FILE_LIMITS, Pixels, decode, sniff
 from maskgate.inference.preprocess import reduce
 from maskgate.protocol.errors import ConfigurationError, UnreadableCropError
-from trainer.data.groups import Fingerprint, fingerprint
+from trainer.data.groups import Fingerprint, fingerprint, group
 
 CLASS_FOLDERS = {
     "withmask": 1,
@@ -27,7 +28,7 @@ CLASS_FOLDERS = {
     "nomask": 0,
     "unmasked": 0,
 }
-#: Masks below the nose or at the chin: nobody trains on them, a report says what becomes of them.
+#: Masks below the nose or at the chin: never trained on; the report shows how they are classified.
 INCORRECT_FOLDERS = {"maskwornincorrectly": 1, "maskwearedincorrect": 1, "incorrectmask": 1}
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".pgm"})
 
@@ -36,18 +37,24 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class LabelledFile:
-    """An image file; ``label`` is 1 for mask."""
+    """An image file; ``label`` is 1 for mask, 0 for no mask."""
 
     path: Path
     label: int
     source: str
 
 
+#: Files, and the size to which they are reduced.
+Selection = tuple[Sequence[LabelledFile], InputShape]
+
+
 @dataclass(frozen=True, slots=True)
 class LabelledImages:
-    """Images in memory: ``pixels`` uint8 (n, height, width, channels), ``labels`` (n,), ``sources`` and ``paths`` n each.
+    """Images in memory.
 
-    ``skipped`` of the files were no images; ``sha256`` is over the bytes and labels of the others.
+    ``pixels`` is uint8 (n, height, width, channels), ``labels`` (n,); ``sources``, ``paths`` and
+    ``fingerprints`` have n items. ``skipped`` is the number of files that could not be decoded.
+    ``sha256`` is over the bytes and labels of the decoded files.
     """
 
     pixels: Pixels
@@ -62,8 +69,12 @@ class LabelledImages:
         """Which images come from these sources, (n,)."""
         return np.asarray([source in sources for source in self.sources], bool)
 
+    def groups(self) -> npt.NDArray[np.int64]:
+        """The group number of each image, (n,): images of one photograph share theirs."""
+        return group(self.fingerprints, self.labels)
+
     def subset(self, chosen: npt.NDArray[np.bool_], shape: InputShape) -> "LabelledImages":
-        """Some of the images, reduced further."""
+        """The chosen images, reduced to ``shape``."""
         positions = np.flatnonzero(chosen)
         return LabelledImages(
             np.stack([reduce(self.pixels[i], shape) for i in positions]),
@@ -98,7 +109,7 @@ def find(
 
 
 def require_both_classes(files: Sequence[LabelledFile]) -> None:
-    """Training and its measures need masks and bare faces.
+    """Check that there are images with and without a mask: training and its metrics need both.
 
     Raises:
         ConfigurationError: one class is missing.
@@ -110,51 +121,86 @@ def require_both_classes(files: Sequence[LabelledFile]) -> None:
 
 
 def load(files: Sequence[LabelledFile], shape: InputShape) -> LabelledImages:
-    """Decode and reduce files. Those that are no images are named in the log, counted and left out.
+    """Decode files and reduce them to ``shape``. An unreadable file is logged and left out.
 
     Raises:
-        ConfigurationError: not one could be read.
+        ConfigurationError: no file could be decoded.
     """
-    pixels, kept, fingerprints = [], [], []
-    digest = hashlib.sha256()
-    skipped = 0
-    for file in files:
+    return load_all([(files, shape)])[0]
+
+
+def load_all(
+    selections: Sequence[Selection],
+) -> list[LabelledImages]:
+    """Several selections of files, each at its own size; a file of several is decoded once.
+
+    A selection whose files are part of an earlier one comes in the order of that one.
+
+    Raises:
+        ConfigurationError: a selection has no file that could be decoded.
+    """
+    collectors = [_Collector(shape) for _, shape in selections]
+    wanted: dict[LabelledFile, list[_Collector]] = {}
+    for (files, _), collector in zip(selections, collectors, strict=True):
+        for file in files:
+            wanted.setdefault(file, []).append(collector)
+    for file, receivers in wanted.items():
         try:
             body = file.path.read_bytes()
             image = decode(body, sniff(body) or "", FILE_LIMITS)
         except (OSError, UnreadableCropError) as error:
-            skipped += 1
             log.warning("image.skipped", file=str(file.path), error=str(error))
+            for collector in receivers:
+                collector.skipped += 1
             continue
-        digest.update(hashlib.sha256(body).digest() + bytes([file.label]))
-        pixels.append(reduce(image, shape))
-        kept.append(file)
-        fingerprints.append(fingerprint(image))
-    if not pixels:
-        msg = f"not one of {len(files)} images can be read"
-        raise ConfigurationError(msg)
-    return LabelledImages(
-        np.stack(pixels),
-        np.asarray([file.label for file in kept], np.int64),
-        [file.source for file in kept],
-        [file.path for file in kept],
-        fingerprints,
-        skipped,
-        digest.hexdigest(),
-    )
+        digest, print_of_image = hashlib.sha256(body).digest(), fingerprint(image)
+        for collector in receivers:
+            collector.add(file, image, digest, print_of_image)
+    return [collector.images() for collector in collectors]
+
+
+@dataclass(slots=True)
+class _Collector:
+    """The images of one selection so far."""
+
+    shape: InputShape
+    pixels: list[Pixels] = field(default_factory=list)
+    files: list[LabelledFile] = field(default_factory=list)
+    fingerprints: list[Fingerprint] = field(default_factory=list)
+    digests: list[bytes] = field(default_factory=list)
+    skipped: int = 0
+
+    def add(self, file: LabelledFile, image: Pixels, digest: bytes, prints: Fingerprint) -> None:
+        self.pixels.append(reduce(image, self.shape))
+        self.files.append(file)
+        self.fingerprints.append(prints)
+        self.digests.append(digest + bytes([file.label]))
+
+    def images(self) -> LabelledImages:
+        if not self.pixels:
+            msg = f"none of {self.skipped} images can be decoded"
+            raise ConfigurationError(msg)
+        return LabelledImages(
+            np.stack(self.pixels),
+            np.asarray([file.label for file in self.files], np.int64),
+            [file.source for file in self.files],
+            [file.path for file in self.files],
+            self.fingerprints,
+            self.skipped,
+            hashlib.sha256(b"".join(self.digests)).hexdigest(),
+        )
 
 
 def _below(directory: Path, classes: Mapping[str, int]) -> Iterator[LabelledFile]:
     for path in sorted(directory.rglob("*")):
-        label = classes.get(
-            path.parent.name.lower().replace("_", "").replace("-", "").replace(" ", "")
-        )
+        folder = path.parent.name.lower()
+        label = classes.get(folder.replace("_", "").replace("-", "").replace(" ", ""))
         if label is not None and path.suffix.lower() in _SUFFIXES and path.is_file():
-            home = path.parent.parent
-            # seed28/Train and seed28/Test would else both be called after their split alone.
-            source = (
-                f"{home.parent.name}-{home.name}"
-                if home.name.lower() in ("train", "test", "val")
-                else home.name
-            )
-            yield LabelledFile(path, label, source)
+            yield LabelledFile(path, label, _source(path.parent.parent))
+
+
+def _source(folder: Path) -> str:
+    # The parent's name tells seed28/Train from seed_full/Train.
+    if folder.name.lower() in ("train", "test", "val"):
+        return f"{folder.parent.name}-{folder.name}"
+    return folder.name

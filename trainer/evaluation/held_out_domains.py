@@ -1,15 +1,17 @@
-"""Doors: threshold, band and temperature from predictions for sources that a network has not seen."""
+"""Choose temperature, threshold and band from predictions for held-out domains.
+
+A held-out domain is a set of sources that the predicting network was not trained on, as a new
+door's images would be.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
-from pathlib import Path
-from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 from scipy.special import expit, logit
 
-from maskgate.protocol.errors import ConfigurationError
 from trainer.data.labelled_images import LabelledImages
 from trainer.evaluation.calibration import (
     Band,
@@ -17,75 +19,67 @@ from trainer.evaluation.calibration import (
     least_loss_temperature,
     narrowest_band,
 )
-from trainer.evaluation.holdout import Predictions, predictions_of, read_results
-from trainer.evaluation.metrics import Floats, measures
+from trainer.evaluation.holdout import predictions_of
+from trainer.evaluation.metrics import Floats, Metrics, classification_metrics
+from trainer.evaluation.results import DomainPredictions, Predictions
 from trainer.training.checkpoint import Trained
-from trainer.training.fit import p_mask_of_trained
+from trainer.training.predict import p_mask_of_trained
 
-#: What an uncertain band is to reach, and the share that it must leave decided.
+#: The default target of precision and recall outside the band, and the share it must decide.
 TARGET, COVERAGE = 0.99, 0.9
-#: Probabilities are written with six digits; beyond these they have no log odds.
-_SURE = (1e-6, 1 - 1e-6)
-#: Every crop is decided, at one half: how networks are compared whose thresholds nobody chose.
-HALF = Band(0.5, 0.5, 0.5)
+#: Probabilities have 6 decimals; they are clipped here, so that their log odds are finite.
+_CLIPPED = (1e-6, 1 - 1e-6)
+#: No uncertain band: for comparing networks whose thresholds were not chosen.
+DECIDE_ALL = Band(0.5, 0.5, 0.5)
+
+Domains = Mapping[str, DomainPredictions]
 
 
-def read_doors(path: Path) -> dict[str, Any]:
-    """The doors that ``loso`` wrote.
+class DomainMetrics(Struct, frozen=True):
+    """The metrics of every seed for one held-out domain; JSON calls the domain a door."""
 
-    Raises:
-        ConfigurationError: it can't be read or is something else.
-    """
-    told = read_results(path)
-    if "doors" not in told:
-        msg = f"results {path}: not of leaving sources out"
-        raise ConfigurationError(msg)
-    doors: dict[str, Any] = told["doors"]
-    return doors
+    domain: str = msgspec.field(name="door")
+    sources: list[str]
+    runs: list[Metrics]
 
 
-def asked(trained: Trained, images: LabelledImages) -> dict[str, Any]:
-    """A finished network's predictions by source, in the form that ``leave_one_source_out`` yields."""
+def predict_domains(trained: Trained, images: LabelledImages) -> dict[str, DomainPredictions]:
+    """A finished network's predictions: each source of ``images`` is a domain with one run."""
     p_mask = p_mask_of_trained(trained, images.pixels)
-    doors = {}
+    domains = {}
     for source in sorted(set(images.sources)):
         here = images.of([source])
-        doors[source] = {
-            "sources": [source],
-            "runs": [asdict(predictions_of(images, here, p_mask[here]))],
-        }
-    return doors
+        run = predictions_of(images, here, p_mask[here])
+        domains[source] = DomainPredictions([source], [run])
+    return domains
 
 
-def runs_of(doors: Mapping[str, Any]) -> list[Predictions]:
-    """The predictions of every seed at every door."""
-    return [Predictions(**run) for door in doors.values() for run in door["runs"]]
+def all_runs(domains: Domains) -> list[Predictions]:
+    """The predictions of every seed for every domain."""
+    return [run for domain in domains.values() for run in domain.runs]
 
 
-def mean_of_seeds(doors: Mapping[str, Any]) -> Predictions:
-    """One prediction for each picture of all doors: the mean of its seeds' probabilities."""
+def mean_of_seeds(domains: Domains) -> Predictions:
+    """One prediction for each image of all domains: the mean probability over the seeds."""
+    firsts = [domain.runs[0] for domain in domains.values()]
     means = [
-        {
-            **door["runs"][0],
-            "p_mask": np.mean([run["p_mask"] for run in door["runs"]], axis=0).tolist(),
-        }
-        for door in doors.values()
+        np.mean([run.p_mask for run in domain.runs], axis=0).tolist() for domain in domains.values()
     ]
     return Predictions(
-        **{
-            field.name: [value for one in means for value in one[field.name]]
-            for field in fields(Predictions)
-        }
+        [path for run in firsts for path in run.paths],
+        [source for run in firsts for source in run.sources],
+        [label for run in firsts for label in run.labels],
+        [p for mean in means for p in mean],
     )
 
 
 def choose_band(
     runs: Sequence[Predictions], target: float, coverage: float, threshold: float | None = None
 ) -> Band:
-    """From predictions for what was not trained on: the threshold that is right most often, unless it is given, and the band around it.
+    """The most accurate threshold, unless one is given, and the narrowest band around it.
 
-    The band reaches ``target`` precision and recall, and decides at least ``coverage`` of all. Each class of each run counts the same,
-    whatever its size.
+    The band reaches ``target`` precision and recall and decides at least ``coverage`` of all. Each
+    class of each run has the same weight, whatever its size.
     """
     p_mask, labels, weights = _weighted(runs)
     threshold = best_threshold(p_mask, labels, weights) if threshold is None else threshold
@@ -94,28 +88,43 @@ def choose_band(
     )
 
 
-def door_temperature(runs: Sequence[Predictions]) -> float:
-    """By how much log odds are divided so that probabilities mean at doors what they say; each class of each run counts the same."""
+def domain_temperature(runs: Sequence[Predictions]) -> float:
+    """The temperature that calibrates these predictions: their log odds are divided by it.
+
+    Each class of each run has the same weight.
+    """
     p_mask, labels, weights = _weighted(runs)
-    margin = logit(p_mask.clip(*_SURE)) * np.where(labels == 1, 1, -1)
+    margin = logit(p_mask.clip(*_CLIPPED)) * np.where(labels == 1, 1, -1)
     return least_loss_temperature(margin, weights, np.round(np.arange(0.3, 3.0, 0.01), 2))
 
 
-def at_temperature(doors: Mapping[str, Any], temperature: float) -> dict[str, Any]:
-    """The same predictions, their log odds divided by a temperature."""
+def at_temperature(domains: Domains, temperature: float) -> dict[str, DomainPredictions]:
+    """The same predictions with their log odds divided by ``temperature``."""
 
-    def divided(run: Mapping[str, Any]) -> dict[str, Any]:
-        p_mask = expit(logit(np.clip(run["p_mask"], *_SURE)) / temperature)
-        return {**run, "p_mask": [round(float(p), 6) for p in p_mask]}
+    def scaled(run: Predictions) -> Predictions:
+        p_mask = expit(logit(np.clip(run.p_mask, *_CLIPPED)) / temperature)
+        return msgspec.structs.replace(run, p_mask=[round(float(p), 6) for p in p_mask])
 
     return {
-        name: {**door, "runs": [divided(run) for run in door["runs"]]}
-        for name, door in doors.items()
+        name: DomainPredictions(domain.sources, [scaled(run) for run in domain.runs])
+        for name, domain in domains.items()
     }
 
 
+def domain_metrics(domains: Domains, band: Band) -> list[DomainMetrics]:
+    """For each domain, the metrics of every seed with this band."""
+    return [
+        DomainMetrics(
+            name,
+            domain.sources,
+            [classification_metrics(*run.arrays(), band) for run in domain.runs],
+        )
+        for name, domain in domains.items()
+    ]
+
+
 def _weighted(runs: Sequence[Predictions]) -> tuple[Floats, npt.NDArray[np.int64], Floats]:
-    """All predictions, and their weights: each class of each run counts the same."""
+    """Probabilities, labels and weights: each class of each run has the same weight."""
     arrays = [run.arrays() for run in runs]
     p_mask, labels = (np.concatenate(parts) for parts in zip(*arrays, strict=True))
     weights = np.concatenate(
@@ -124,15 +133,3 @@ def _weighted(runs: Sequence[Predictions]) -> tuple[Floats, npt.NDArray[np.int64
     for label in (0, 1):
         weights[labels == label] /= max(float(weights[labels == label].sum()), 1e-12)
     return p_mask, labels, weights
-
-
-def door_rows(doors: Mapping[str, Any], band: Band) -> list[dict[str, Any]]:
-    """For each door, the measures of every seed under a band."""
-    return [
-        {
-            "door": name,
-            "sources": door["sources"],
-            "runs": [measures(*Predictions(**run).arrays(), band) for run in door["runs"]],
-        }
-        for name, door in doors.items()
-    ]

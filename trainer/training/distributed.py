@@ -33,7 +33,7 @@ def data_parallel(network: nn.Module, world_size: int) -> nn.Module:
     )
 
 
-def broadcast_decision(decision: bool, world_size: int) -> bool:  # noqa: FBT001  (the value to send)
+def broadcast_decision(*, decision: bool, world_size: int) -> bool:
     """The first process's decision, in all processes."""
     if world_size == 1:
         return decision
