@@ -1,1 +1,1 @@
-"""Image folders → CNN → evaluation → ONNX and its card. The only process that imports torch. Run it: ``python -m trainer``."""
+"""Image folders → CNN → evaluation → ONNX file and card; the only process that imports torch."""

@@ -1,4 +1,4 @@
-"""The shipped model on the bank's data set, where it is."""
+"""The shipped models on the bank's data set, if it is there."""
 
 import csv
 import json
@@ -23,15 +23,16 @@ MODELS = ROOT / "deploy" / "model"
         ("mask.onnx", {"accuracy": 0.97, "precision": 0.97, "recall": 0.97}),
     ],
 )
-def test_the_models_reach_on_the_test_set_what_their_cards_say(
+def test_the_models_reach_their_promised_rates_on_the_test_set(
     model: str, least: dict[str, float]
 ) -> None:
     pytest.importorskip("sklearn", reason="the trainer extra is not installed")
     if not (DATA / "Test").is_dir():
         pytest.skip(
-            f"no reference data set at {DATA}: set MASKGATE_REFERENCE_DATA to the folder that holds Train/ and Test/"
+            f"no reference data set at {DATA}: set MASKGATE_REFERENCE_DATA to the folder that has "
+            "Train/ and Test/"
         )
-    told = done(
+    finished = done(
         "trainer",
         "evaluate",
         "--model",
@@ -41,11 +42,11 @@ def test_the_models_reach_on_the_test_set_what_their_cards_say(
         "--json",
         environment={},
     )
-    rates = json.loads(told.stdout)
+    rates = json.loads(finished.stdout)
     assert all(rates[name] >= wanted for name, wanted in least.items()), rates
 
 
-def test_the_photographs_that_the_data_set_shows_twice_are_found() -> None:
+def test_the_known_duplicate_photographs_of_the_data_set_are_found() -> None:
     pytest.importorskip("sklearn", reason="the trainer extra is not installed")
     leaks = DATA.parent / "seed_leaks.csv"
     if not leaks.is_file():
@@ -56,10 +57,9 @@ def test_the_photographs_that_the_data_set_shows_twice_are_found() -> None:
             for row in csv.DictReader(file)
         ]
     from maskgate.inference.card import InputShape
-    from trainer.data.groups import group
-    from trainer.data.images import find, load
+    from trainer.data.labelled_images import find, load
 
     images = load(find([DATA]), InputShape(28, 28, 1))
-    groups = dict(zip(images.paths, group(images.fingerprints, images.labels), strict=True))
+    groups = dict(zip(images.paths, images.groups(), strict=True))
     assert all(groups[one] == groups[other] for one, other in pairs)
     assert len(pairs) > 50

@@ -1,4 +1,4 @@
-"""Drawn faces as the trainer takes photographs: labelled, with groups, and a recipe that is over in a second."""
+"""Drawn faces as labelled images, and a recipe that trains on them in a second."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ pytest.importorskip("torch", reason="the trainer extra is not installed")
 
 
 from trainer.data.groups import fingerprint
-from trainer.data.images import LabelledImages
+from trainer.data.labelled_images import LabelledImages
 from trainer.training.recipe import Recipe
 
 RECIPE = Recipe(samples=512, batch=32, threads=1, width=0.25, ema_decay=0.5)
@@ -44,7 +44,7 @@ def labelled(
 
 
 def with_a_mask(picture: Pixels) -> Pixels:
-    """The same photograph with a pasted mask, as the reference set has it."""
+    """The same photograph with a pasted mask, as in the reference set."""
     worn = picture.copy()
     height, width = worn.shape[:2]
     cv2.ellipse(

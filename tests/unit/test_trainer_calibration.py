@@ -14,8 +14,9 @@ from trainer.evaluation.calibration import (
     reliability,
     temperature_for,
 )
-from trainer.evaluation.doors import at_temperature, door_temperature, runs_of
-from trainer.evaluation.measures import prediction_interval, wilson
+from trainer.evaluation.held_out_domains import all_runs, at_temperature, domain_temperature
+from trainer.evaluation.metrics import prediction_interval, wilson
+from trainer.evaluation.results import DomainPredictions, Predictions
 
 
 def test_the_temperature_of_overconfident_logits_is_found() -> None:
@@ -26,7 +27,7 @@ def test_the_temperature_of_overconfident_logits_is_found() -> None:
     assert temperature_for(logits, labels) == pytest.approx(3, rel=0.1)
 
 
-def test_the_calibration_error_is_the_gap_weighed_by_count() -> None:
+def test_the_calibration_error_is_the_mean_gap_weighted_by_count() -> None:
     p_mask, labels = (
         np.asarray([0.1] * 10 + [0.9] * 30),
         np.asarray([0] * 10 + [1] * 21 + [0] * 9, np.int64),
@@ -36,7 +37,7 @@ def test_the_calibration_error_is_the_gap_weighed_by_count() -> None:
     assert curve.counts == [10, 30]
 
 
-def test_the_band_reaches_its_target_and_leaves_few_in_doubt() -> None:
+def test_the_band_reaches_its_target_and_leaves_few_images_undecided() -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 4000)
     p_mask = 1 / (1 + np.exp(-(rng.normal(0, 1, 4000) + np.where(labels == 1, 2.0, -2.0)) * 2))
@@ -56,18 +57,16 @@ def test_the_threshold_follows_a_bias_but_not_far(shift: float, expected: float)
     assert best_threshold(p_mask, labels, np.ones(4000)) == pytest.approx(expected, abs=0.021)
 
 
-def test_a_band_that_would_decide_too_little_is_not_chosen() -> None:
+def test_a_band_decides_at_least_its_coverage() -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 2000)
-    p_mask = np.clip(
-        rng.normal(0.5, 0.25, 2000) + np.where(labels == 1, 0.1, -0.1), 0.001, 0.999
-    )  # hopeless
+    p_mask = np.clip(rng.normal(0.5, 0.25, 2000) + np.where(labels == 1, 0.1, -0.1), 0.001, 0.999)
     band = narrowest_band(p_mask, labels, np.ones(2000), target=0.99, coverage=0.9)
     assert ((p_mask >= band.uncertain_to) | (p_mask <= band.uncertain_from)).mean() >= 0.9
 
 
 @given(st.integers(0, 400), st.integers(1, 400))
-def test_a_wilson_interval_holds_its_share(right: int, more: int) -> None:
+def test_a_wilson_interval_contains_its_share(right: int, more: int) -> None:
     interval = wilson(right, right + more)
     assert interval is not None
     assert 0 <= interval[0] <= right / (right + more) <= interval[1] <= 1
@@ -79,22 +78,21 @@ def test_wilson_intervals_are_the_published_ones() -> None:
     assert wilson(0, 0) is None
 
 
-def test_one_more_value_is_expected_where_the_others_lie() -> None:
+def test_the_prediction_interval_is_around_the_mean_and_at_most_one() -> None:
     assert prediction_interval([0.9, 0.92]) is None
     low, high = prediction_interval([0.90, 0.92, 0.94]) or (0, 0)
     assert (low, high) == pytest.approx((0.92 - 4.3027 * 0.02 * (4 / 3) ** 0.5, 1.0), abs=1e-4)
 
 
-def test_doors_where_the_network_is_surer_than_it_says_get_a_temperature_under_one() -> None:
+def test_underconfident_predictions_get_a_temperature_below_one() -> None:
     rng = np.random.default_rng(0)
     margin = rng.normal(0, 3, 20_000)
     labels = (rng.random(20_000) < 1 / (1 + np.exp(-margin))).astype(int).tolist()
-    timid = (1 / (1 + np.exp(-margin / 2))).tolist()
-    run = {"paths": [""] * 20_000, "sources": ["lobby"] * 20_000, "labels": labels, "p_mask": timid}
-    doors = {"lobby": {"sources": ["lobby"], "runs": [run]}}
-    assert door_temperature(runs_of(doors)) == pytest.approx(0.5, abs=0.03)
-    told = at_temperature(doors, 0.5)["lobby"]["runs"][0]["p_mask"]
-    assert reliability(np.asarray(told), np.asarray(labels)).ece < 0.015
-    assert at_temperature(doors, 1.0)["lobby"]["runs"][0]["p_mask"] == pytest.approx(
-        timid, abs=1e-5
-    )
+    underconfident = (1 / (1 + np.exp(-margin / 2))).tolist()
+    run = Predictions([""] * 20_000, ["lobby"] * 20_000, labels, underconfident)
+    domains = {"lobby": DomainPredictions(["lobby"], [run])}
+    assert domain_temperature(all_runs(domains)) == pytest.approx(0.5, abs=0.03)
+    calibrated = at_temperature(domains, 0.5)["lobby"].runs[0].p_mask
+    assert reliability(np.asarray(calibrated), np.asarray(labels)).ece < 0.015
+    unchanged = at_temperature(domains, 1.0)["lobby"].runs[0].p_mask
+    assert unchanged == pytest.approx(underconfident, abs=1e-5)

@@ -1,4 +1,4 @@
-"""Photographs in groups, folds and doors; masks cut from twins."""
+"""Groups of one photograph, folds and held-out images; masks cut from pairs."""
 
 from dataclasses import replace
 
@@ -17,14 +17,15 @@ import torch
 from tests.unit.drawn_photographs import RECIPE, faces, labelled, with_a_mask
 from trainer.augmentation.copy_paste import cut_masks, paste_masks
 from trainer.data.groups import fingerprint, group
-from trainer.data.images import LabelledImages
-from trainer.evaluation.holdout import folds, predict_held_out, validation_split
+from trainer.data.labelled_images import LabelledImages
+from trainer.evaluation.folds import folds, validation_split
+from trainer.evaluation.holdout import predict_held_out
 from trainer.training.checkpoint import Trained
 from trainer.training.fit import fit
 from trainer.training.recipe import Recipe
 
 
-def test_copies_and_twins_of_a_photograph_are_one_group_and_others_are_not() -> None:
+def test_copies_of_a_photograph_also_with_a_pasted_mask_are_one_group() -> None:
     one, *others = faces(12)
     smaller = np.asarray(cv2.resize(one, (60, 70), interpolation=cv2.INTER_AREA), np.uint8)
     _, body = cv2.imencode(".jpg", one, [cv2.IMWRITE_JPEG_QUALITY, 40])
@@ -42,7 +43,7 @@ def test_copies_and_twins_of_a_photograph_are_one_group_and_others_are_not() -> 
     assert groups[0] not in groups[4:]
 
 
-def test_pictures_of_one_colour_are_no_copies_of_each_other() -> None:
+def test_images_of_one_colour_are_not_copies_of_each_other() -> None:
     plain = [np.full((40, 40, 3), shade, np.uint8) for shade in (0, 90, 255)]
     assert len(set(group([fingerprint(p) for p in plain], np.asarray([0, 1, 0])).tolist())) == 3
 
@@ -52,7 +53,7 @@ def test_pictures_of_one_colour_are_no_copies_of_each_other() -> None:
     st.integers(2, 4),
     st.integers(0, 5),
 )
-def test_no_group_is_in_two_folds_and_every_picture_is_tested_once(
+def test_no_group_is_in_two_folds_and_every_image_is_tested_once(
     rows: list[tuple[int, int]], count: int, seed: int
 ) -> None:
     groups, labels = (np.asarray(column, np.int64) for column in zip(*rows, strict=True))
@@ -66,7 +67,7 @@ def test_no_group_is_in_two_folds_and_every_picture_is_tested_once(
         assert not set(groups[fold].tolist()) & set(groups[~fold].tolist())
 
 
-def test_what_validates_shares_no_group_with_what_trains() -> None:
+def test_validation_and_training_images_share_no_group() -> None:
     rng = np.random.default_rng(0)
     groups, labels = rng.integers(0, 200, 600), rng.integers(0, 2, 600)
     among = rng.random(600) < 0.8
@@ -76,7 +77,7 @@ def test_what_validates_shares_no_group_with_what_trains() -> None:
     assert not set(groups[validates].tolist()) & set(groups[among & ~validates].tolist())
 
 
-def test_what_is_held_out_never_trains_nor_anything_of_its_groups(
+def test_held_out_images_and_their_groups_are_never_trained_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     images = labelled(faces(60))
@@ -93,7 +94,7 @@ def test_what_is_held_out_never_trains_nor_anything_of_its_groups(
         **named: object,
     ) -> Trained:
         seen.extend((train, validation))
-        return fit(train, validation, recipe, *others, **named)  # type: ignore[arg-type]  # what it was given
+        return fit(train, validation, recipe, *others, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr("trainer.evaluation.holdout.fit", watched)
     p_mask = predict_held_out(images, groups, held_out, replace(RECIPE, samples=64), lambda _: None)
@@ -102,7 +103,7 @@ def test_what_is_held_out_never_trains_nor_anything_of_its_groups(
     assert not trained_on & set(groups[held_out].tolist())
 
 
-def test_a_mask_is_cut_from_twins_and_worn_by_others() -> None:
+def test_a_mask_is_cut_from_a_pair_and_pasted_on_others() -> None:
     bare = [picture for i, picture in enumerate(faces(24)) if i % 2 == 0]
     pictures = [*bare, with_a_mask(bare[0])]
     images = labelled(pictures, [0] * len(bare) + [1])
@@ -117,6 +118,6 @@ def test_a_mask_is_cut_from_twins_and_worn_by_others() -> None:
     assert (changed < 0.4).all()
 
 
-def test_no_mask_is_cut_from_pictures_that_differ_elsewhere() -> None:
+def test_no_mask_is_cut_from_images_that_differ_elsewhere() -> None:
     pictures = faces(4)
     assert len(cut_masks(labelled(pictures), np.zeros(4, np.int64)).rgba) == 0

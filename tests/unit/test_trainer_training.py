@@ -1,8 +1,10 @@
 """Networks, training, resuming, teachers and export."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,38 +13,44 @@ import pytest
 from maskgate.inference.card import InputShape
 from maskgate.inference.model import Model
 from maskgate.protocol.errors import ConfigurationError, ModelError
+from maskgate.runtime import logs
 
 pytest.importorskip("torch", reason="the trainer extra is not installed")
 
 import torch
 
 from tests.unit.drawn_photographs import RECIPE, faces, labelled
+from trainer.export.model_file import colour_patterns, export
 from trainer.export.onnx_graph import float_graph
-from trainer.export.writer import Checking, colour_patterns, export
-from trainer.networks.registry import NETWORKS, build
-from trainer.training.checkpoint import Trained
-from trainer.training.fit import Training, fit, logits_of
+from trainer.networks.architectures import NETWORKS, build
+from trainer.training.checkpoint import Checkpoint, Trained
+from trainer.training.facts import ExportImages, TrainingFacts
+from trainer.training.fit import fit
+from trainer.training.predict import logits_of
+from trainer.training.progress import TrainingProgress
 from trainer.training.recipe import Recipe, input_shape
+from trainer.training.training import Training
+
+FACTS = TrainingFacts(
+    trained_at="2026-01-01",
+    data_sha256="0" * 64,
+    sources={},
+    parameters=0,
+    samples=0,
+    teachers=0,
+    seed=0,
+    seconds=0.0,
+)
+ROOT = Path(__file__).parent.parent.parent
 
 
-def trained(recipe: Recipe) -> tuple[Trained, Checking]:
+def trained(recipe: Recipe) -> Checkpoint:
     train, validation = labelled(faces(48)), labelled(faces(16, seed=1), side=28)
     validation = validation.subset(np.ones(16, bool), input_shape(recipe))
     result = fit(train, validation, recipe, lambda _: None)
     calibration = train.subset(np.ones(48, bool), input_shape(recipe)).pixels
-    return result, Checking(calibration, validation.pixels, validation.labels)
-
-
-FACTS: dict[str, Any] = {
-    "trained_at": "2026-01-01",
-    "data_sha256": "0" * 64,
-    "sources": {},
-    "parameters": 0,
-    "samples": 0,
-    "teachers": 0,
-    "seed": 0,
-    "seconds": 0.0,
-}
+    images = ExportImages(calibration, validation.pixels, validation.labels)
+    return Checkpoint(result, FACTS, images)
 
 
 @pytest.mark.parametrize(
@@ -61,34 +69,49 @@ def test_an_exported_model_equals_torch_whatever_its_network_and_input(
     recipe = replace(
         RECIPE, network=network, side_px=side_px, channels=channels, mirror=mirror, samples=256
     )
-    result, checking = trained(recipe)
+    checkpoint = trained(recipe)
     images = colour_patterns(input_shape(recipe), 64)
-    expected = torch.softmax(logits_of(result.network, images).double() / result.temperature, 1)[
-        :, 1
-    ].numpy()
-    facts = {**FACTS, "metrics": {}}
-    model = export(result, facts, tmp_path / "m.onnx", checking, precision="float")
+    logits = logits_of(checkpoint.trained.network, images).double()
+    expected = torch.softmax(logits / checkpoint.trained.temperature, 1)[:, 1].numpy()
+    model = export(checkpoint, tmp_path / "m.onnx", precision="float").model
     assert np.abs(model.p_mask(images) - expected).max() < 1e-4
     assert model.card.input == InputShape(side_px, side_px, channels)
-    small = export(result, facts, tmp_path / "i.onnx", checking, precision="int8")
-    assert np.abs(small.p_mask(checking.pixels) - model.p_mask(checking.pixels)).mean() < 0.02
-    assert set(facts["variants"]) == {"float", "int8"}
-    right = (small.p_mask(checking.pixels) >= 0.5) == (checking.labels == 1)
+    exported = export(checkpoint, tmp_path / "i.onnx", precision="int8")
+    pixels, labels = checkpoint.images.pixels, checkpoint.images.labels
+    p_mask = exported.model.p_mask(pixels)
+    assert np.abs(p_mask - model.p_mask(pixels)).mean() < 0.02
+    assert set(exported.variants) == {"float", "int8"}
+    right = (p_mask >= 0.5) == (labels == 1)
     assert Model.load(tmp_path / "i.onnx").card.metrics["validation_accuracy"] == pytest.approx(
         right.mean()
     )
 
 
-def test_a_network_that_changes_after_its_export_is_found_out(
+def test_a_model_file_that_differs_from_torch_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result, checking = trained(replace(RECIPE, samples=64))
+    checkpoint = trained(replace(RECIPE, samples=64))
     other = build("residual", 3, 28, 0.25).eval()
     monkeypatch.setattr(
-        "trainer.export.writer.float_graph", lambda _, shape: float_graph(other, shape)
+        "trainer.export.model_file.float_graph", lambda _, shape: float_graph(other, shape)
     )
     with pytest.raises(ModelError, match="off by"):
-        export(result, {**FACTS, "metrics": {}}, tmp_path / "m.onnx", checking)
+        export(checkpoint, tmp_path / "m.onnx")
+
+
+def test_a_refused_int8_falls_back_to_float_unless_int8_is_demanded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure("trainer")
+    checkpoint = trained(replace(RECIPE, samples=64))
+    monkeypatch.setattr("trainer.export.precision.INT8_TOLERANCE", -1.0)
+    exported = export(checkpoint, tmp_path / "auto.onnx")
+    assert exported.precision == "float"
+    assert set(exported.variants) == {"float"}
+    assert '"event": "export.int8_refused"' in capsys.readouterr().err
+    with pytest.raises(ModelError, match="int8 is off by"):
+        export(checkpoint, tmp_path / "int8.onnx", precision="int8")
+    assert not (tmp_path / "int8.onnx").exists()
 
 
 def states(training: Training) -> dict[str, npt.NDArray[np.float32]]:
@@ -114,7 +137,43 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(tmp_path: Path)
     assert all((value == expected[name]).all() for name, value in states(resumed).items())
 
 
-def test_a_training_can_begin_with_given_weights() -> None:
+TRAIN_AND_WRITE_A_DIGEST = """
+import hashlib
+import sys
+from pathlib import Path
+
+from tests.unit.drawn_photographs import RECIPE, faces, labelled
+from trainer.training.distributed import leave_process_group
+from trainer.training.training import Training
+
+training = Training(labelled(faces(48)), RECIPE)
+for _ in range(4):
+    training.advance()
+digest = hashlib.sha256()
+for parameter in training.network.parameters():
+    digest.update(parameter.detach().numpy().tobytes())
+Path(sys.argv[1], str(training.rank)).write_text(digest.hexdigest())
+leave_process_group()
+"""
+
+
+def test_two_processes_hold_the_same_weights_after_every_step(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(TRAIN_AND_WRITE_A_DIGEST)
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [sys.executable, *torchrun, str(script), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "0").read_text() == (tmp_path / "1").read_text()
+
+
+def test_a_training_can_start_from_given_weights() -> None:
     train, start = labelled(faces(48)), build("residual", 3, 28, 0.25)
     expected = {name: value.numpy() for name, value in start.state_dict().items()}
     begun = states(Training(train, RECIPE, start=start))
@@ -128,31 +187,31 @@ def test_a_training_with_another_recipe_can_not_be_resumed(tmp_path: Path) -> No
         Training(train, replace(RECIPE, batch=16, seed=5)).resume(tmp_path / "t.pt")
 
 
-def test_training_stops_early_when_validation_gets_no_better(
+def test_training_stops_early_if_validation_does_not_improve(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     losses = iter([0.5, 0.4, *[0.6] * 40])
     monkeypatch.setattr("trainer.training.fit._validate", lambda *_: (next(losses), 0.5))
-    looks: list[int] = []
+    validated_at: list[int] = []
+
+    def on_progress(progress: TrainingProgress) -> None:
+        if progress.validation_loss is not None:
+            validated_at.append(progress.samples)
+
     train, validation = labelled(faces(48)), labelled(faces(8), side=28)
     recipe = replace(RECIPE, samples=1280, patience=3)
-    fit(
-        train,
-        validation,
-        recipe,
-        lambda look: looks.append(look.samples) if look.validation_loss is not None else None,
-    )
-    assert len(looks) == 5
+    fit(train, validation, recipe, on_progress)
+    assert len(validated_at) == 5
 
 
 class SeesNoMask(torch.nn.Module):
-    """A teacher who is always sure, and wrong about every mask."""
+    """A confident teacher that is wrong about every mask."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return torch.tensor([4.0, -4.0]).expand(len(images), 2)
 
 
-def test_a_student_learns_what_its_teacher_thinks() -> None:
+def test_a_student_learns_the_probabilities_of_its_teacher() -> None:
     train, validation = labelled(faces(48)), labelled(faces(8), side=28)
     recipe = replace(RECIPE, samples=4096, distil=1.0)
     student = fit(

@@ -1,7 +1,8 @@
-"""Training pictures as a door's cameras would have seen them: framing, pose, occlusion, light, blur, resolution, JPEG, noise, grey.
+"""Augmentation: change training images as a door's cameras would.
 
-All on whole batches: float tensors of shape (n, 3, height, width), 0 to 1. Each step takes a random part of the batch and leaves the rest
-as it is, so that its cost is that of what it changes.
+Framing, pose, occlusion, light, blur, resolution, JPEG, noise, grey. Every step works on a batch,
+float (n, 3, height, width) from 0 to 1, and changes a random part of it, so that it costs no more
+than what it changes.
 """
 
 import math
@@ -21,69 +22,59 @@ from trainer.augmentation.copy_paste import paste_masks
 from trainer.augmentation.occluders import OCCLUDERS
 from trainer.augmentation.synthetic_masks import wear_masks
 
-#: Lengths of blur and motion were chosen at this size.
+#: The lengths of blur and motion were chosen at this image size.
 _REFERENCE_PX = 28
 _WARP = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """How different from the training pictures the door's will be; 1 is what generalised best at a small budget."""
+class AugmentationOptions:
+    """How strongly images are changed; 1 generalised best in short trainings."""
 
-    geometry: float = 1.0  # scales how far framing and pose stray
-    light: float = 1.0  # scales how far brightness and colour stray
-    damage: float = 1.0  # scales how many pictures are blurred, noisy, of few pixels, …
-    occluders: float = 1.0  # scales how many have something drawn over them that is no mask
-    fewest_px: int = 12  # a side of the smallest pictures that are enlarged again
-    grey: float = 0.25  # of the pictures lose their colour
-    synthetic_masks: float = 0.0  # of the bare faces that fill their picture are given a drawn one, and the label that goes with it
-    cut_masks: float = (
-        0.0  # of the bare faces from sources that masks were cut from are given one of those
-    )
+    geometry: float = 1.0  # scales the change of framing and pose
+    light: float = 1.0  # scales the change of brightness and colour
+    damage: float = 1.0  # scales the share of images with blur, noise, few pixels, …
+    occluders: float = 1.0  # scales the share of images with an object that is no mask
+    fewest_px: int = 12  # the smallest side to which an image is reduced and enlarged again
+    grey: float = 0.25  # share of images that lose their colour
+    synthetic_masks: float = 0.0  # share of unmasked, tight faces that get a drawn mask
+    cut_masks: float = 0.0  # share of unmasked faces that get a mask cut from another image
 
 
 class Augmentation:
-    """Draws from its own generator, so that a seed repeats a training."""
+    """Augments batches. It has its own random generator, so that a seed repeats a training.
+
+    ``masks`` are RGBA uint8 (n, height, width, 4), to paste on faces.
+    """
 
     def __init__(
-        self, side_px: int, seed: int, world: World | None = None, masks: Pixels | None = None
+        self,
+        side_px: int,
+        seed: int,
+        options: AugmentationOptions | None = None,
+        masks: Pixels | None = None,
     ) -> None:
         self._side_px = side_px
-        self._world = world or World()
+        self._options = options or AugmentationOptions()
         self._masks = masks
         self.random = torch.Generator().manual_seed(seed)
 
     def __call__(
-        self, batch: Tensor, labels: Tensor, tight: Tensor, cut: Tensor
+        self, batch: Tensor, labels: Tensor, tight: Tensor, can_be_pasted: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Augment uint8 (n, height, width, 3) into float (n, 3, side_px, side_px), -1 to 1 as ``maskgate.inference.preprocess`` has it.
+        """Augment uint8 (n, height, width, 3) to float (n, 3, side_px, side_px), -1 to 1.
 
-        ``labels`` (n,) is 1 for a mask; ``tight`` (n,) says whose face fills the picture, so that a mask can be drawn on it; ``cut`` (n,)
-        who may wear one that was cut from another picture.
-        Returns the pictures and their labels.
+        ``labels`` (n,) is 1 for a mask. ``tight`` (n,) marks faces that fill the image, on which a
+        mask can be drawn. ``can_be_pasted`` (n,) marks faces on which a cut mask can be pasted.
+        Returns the images and their labels, which are 1 where a mask was added.
         """
-        if self._world.synthetic_masks:
-            wears = (
-                (labels == 0)
-                & tight
-                & (torch.rand(len(labels), generator=self.random) < self._world.synthetic_masks)
-            )
-            if wears.any():
-                masked = wear_masks(batch[wears].permute(0, 3, 1, 2).float() / 255, self.random)
-                batch = batch.index_put((wears,), (masked * 255).round().byte().permute(0, 2, 3, 1))
-                labels = torch.where(wears, 1, labels)
-        if self._masks is not None and len(self._masks) and self._world.cut_masks:
-            wears = (
-                (labels == 0)
-                & cut
-                & (torch.rand(len(labels), generator=self.random) < self._world.cut_masks)
-            )
-            if wears.any():
-                pasted = paste_masks(batch[wears].numpy(), self._masks, self.random)
-                batch = batch.index_put((wears,), torch.from_numpy(pasted))
-                labels = torch.where(wears, 1, labels)
+        if share := self._options.synthetic_masks:
+            batch, labels = self._add_masks(batch, labels, tight, share, self._draw)
+        if self._masks is not None and len(self._masks) and (share := self._options.cut_masks):
+            paste = partial(paste_masks, masks=self._masks, random=self.random)
+            batch, labels = self._add_masks(batch, labels, can_be_pasted, share, paste)
         images = self._frame(batch.numpy())
-        damage = self._world.damage
+        damage = self._options.damage
         changes: tuple[tuple[float, Callable[[Tensor], Tensor]], ...] = (
             (1.0, self._light),
             (0.4, self._side_shadow),
@@ -93,32 +84,57 @@ class Augmentation:
             (0.25 * damage, self._few_pixels),
             (0.1 * damage, self._jpeg),
             (0.4 * damage, self._noise),
-            (self._world.grey, luma),
+            (self._options.grey, luma),
         )
         for share, change in changes:
             images = self._on_some(images, share, change)
         return images.clamp(0, 1) * 2 - 1, labels
 
-    def hinder(self, images: Tensor) -> Tensor:
-        """What the network sees and its teachers do not: something before the face, coloured light; float (n, 3, height, width), -1 to 1.
+    def for_student(self, images: Tensor) -> Tensor:
+        """Add occluders and coloured light, which teachers do not see.
 
-        Teachers had better see neither: what they say of a patch on a bare face or of a yellow mask is wrong. Grey worlds have no colours.
+        Float (n, 3, height, width), -1 to 1. A teacher's probabilities for a patch on an unmasked
+        face or for a mask in yellow light would be wrong. Grey images get no coloured light.
         """
         seen = images / 2 + 0.5
         for occluder in OCCLUDERS:
             seen = self._on_some(
-                seen, 0.1 * self._world.occluders, partial(_with, self.random, occluder)
+                seen, 0.1 * self._options.occluders, partial(_occlude, self.random, occluder)
             )
-        return self._on_some(seen * 2 - 1, 0.2 if self._world.grey < 1 else 0, self._lamp)
+        return self._on_some(
+            seen * 2 - 1, 0.2 if self._options.grey < 1 else 0, self._coloured_light
+        )
 
-    def _lamp(self, images: Tensor) -> Tensor:
+    def _add_masks(
+        self,
+        batch: Tensor,
+        labels: Tensor,
+        candidates: Tensor,
+        share: float,
+        add: Callable[[Pixels], Pixels],
+    ) -> tuple[Tensor, Tensor]:
+        """Add masks to a share of the unmasked candidates; uint8 (n, height, width, 3)."""
+        drawn = torch.rand(len(labels), generator=self.random) < share
+        chosen = (labels == 0) & candidates & drawn
+        if not chosen.any():
+            return batch, labels
+        masked = torch.from_numpy(add(batch[chosen].numpy()))
+        return batch.index_put((chosen,), masked), torch.where(chosen, 1, labels)
+
+    def _draw(self, pixels: Pixels) -> Pixels:
+        images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+        masked = (wear_masks(images, self.random) * 255).round().byte().permute(0, 2, 3, 1)
+        return np.asarray(masked, np.uint8)
+
+    def _coloured_light(self, images: Tensor) -> Tensor:
+        """Warm light takes blue away, cold light (a quarter of the cases) takes red away."""
         warm = self._uniform(images, 0, 1.1)
         gain = torch.cat(
             (torch.zeros_like(warm), -warm * self._uniform(images, 0.1, 0.5), -warm), 1
         )
         cold = self._uniform(images, 0, 1) < 0.25
         gain = torch.where(cold, gain.flip(1) / 2, gain)
-        return ((images + 1) * torch.exp(gain * self._world.light)).clamp(0, 2) - 1
+        return ((images + 1) * torch.exp(gain * self._options.light)).clamp(0, 2) - 1
 
     def _on_some(self, images: Tensor, share: float, change: Callable[[Tensor], Tensor]) -> Tensor:
         if share >= 1:
@@ -135,7 +151,10 @@ class Augmentation:
         )
 
     def _frame(self, pixels: Pixels) -> Tensor:
-        """Mirror, rotate, zoom, stretch, shift and tilt: one resampling for all, at twice the size and then averaged as serving does."""
+        """Mirror, rotate, zoom, stretch, shift and tilt in one resampling.
+
+        It resamples at twice the size and then averages areas, as serving does.
+        """
         side = self._side_px
         framed = np.empty((len(pixels), side, side, 3), np.uint8)
         for i, matrix in enumerate(self._views(len(pixels), pixels.shape[1])):
@@ -155,8 +174,8 @@ class Augmentation:
         )
 
     def _views(self, count: int, kept_px: int) -> npt.NDArray[np.float64]:
-        """Matrices (count, 3, 3) from a pixel of the doubled output to one of the picture it is taken from."""
-        s = self._world.geometry
+        """Matrices (count, 3, 3) from a pixel of the doubled output to one of the kept image."""
+        s = self._options.geometry
 
         def between(low: float, high: float) -> npt.NDArray[np.float64]:
             return np.asarray(
@@ -174,7 +193,7 @@ class Augmentation:
         view[:, 2] = np.stack(
             (between(-0.15, 0.15) * s, between(-0.15, 0.15) * s, np.ones(count)), 1
         )
-        # Both pictures run from -1 to 1; pixel centres lie half a pixel inside.
+        # Both images have coordinates from -1 to 1; the centre of a pixel is half a pixel inside.
         unit = 1 / self._side_px
         into = np.array([[unit, 0, unit / 2 - 1], [0, unit, unit / 2 - 1], [0, 0, 1]])
         half = kept_px / 2
@@ -183,7 +202,7 @@ class Augmentation:
 
     def _light(self, images: Tensor) -> Tensor:
         """Gamma, contrast, brightness and colour cast."""
-        s = self._world.light
+        s = self._options.light
         images = images.clamp(1e-3, 1) ** torch.exp(self._uniform(images, -0.5, 0.5) * s)
         mean = images.mean((1, 2, 3), keepdim=True)
         images = (images - mean) * torch.exp(self._uniform(images, -0.4, 0.35) * s) + mean
@@ -191,14 +210,14 @@ class Augmentation:
         return (images * torch.exp(self._uniform(images, -0.14, 0.14, 3, 1, 1) * s)).clamp(0, 1)
 
     def _side_shadow(self, images: Tensor) -> Tensor:
-        """Light from one side: a slope of brightness, soft or with an edge."""
+        """Light from one side: a gradient of brightness, soft or with an edge."""
         ramp = torch.linspace(-1, 1, images.shape[-1])
         direction = self._uniform(images, -1, 1, 2, 1, 1)
         slope = direction[:, :1] * ramp.view(1, 1, 1, -1) + direction[:, 1:] * ramp.view(
             1, 1, -1, 1
         )
         slope = torch.tanh(slope * self._uniform(images, 0.7, 4))
-        return (images * (1 + 0.45 * self._world.light * slope)).clamp(0, 1)
+        return (images * (1 + 0.45 * self._options.light * slope)).clamp(0, 1)
 
     def _glare(self, images: Tensor) -> Tensor:
         """A bright, soft spot."""
@@ -212,19 +231,22 @@ class Augmentation:
         )
 
     def _soften(self, images: Tensor) -> Tensor:
-        """Out of focus: a round average, mixed in by a random share, once or twice."""
+        """Out of focus: one or two blurs, mixed with the sharp image by a random share."""
         once = self._repeated_blur(images)
         further = torch.where(self._uniform(images, 0, 1) < 0.5, once, self._repeated_blur(once))
         return torch.lerp(images, further, self._uniform(images, 0, 1))
 
     def _repeated_blur(self, images: Tensor) -> Tensor:
-        """As wide in a large picture as one blur is in 28 px: repeated, a blur widens with the square root."""
+        """As wide, relative to the image, as one blur at 28 px.
+
+        The width of repeated blurs grows with the square root of their number.
+        """
         for _ in range(round((self._side_px / _REFERENCE_PX) ** 2) or 1):
             images = _blur(images)
         return images
 
     def _motion(self, images: Tensor) -> Tensor:
-        """Moving: an average along a line of up to five pixels of 28, in one direction for the part at hand."""
+        """Motion blur: an average along a line of up to 5 of 28 px, in one direction per call."""
         angle = float(torch.rand(1, generator=self.random)) * math.pi
         steps = (
             torch.linspace(-1, 1, 5)
@@ -250,14 +272,17 @@ class Augmentation:
         return torch.stack(moved).mean(0)
 
     def _few_pixels(self, images: Tensor) -> Tensor:
-        """From so few pixels that they were enlarged; as many of half the size as of the whole."""
-        side, fewest = images.shape[-1], self._world.fewest_px
+        """Reduced and enlarged again; the reduced side is log-uniform."""
+        side, fewest = images.shape[-1], self._options.fewest_px
         low = round(fewest * (side / fewest) ** float(torch.rand(1, generator=self.random)))
         part = functional.interpolate(images, size=(low, low), mode="area")
         return functional.interpolate(part, size=(side, side), mode="bilinear", align_corners=False)
 
     def _jpeg(self, images: Tensor) -> Tensor:
-        """Brightness as a bad encoder leaves it, quality 15 to 70. Colour stays: at this size an encoder would halve it."""
+        """JPEG at quality 15 to 70, on brightness only.
+
+        At this size, an encoder would halve the resolution of colour.
+        """
         qualities = self._uniform(images, 15, 70).int().flatten().tolist()
         grey = luma(images)[:, 0].clamp(0, 1).mul(255).round()
         bodies = [
@@ -270,7 +295,7 @@ class Augmentation:
         return images + ((torch.from_numpy(decoded) - grey) / 255).unsqueeze(1)
 
     def _noise(self, images: Tensor) -> Tensor:
-        """A sensor's: more in the dark, some of it in colour."""
+        """Sensor noise: more in dark areas, partly coloured."""
         amount = self._uniform(images, 0, 0.07)
         grains = torch.randn(images.shape, generator=self.random)
         one = torch.randn((len(images), 1, *images.shape[2:]), generator=self.random)
@@ -279,14 +304,14 @@ class Augmentation:
         )
 
 
-def _with(
+def _occlude(
     random: torch.Generator, occluder: Callable[[Tensor, torch.Generator], Tensor], images: Tensor
 ) -> Tensor:
     return occluder(images, random)
 
 
 def shrink(images: Tensor, side_px: int) -> Tensor:
-    """Square pictures (n, channels, height, width) reduced to ``side_px`` by area, as OpenCV's INTER_AREA does it."""
+    """Reduce square images (n, channels, height, width) as INTER_AREA does in OpenCV."""
     before = images.shape[-1]
     if before == side_px:
         return images
@@ -299,13 +324,13 @@ def shrink(images: Tensor, side_px: int) -> Tensor:
 
 
 def luma(images: Tensor) -> Tensor:
-    """Grey, in three equal channels (ITU-R BT.601, as OpenCV has it)."""
+    """Grey, in three equal channels (ITU-R BT.601, as in OpenCV)."""
     weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
     return (images * weights).sum(1, keepdim=True).expand_as(images)
 
 
 def _blur(images: Tensor) -> Tensor:
-    """A quarter, a half, a quarter: down, then across."""
+    """A kernel of 1/4, 1/2, 1/4, vertically and then horizontally."""
     for size, axis in ((images.shape[2], 2), (images.shape[3], 3)):
         before, after = (torch.arange(size).add(step).clamp(0, size - 1) for step in (-1, 1))
         images = (images.index_select(axis, before) + images.index_select(axis, after)).div(

@@ -1,7 +1,8 @@
-"""Masks cut out of one photograph and put on another (copy-paste; Ghiasi et al., 2021).
+"""Cut masks from one photograph and paste them on others (copy-paste; Ghiasi et al., 2021).
 
-Where a data set holds the same photograph with and without a mask, as the reference set does, the difference of the two is the mask. A
-network can't tell such a photograph's label from who is in it, once others wear the same mask.
+If a data set has the same photograph with and without a mask, as the reference set has, the
+difference of the two is the mask. Once other people wear the same mask, a network can't learn a
+photograph's label from the person on it.
 """
 
 from dataclasses import dataclass
@@ -14,29 +15,36 @@ import torch
 from torch import Tensor
 
 from maskgate.inference.image import Pixels
-from trainer.data.images import LabelledImages
+from trainer.data.labelled_images import LabelledImages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Grey levels: twins agree this well where there is no mask, and differ by this much where there is.
-_SAME, _OTHER = 6, 24
-#: Of the picture: no mask is smaller or larger.
+#: Grey levels: the two photographs differ by at most _SAME outside the mask (median), and by more
+#: than _DIFFERENT inside.
+_SAME, _DIFFERENT = 6, 24
+#: The smallest and the largest mask, as a share of the image.
 _SMALLEST, _LARGEST = 0.008, 0.35
 
 
 @dataclass(frozen=True, slots=True)
 class CutMasks:
-    """Masks as RGBA uint8 (n, height, width, 4), each where it was in its picture; ``sources`` they came from."""
+    """Masks as RGBA uint8 (n, height, width, 4), each at its place in its image.
+
+    ``sources`` are those that the masks were cut from.
+    """
 
     rgba: Pixels
     sources: frozenset[str]
 
 
 def cut_masks(images: LabelledImages, groups: npt.NDArray[np.int64]) -> CutMasks:
-    """All masks that lie in pairs of ``images`` of the same group, one of each class, which are alike around them."""
+    """The masks of all pairs of ``images`` that have one group and two classes.
+
+    Pairs that differ outside a mask are ignored. ``groups`` is (n,).
+    """
     found, sources = [], set()
-    for bare, masked in _twins(images, groups):
+    for bare, masked in _pairs(images, groups):
         cut = _difference(images.pixels[bare], images.pixels[masked])
         if cut is not None:
             found.append(cut)
@@ -48,9 +56,10 @@ def cut_masks(images: LabelledImages, groups: npt.NDArray[np.int64]) -> CutMasks
 
 
 def paste_masks(pixels: Pixels, masks: Pixels, random: torch.Generator) -> Pixels:
-    """Put one of ``masks`` on each of ``pixels`` (n, height, width, 3), about where it was: turned, scaled, moved and lit a little.
+    """Paste a random mask on each of ``pixels``, uint8 (n, height, width, 3).
 
-    Three in ten are dyed, so that a mask is not one shade.
+    It is placed about where it was in its image, and slightly rotated, scaled, moved and lit; 30 %
+    get another colour, so that a mask does not always have the same one.
     """
 
     def between(low: float, high: float) -> Tensor:
@@ -74,7 +83,7 @@ def paste_masks(pixels: Pixels, masks: Pixels, random: torch.Generator) -> Pixel
         matrix[:, 2] += (across[i], down[i])
         moved = cv2.warpAffine(np.ascontiguousarray(mask), matrix, (size, size)).astype(np.float32)
         share = moved[:, :, 3:] / 255
-        # The colour was cut out to its edge and not beyond: divide what the warp has thinned there.
+        # Outside the mask its colour is 0: undo the darkening of the warp at the edge.
         colour = moved[:, :, :3] / np.maximum(share, 1e-3) * lights[i]
         if dyed[i]:
             colour = colour.mean(2, keepdims=True) * dyes[i]
@@ -83,7 +92,7 @@ def paste_masks(pixels: Pixels, masks: Pixels, random: torch.Generator) -> Pixel
     return pasted
 
 
-def _twins(images: LabelledImages, groups: npt.NDArray[np.int64]) -> "Iterator[tuple[int, int]]":
+def _pairs(images: LabelledImages, groups: npt.NDArray[np.int64]) -> "Iterator[tuple[int, int]]":
     for number in np.unique(groups[images.labels == 1]):
         members = np.flatnonzero(groups == number)
         for bare in members[images.labels[members] == 0]:
@@ -92,11 +101,11 @@ def _twins(images: LabelledImages, groups: npt.NDArray[np.int64]) -> "Iterator[t
 
 
 def _difference(bare: Pixels, masked: Pixels) -> Pixels | None:
-    """The mask as RGBA, its outline convex; None if the pictures differ in more, or less, than a mask."""
+    """The mask as RGBA with a convex outline; None if the difference is not a mask."""
     apart = np.abs(masked.astype(np.int16) - bare).max(2).astype(np.uint8)
     if np.median(apart) > _SAME:
         return None
-    inside = (cv2.GaussianBlur(apart, (3, 3), 0) > _OTHER).astype(np.uint8)
+    inside = (cv2.GaussianBlur(apart, (3, 3), 0) > _DIFFERENT).astype(np.uint8)
     outlines, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not outlines:
         return None

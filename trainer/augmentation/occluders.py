@@ -1,4 +1,7 @@
-"""What stands between a camera and a face without being a mask. Each takes (n, 3, height, width), 0 to 1, and a generator."""
+"""Objects in front of a face that are not masks.
+
+Each function takes a batch (n, 3, height, width), 0 to 1, and a random generator.
+"""
 
 from collections.abc import Callable
 
@@ -28,12 +31,12 @@ def _axes(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _cover(images: Tensor, inside: Tensor, colour: Tensor) -> Tensor:
-    """``inside`` (n, 1, height, width): above 0 is covered; the edge is as soft as a pixel."""
+    """Cover what is above 0 in ``inside`` (n, 1, height, width), with an edge of one pixel."""
     return torch.lerp(images, colour.expand_as(images), torch.sigmoid(inside * images.shape[-1]))
 
 
 def patch(images: Tensor, random: torch.Generator) -> Tensor:
-    """A rectangle of one colour anywhere (random erasing; Zhong et al., 2017)."""
+    """A rectangle of one colour at a random place (random erasing; Zhong et al., 2017)."""
     x, y = _axes(images)
     half_x, half_y = _uniform(images, random, 0.1, 0.36), _uniform(images, random, 0.1, 0.36)
     across = half_x - (x - _uniform(images, random, -1, 1)).abs()
@@ -46,7 +49,7 @@ def patch(images: Tensor, random: torch.Generator) -> Tensor:
 
 
 def hand(images: Tensor, random: torch.Generator) -> Tensor:
-    """A skin-coloured ellipse from the side or from below, over a cheek, the chin or the mouth."""
+    """A skin-coloured ellipse from the side or from below, on a cheek, the chin or the mouth."""
     x, y = _axes(images)
     skins = torch.tensor(_SKINS)[torch.randint(len(_SKINS), (len(images),), generator=random)].view(
         -1, 3, 1, 1
@@ -70,7 +73,7 @@ def sunglasses(images: Tensor, random: torch.Generator) -> Tensor:
 
 
 def cap(images: Tensor, random: torch.Generator) -> Tensor:
-    """A hat, a helmet or a hood's edge: everything above a slanted line."""
+    """A hat, a helmet or a hood: everything above a slanted line."""
     x, y = _axes(images)
     edge = (
         _uniform(images, random, -0.8, -0.35) + x * _uniform(images, random, -0.2, 0.2) + 0.1 * x**2
@@ -79,7 +82,7 @@ def cap(images: Tensor, random: torch.Generator) -> Tensor:
 
 
 def scarf(images: Tensor, random: torch.Generator) -> Tensor:
-    """A collar or scarf below the chin, striped or plain: the mouth stays as it was."""
+    """A collar or scarf below the chin, striped or plain; the mouth stays visible."""
     x, y = _axes(images)
     edge = _uniform(images, random, 0.72, 0.95) + x * _uniform(images, random, -0.15, 0.15)
     stripes = torch.sin((x + y) * _uniform(images, random, 3, 25)) * _uniform(

@@ -1,17 +1,26 @@
-"""Masks drawn on bare faces that fill their picture: surgical, cloth and cup shapes in many colours and prints."""
+"""Draw masks on unmasked faces: surgical, cloth and cup shapes in many colours and prints."""
 
 import torch
 from torch import Tensor
 
-#: What most masks are, RGB: surgical blue, white, black, green, pink, grey, navy, red.
+#: The usual colours, RGB: surgical blue, white, black, green, pink, grey, navy, red.
 _COLOURS = (
-    (0.55, 0.75, 0.88), (0.93, 0.94, 0.95), (0.10, 0.10, 0.12), (0.60, 0.80, 0.70), (0.93, 0.75, 0.80), (0.50, 0.50, 0.52),
-    (0.13, 0.18, 0.35), (0.65, 0.15, 0.18),
-)  # fmt: skip
+    (0.55, 0.75, 0.88),
+    (0.93, 0.94, 0.95),
+    (0.10, 0.10, 0.12),
+    (0.60, 0.80, 0.70),
+    (0.93, 0.75, 0.80),
+    (0.50, 0.50, 0.52),
+    (0.13, 0.18, 0.35),
+    (0.65, 0.15, 0.18),
+)
 
 
 def wear_masks(images: Tensor, random: torch.Generator) -> Tensor:
-    """Draw a mask on each of (n, 3, height, width), 0 to 1: from the nose to the chin of a face that fills the picture."""
+    """Draw a mask on each of (n, 3, height, width), 0 to 1.
+
+    It covers nose to chin of a face that fills the image.
+    """
     x = torch.linspace(-1, 1, images.shape[-1]).view(1, 1, 1, -1)
     y = torch.linspace(-1, 1, images.shape[-2]).view(1, 1, -1, 1)
 
@@ -40,7 +49,7 @@ def wear_masks(images: Tensor, random: torch.Generator) -> Tensor:
 
 
 def _cloth(images: Tensor, x: Tensor, y: Tensor, random: torch.Generator) -> Tensor:
-    """Coloured, maybe printed or pleated, lit as the face below it is."""
+    """Coloured cloth, maybe printed or pleated, lit like the face below it."""
     n = len(images)
 
     def between(low: float, high: float, channels: int = 1) -> Tensor:

@@ -1,4 +1,4 @@
-"""Contact sheets: pictures side by side, for eyes. They are outputs and never part of the repository."""
+"""Contact sheets: images side by side for a person to look at. Never commit one: it shows faces."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ _GREY = 40
 
 
 def tile(path: Path) -> Pixels:
-    """One picture at the size of a tile, RGB; grey if it can't be read any more."""
+    """An image at the size of a tile, RGB; a grey tile if the file can't be read."""
     try:
         body = path.read_bytes()
         return reduce(
@@ -33,7 +33,7 @@ def png(pixels: Pixels) -> bytes:
 
 
 def contact_sheet(paths: Sequence[Path], captions: Sequence[str], columns: int = 12) -> Pixels:
-    """Tiles in rows, each with its caption below."""
+    """Tiles in rows of ``columns``, each with its caption below it."""
     strip, cells = 16, []
     for path, caption in zip(paths, captions, strict=True):
         below = np.full((strip, _TILE_PX, 3), _GREY, np.uint8)

@@ -1,4 +1,4 @@
-"""Slices: what somebody saw on a picture (a respirator, a beard, a profile), kept as tags in a file beside the data."""
+"""Slices: tags of what an image shows (a respirator, a beard, a profile), read from a CSV file."""
 
 import csv
 from pathlib import Path
@@ -12,10 +12,13 @@ COLUMNS = ("file", "tags")
 
 
 def read_slices(path: Path) -> dict[str, set[str]]:
-    """Tags by picture, which is named by its class folder and file (``WithMask/7.jpg``); the tags of a line stand apart by spaces.
+    """The tags of each image.
+
+    Column ``file`` names an image by class folder and file (``WithMask/7.jpg``); column ``tags``
+    separates tags by spaces.
 
     Raises:
-        ConfigurationError: it can't be read or has no column ``file`` or ``tags``.
+        ConfigurationError: the file can't be read or has no column ``file`` or ``tags``.
     """
     try:
         with path.open(newline="") as file:
@@ -30,9 +33,9 @@ def read_slices(path: Path) -> dict[str, set[str]]:
 
 
 def tagged(paths: list[Path], slices: dict[str, set[str]]) -> dict[str, npt.NDArray[np.bool_]]:
-    """For every tag, which of the pictures carry it, (n,)."""
-    found = [slices.get(f"{path.parent.name}/{path.name}", set()) for path in paths]
+    """For every tag, which of the images have it, (n,)."""
+    tags_of = [slices.get(f"{path.parent.name}/{path.name}", set()) for path in paths]
     return {
-        tag: np.asarray([tag in tags for tags in found], bool)
-        for tag in sorted(set().union(*found))
+        tag: np.asarray([tag in tags for tags in tags_of], bool)
+        for tag in sorted(set().union(*tags_of))
     }

@@ -1,4 +1,7 @@
-"""How large a network may be: parameters and microseconds per crop of each width, beside the published notebook's CNN."""
+"""How large a network may be: parameters and time per crop of each width.
+
+Times are compared with that of the published notebook's CNN.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +11,7 @@ import numpy as np
 from maskgate.inference.card import InputShape
 from trainer.evaluation.latency import latencies
 from trainer.export.onnx_graph import float_graph, int8_graph
-from trainer.networks.registry import build
+from trainer.networks.architectures import build
 
 WIDTHS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 BASELINE = "notebook"
@@ -16,7 +19,11 @@ BASELINE = "notebook"
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """One network, written one way; ``ratio`` is its time beside the notebook's CNN in the same run."""
+    """One network in one precision.
+
+    ``us_per_crop`` is in microseconds; ``ratio`` is that divided by the time of the notebook's CNN
+    in the same run.
+    """
 
     network: str
     width: float
@@ -28,7 +35,10 @@ class Size:
 
 
 def baseline() -> bytes:
-    """The published notebook's CNN (28 × 28 grey, 224,002 parameters) as ONNX; its weights don't matter for its cost."""
+    """The published notebook's CNN (28 × 28 grey, 224,002 parameters) as ONNX.
+
+    Its weights are random: they do not change its cost.
+    """
     content: bytes = float_graph(build(BASELINE, 1, 28), InputShape(28, 28, 1)).SerializeToString()
     return content
 
@@ -36,7 +46,7 @@ def baseline() -> bytes:
 def sizes(
     network: str, channels: int, side_px: int, widths: Sequence[float] = WIDTHS
 ) -> list[Size]:
-    """What each width costs, in float and in int8, all measured in one run."""
+    """The cost of each width, in float and in int8, all measured in one run."""
     shape = InputShape(side_px, side_px, channels)
     noise = np.random.default_rng(0).integers(0, 256, (64, side_px, side_px, channels), np.uint8)
     contents, parameters = {(BASELINE, 0.0, "float"): baseline()}, {}
@@ -46,15 +56,10 @@ def sizes(
         graph = float_graph(built, shape)
         contents[network, width, "float"] = graph.SerializeToString()
         contents[network, width, "int8"] = int8_graph(graph, noise).SerializeToString()
-    cost = latencies(
-        {
-            f"{name}/{width}/{written}": content
-            for (name, width, written), content in contents.items()
-        }
-    )
-    against = cost[f"{BASELINE}/0.0/float"].median_us
+    cost = latencies({"/".join(map(str, key)): content for key, content in contents.items()})
+    baseline_us = cost[f"{BASELINE}/0.0/float"].median_us
     return [
-        Size(name, width, written, parameters[width], len(content), us, us / against)
+        Size(name, width, written, parameters[width], len(content), us, us / baseline_us)
         for (name, width, written), content in contents.items()
         if width and (us := cost[f"{name}/{width}/{written}"].median_us)
     ]
@@ -63,7 +68,7 @@ def sizes(
 def largest_within(
     found: Sequence[Size], budget_us: float | None, budget_parameters: int | None
 ) -> Size | None:
-    """The widest that keeps within both budgets; None if none does."""
+    """The widest network within both budgets; None if there is none."""
     fits = [
         size
         for size in found

@@ -1,10 +1,13 @@
-"""Networks side by side: of several kinds, inputs and widths, in float and in int8, what each costs and what it is worth at which door."""
+"""Compare networks: several kinds, input sizes and widths, in float and in int8.
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+Each has its cost (size, time per crop) and its metrics on each set of images.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import structlog
@@ -15,17 +18,32 @@ from maskgate.inference.model import Model
 from maskgate.inference.preprocess import reduce
 from maskgate.protocol.errors import ModelError
 from trainer.augmentation.copy_paste import cut_masks
-from trainer.data.images import LabelledImages
-from trainer.data.material import checking_of, facts_of
-from trainer.evaluation import budget, holdout
-from trainer.evaluation.doors import HALF, door_rows, read_doors
+from trainer.data.labelled_images import LabelledImages
+from trainer.evaluation import budget
+from trainer.evaluation.held_out_domains import DECIDE_ALL, all_runs
 from trainer.evaluation.latency import latencies
-from trainer.evaluation.measures import band_of, measures, p_mask_of
-from trainer.export.writer import export
+from trainer.evaluation.metrics import (
+    Metrics,
+    Rates,
+    band_of,
+    classification_metrics,
+    extend,
+    p_mask_of,
+)
+from trainer.evaluation.results import (
+    ComparisonRow,
+    CrossValidation,
+    HeldOutDomains,
+    LeftOutAccuracy,
+    read_results,
+)
+from trainer.export.model_file import export
+from trainer.networks.architectures import NETWORKS, count_parameters
 from trainer.networks.pretrained import PUBLIC_WEIGHTS
-from trainer.networks.registry import NETWORKS
-from trainer.training.checkpoint import Trained
+from trainer.training.checkpoint import Checkpoint
+from trainer.training.facts import export_images, training_facts
 from trainer.training.fit import fit
+from trainer.training.progress import OnProgress
 from trainer.training.recipe import Recipe, input_shape, kept_shape
 
 _PRECISIONS = ("float", "int8")
@@ -36,7 +54,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A network, the side of its input, its width, and what of the recipe is changed for it."""
+    """A network to train: its input side, its width, and one changed option (``NAME=VALUE``)."""
 
     network: str
     side_px: int
@@ -47,26 +65,28 @@ class Candidate:
         return f"{self.network}-{self.side_px}-{self.width:g}{self.change and '-' + self.change}"
 
     def recipe(self, common: Recipe) -> Recipe:
-        """The common recipe for this one; it begins with public weights if they are wanted and there are some."""
-        pretrained = common.pretrained and self.network in PUBLIC_WEIGHTS
+        """The common recipe, changed for this candidate.
+
+        It starts from public weights if the common recipe wants that and the network has some.
+        """
         own = replace(
             common,
             network=self.network,
             side_px=self.side_px,
             width=self.width,
-            pretrained=pretrained,
+            pretrained=common.pretrained and self.network in PUBLIC_WEIGHTS,
         )
+        if not self.change:
+            return own
         name, _, value = self.change.partition("=")
-        return (
-            replace(own, **{name: type(getattr(own, name))(float(value))}) if self.change else own
-        )
+        return replace(own, **{name: type(getattr(own, name))(float(value))})
 
 
 def candidate(text: str) -> Candidate:
-    """From ``NETWORK:SIDE:WIDTH``.
+    """Parse ``NETWORK:SIDE:WIDTH``.
 
     Raises:
-        ValueError: it is written otherwise, or there is no such network.
+        ValueError: the text has another form, or there is no such network.
     """
     network, side_px, width = text.split(":")
     if network not in NETWORKS:
@@ -75,10 +95,10 @@ def candidate(text: str) -> Candidate:
 
 
 def change(text: str) -> str:
-    """``NAME=VALUE`` of an option of the recipe that is a number.
+    """Parse ``NAME=VALUE`` of a recipe's option that is a number.
 
     Raises:
-        ValueError: it is none.
+        ValueError: there is no such option, or the value is not a number.
     """
     name, _, value = text.partition("=")
     if name not in {
@@ -89,113 +109,191 @@ def change(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Sets:
-    """Pictures to train and to validate on, and those to measure on by name, all as large as any candidate wants them."""
+class ComparisonImages:
+    """Images to train with, and named sets to measure on, as large as any candidate needs them.
+
+    ``groups``, ``trains`` and ``validates`` are (n,) for the n ``images``.
+    """
 
     images: LabelledImages
     groups: npt.NDArray[np.int64]
-    training: npt.NDArray[np.bool_]
+    trains: npt.NDArray[np.bool_]
     validates: npt.NDArray[np.bool_]
     measured: Mapping[str, LabelledImages]
 
 
-def trained_candidates(
-    candidates: list[Candidate], recipe: Recipe, sets: Sets, tell: holdout.Tell, out: Path
-) -> Iterator[dict[str, Any]]:
-    """Train each with the same recipe, write it both ways below ``out`` and measure the files; a row each, without what they cost."""
-    for one in candidates:
-        own = one.recipe(recipe)
-        training, validation = (
-            sets.images.subset(sets.training, kept_shape(own)),
-            sets.images.subset(sets.validates, input_shape(own)),
-        )
-        masks = cut_masks(training, sets.groups[sets.training])
-        yield from _written(
-            one, fit(training, validation, own, tell, masks=masks), training, sets, out
-        )
+def train_candidate(
+    candidate: Candidate,
+    recipe: Recipe,
+    data: ComparisonImages,
+    on_progress: OnProgress,
+    out: Path,
+) -> Iterator[ComparisonRow]:
+    """Train a candidate, write it in both precisions below ``out`` and measure the files.
 
-
-def _written(
-    one: Candidate, trained: Trained, training: LabelledImages, sets: Sets, out: Path
-) -> Iterator[dict[str, Any]]:
-    first = next(iter(sets.measured.values()))
-    asked = first.subset(np.ones(len(first.labels), bool), input_shape(trained.recipe))
-    checking = checking_of(training, asked, trained.recipe)
-    facts = facts_of(sets.images, trained, checking, 0)
+    A precision that the export refuses is logged and left out. The rows have no times yet.
+    """
+    own = candidate.recipe(recipe)
+    training = data.images.subset(data.trains, kept_shape(own))
+    validation = data.images.subset(data.validates, input_shape(own))
+    masks = cut_masks(training, data.groups[data.trains])
+    trained = fit(training, validation, own, on_progress, masks=masks)
+    parameters = count_parameters(trained.network)
+    first = next(iter(data.measured.values()))
+    to_check = first.subset(np.ones(len(first.labels), bool), input_shape(own))
+    checkpoint = Checkpoint(
+        trained,
+        training_facts(
+            data.images, own, parameters=parameters, seconds=trained.seconds, teachers=0
+        ),
+        export_images(training, to_check, own),
+    )
     for precision in _PRECISIONS:
-        path = out / f"{one}-{precision}.onnx"
+        path = out / f"{candidate}-{precision}.onnx"
         try:
-            model = export(trained, facts, path, checking, precision=precision)
-        except ModelError as error:  # a barely trained network may not bear 8 bits: the others are worth knowing all the same
+            model = export(checkpoint, path, precision=precision).model
+        except ModelError as error:  # the other precisions and candidates are still of interest
             log.warning(
-                "candidate.not_written", candidate=str(one), precision=precision, error=str(error)
+                "candidate.not_written",
+                candidate=str(candidate),
+                precision=precision,
+                error=str(error),
             )
             continue
-        row = {
-            **asdict(one),
-            "written": precision,
-            "parameters": facts["parameters"],
-            "samples": trained.recipe.samples,
-            "file": path.name,
-        }
-        yield row | measured_row(model, path, sets.measured)
+        measured = measure_file(model, path, data.measured)
+        yield comparison_row(
+            measured,
+            network=candidate.network,
+            side_px=candidate.side_px,
+            width=candidate.width,
+            change=candidate.change,
+            written=precision,
+            parameters=parameters,
+            samples=own.samples,
+            file=path.name,
+        )
 
 
-def measured_row(
-    model: Model, path: Path, measured: Mapping[str, LabelledImages]
-) -> dict[str, Any]:
-    """What a file is worth on every set, how large it is, and how large a message for it is."""
+@dataclass(frozen=True, slots=True)
+class MeasuredFile:
+    """The metrics of a model file on each set, its size, and the size of a crop for it in bytes."""
+
+    metrics: dict[str, Metrics]
+    size_bytes: int
+    message_bytes: int
+
+
+def measure_file(
+    model: Model, path: Path, image_sets: Mapping[str, LabelledImages]
+) -> MeasuredFile:
+    """Measure ``model``, which was loaded from ``path``, on every set of images."""
     shape = model.card.input
     blank = np.zeros((shape.height, shape.width, shape.channels), np.uint8)
     message, _ = encode_pnm(blank[:, :, 0] if shape.channels == 1 else blank)
-    rows = {name: _measured(model, images, shape) for name, images in measured.items()}
-    return {
-        "bytes": path.stat().st_size,
-        "message_bytes": len(message),
-        "measured": rows,
-        **next(iter(rows.values())),
-    }
+    metrics = {name: _metrics(model, images, shape) for name, images in image_sets.items()}
+    return MeasuredFile(metrics, path.stat().st_size, len(message))
 
 
-def _measured(model: Model, images: LabelledImages, shape: InputShape) -> dict[str, Any]:
-    pixels = np.stack([reduce(picture, shape) for picture in images.pixels])
-    return measures(p_mask_of(model, pixels), images.labels, band_of(model.card))
+def finished_row(name: str, path: Path, data: ComparisonImages, out: Path) -> ComparisonRow:
+    """The row of a finished model, which is copied to ``out``; without times."""
+    model = Model.load(path)
+    copy = out / f"{name}.onnx"
+    copy.write_bytes(path.read_bytes())
+    return comparison_row(
+        measure_file(model, path, data.measured),
+        network=name,
+        side_px=model.card.input.width,
+        width=None,
+        change="",
+        written="as shipped",
+        parameters=None,
+        samples=None,
+        file=copy.name,
+    )
 
 
-def add_costs(rows: list[dict[str, Any]], out: Path) -> None:
-    """Microseconds a crop of every file, one at a time and sixteen, and its ratio to the notebook's CNN, all in one run."""
-    contents = {row["file"]: (out / row["file"]).read_bytes() for row in rows} | {
-        BASELINE: budget.baseline()
-    }
+def comparison_row(
+    measured: MeasuredFile,
+    *,
+    network: str,
+    side_px: int,
+    width: float | None,
+    change: str,
+    written: str,
+    parameters: int | None,
+    samples: int | None,
+    file: str,
+) -> ComparisonRow:
+    """A row without times."""
+    first = next(iter(measured.metrics.values()))
+    return extend(
+        first,
+        ComparisonRow,
+        network=network,
+        side_px=side_px,
+        width=width,
+        change=change,
+        written=written,
+        parameters=parameters,
+        samples=samples,
+        file=file,
+        bytes=measured.size_bytes,
+        message_bytes=measured.message_bytes,
+        measured=measured.metrics,
+    )
+
+
+def with_times(rows: Sequence[ComparisonRow], out: Path) -> list[ComparisonRow]:
+    """The rows with the times of their files in ``out``, all measured in one run."""
+    contents = {row.file: (out / row.file).read_bytes() for row in rows}
+    contents[BASELINE] = budget.baseline()
     one, sixteen = (latencies(contents, batch=batch) for batch in (1, 16))
-    for row in rows:
-        row["us_alone"], row["us_per_crop"] = (
-            one[row["file"]].median_us,
-            sixteen[row["file"]].median_us,
+    return [
+        msgspec.structs.replace(
+            row,
+            us_alone=one[row.file].median_us,
+            us_per_crop=sixteen[row.file].median_us,
+            ratio=sixteen[row.file].median_us / sixteen[BASELINE].median_us,
         )
-        row["ratio"] = row["us_per_crop"] / sixteen[BASELINE].median_us
+        for row in rows
+    ]
 
 
-def add_results(rows: list[dict[str, Any]], folder: Path) -> None:
-    """The mean accuracy of cross-validation and of leaving sources out, from ``folder/NETWORK/``, where somebody ran them.
+def with_results(rows: Sequence[ComparisonRow], folder: Path) -> list[ComparisonRow]:
+    """The rows with the results of cross-validation and of leaving domains out.
+
+    They are in ``folder/NETWORK/crossval.json`` and ``loso.json``; either may be missing.
 
     Raises:
-        ConfigurationError: such a file is of something else.
+        ConfigurationError: such a file can't be read.
     """
-    for row in rows:
-        home = folder / row["network"]
-        if (home / "crossval.json").is_file():
-            row["cross_validation"] = {
-                name: holdout.read_results(home / "crossval.json")["mean"][name]
-                for name in ("accuracy", "precision", "recall")
-            }
-        if (home / "loso.json").is_file():
-            runs = [
-                run
-                for door in door_rows(read_doors(home / "loso.json"), HALF)
-                for run in door["runs"]
-            ]
-            row["left_out"] = {
-                "accuracy": float(np.mean([run["accuracy"] for run in runs])),
-                "runs": len(runs),
-            }
+    return [
+        msgspec.structs.replace(
+            row,
+            cross_validation=_cross_validation(folder / row.network / "crossval.json"),
+            left_out=_left_out(folder / row.network / "loso.json"),
+        )
+        for row in rows
+    ]
+
+
+def _cross_validation(path: Path) -> Rates | None:
+    if not path.is_file():
+        return None
+    mean = read_results(path, CrossValidation).mean
+    return Rates(accuracy=mean.accuracy, precision=mean.precision, recall=mean.recall)
+
+
+def _left_out(path: Path) -> LeftOutAccuracy | None:
+    if not path.is_file():
+        return None
+    runs = all_runs(read_results(path, HeldOutDomains).domains)
+    rows = [classification_metrics(*run.arrays(), DECIDE_ALL) for run in runs]
+    return LeftOutAccuracy(
+        float(np.mean([row.accuracy for row in rows if row.accuracy is not None])), len(rows)
+    )
+
+
+def _metrics(model: Model, images: LabelledImages, shape: InputShape) -> Metrics:
+    pixels = np.stack([reduce(image, shape) for image in images.pixels])
+    return classification_metrics(p_mask_of(model, pixels), images.labels, band_of(model.card))

@@ -1,9 +1,9 @@
-"""What a door's camera does to a picture, in five severities; 3 is moderate, an ordinary bad day.
+"""Corruptions of an image by a door's camera, in five severities; 3 is moderate.
 
-For measuring, not for training: shapes, sizes and code differ from the training augmentation.
-Names and the five levels follow Hendrycks and Dietterich, "Benchmarking Neural Network Robustness
-to Common Corruptions", 2019. Each takes RGB uint8 of ``SIDE_PX`` squared, a severity from 1 to 5
-and a generator.
+They are for measuring only: shapes, sizes and code differ from the training augmentation. Names
+and levels follow Hendrycks and Dietterich, "Benchmarking Neural Network Robustness to Common
+Corruptions", 2019. Each takes RGB uint8 (SIDE_PX, SIDE_PX, 3), a severity from 1 to 5 and
+a random generator.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from maskgate.inference.image import Pixels
 
-#: Pictures are brought to this size first, so that a severity means the same for all of them.
+#: Images are brought to this size first, so that a severity means the same for all of them.
 SIDE_PX = 112
 SEVERITIES = (1, 2, 3, 4, 5)
 Corruption = Callable[[Pixels, int, np.random.Generator], Pixels]
@@ -33,7 +33,7 @@ def _sign(rng: np.random.Generator) -> int:
 
 
 def dark(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
-    """Less light: a factor, and the gamma that a camera answers with."""
+    """Less light: a factor, and the gamma with which a camera reacts."""
     return _clipped((image / 255) ** 1.2 * 255 * _at(severity, 0.8, 0.6, 0.45, 0.3, 0.2))
 
 
@@ -56,13 +56,13 @@ def side_light(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels
 
 
 def yellow_light(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
-    """Sodium lamps: blue is gone first."""
+    """Sodium lamps: blue is weakened most."""
     amount = _at(severity, 0.15, 0.3, 0.45, 0.6, 0.75)
     return _clipped(image * np.asarray([1.0, 1 - amount / 3, 1 - amount]))
 
 
 def rotated(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
-    """The head leans to one side."""
+    """The head is tilted to one side."""
     matrix = cv2.getRotationMatrix2D(
         (SIDE_PX / 2, SIDE_PX / 2), _sign(rng) * _at(severity, 5, 10, 15, 22, 30), 1
     )
@@ -88,13 +88,13 @@ def turned(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
 
 
 def tight(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
-    """The detector's box is too small: this share of each side is cut off."""
+    """The detector's box is too small: a share of each side is cut off."""
     margin = round(SIDE_PX * _at(severity, 0.03, 0.06, 0.09, 0.13, 0.18))
     return image[margin : SIDE_PX - margin, margin : SIDE_PX - margin]
 
 
 def loose(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
-    """The detector's box is too large: the face is smaller within it."""
+    """The detector's box is too large: the face is smaller in it."""
     margin = round(SIDE_PX * _at(severity, 0.05, 0.1, 0.15, 0.22, 0.3))
     return np.asarray(
         cv2.copyMakeBorder(image, margin, margin, margin, margin, cv2.BORDER_REFLECT_101), np.uint8
@@ -102,7 +102,7 @@ def loose(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
 
 
 def shifted(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
-    """The detector's box is off by this share of its side."""
+    """The detector's box is shifted by a share of its side."""
     by = round(SIDE_PX * _at(severity, 0.03, 0.06, 0.09, 0.13, 0.18))
     matrix = np.asarray([[1, 0, by * _sign(rng)], [0, 1, by * _sign(rng)]], np.float32)
     return np.asarray(
@@ -111,7 +111,7 @@ def shifted(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
 
 
 def patch(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
-    """A grey square somewhere on the picture: another head, a bag, a pillar."""
+    """A square of one colour at a random place: another head, a bag, a pillar."""
     side = round(SIDE_PX * _at(severity, 0.12, 0.18, 0.24, 0.32, 0.4))
     x, y = rng.integers(0, SIDE_PX - side, 2)
     covered = image.copy()
@@ -120,7 +120,7 @@ def patch(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
 
 
 def hand(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
-    """A hand's fingers on a cheek, from the side."""
+    """Fingers on a cheek, from the side."""
     covered, side = image.copy(), _sign(rng)
     skin = tuple(
         int(v)
@@ -162,7 +162,7 @@ def sunglasses(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels
 
 
 def cap(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
-    """A cap or helmet, lower and lower."""
+    """A cap or helmet that covers more and more of the forehead."""
     covered = image.copy()
     colour = tuple(int(v) for v in rng.integers(0, 200, 3))
     height = SIDE_PX * _at(severity, 0.1, 0.16, 0.22, 0.28, 0.34)
@@ -181,7 +181,7 @@ def scarf(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
 
 
 def few_pixels(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
-    """A face far away: this many pixels a side, enlarged again."""
+    """A face far away: reduced to a few pixels and enlarged again."""
     side = int(_at(severity, 28, 24, 20, 16, 12))
     small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
     return np.asarray(
@@ -209,20 +209,20 @@ def motion(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
 
 
 def noise(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
-    """A sensor's noise, as it is at the network's resolution or a camera's: grains of two pixels."""
+    """Sensor noise with grains of 2 × 2 px."""
     grains = rng.normal(0, _at(severity, 8, 14, 20, 30, 42), (SIDE_PX // 2, SIDE_PX // 2, 3))
     return _clipped(image + cv2.resize(grains, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_NEAREST))
 
 
 def jpeg(image: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
-    """A bad encoder, on a face of 56 px."""
+    """Strong JPEG compression of a face of 56 px."""
     small = np.asarray(cv2.resize(image, (56, 56), interpolation=cv2.INTER_AREA))
     quality = int(_at(severity, 50, 30, 20, 12, 6))
     _, body = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(body, cv2.IMREAD_COLOR), np.uint8)
 
 
-#: By what the bank asked about.
+#: In families, as the bank asked about them.
 CORRUPTIONS: dict[str, tuple[Corruption, ...]] = {
     "light": (dark, bright, low_contrast, side_light, yellow_light),
     "pose and framing": (rotated, turned, tight, loose, shifted),

@@ -1,4 +1,7 @@
-"""What a crop costs: models measured alternately in one run, so that the ratios hold on a noisy machine."""
+"""The time per crop of model files.
+
+All are measured alternately in one run, so that their ratios hold on a busy machine.
+"""
 
 import time
 from collections.abc import Mapping
@@ -13,7 +16,7 @@ _ROUNDS, _CROPS_A_ROUND = 15, 256
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Microseconds per crop, the median and the quartiles over the rounds."""
+    """Microseconds per crop: the median and the quartiles over the rounds."""
 
     median_us: float
     low_us: float
@@ -23,7 +26,7 @@ class Latency:
 def latencies(
     models: Mapping[str, bytes], batch: int = 32, rounds: int = _ROUNDS
 ) -> dict[str, Latency]:
-    """Microseconds per crop of each ONNX file in onnxruntime on one thread, without preprocessing."""
+    """The latency of each ONNX file in onnxruntime, on one thread and without preprocessing."""
     sessions = {name: open_session(content) for name, content in models.items()}
     rng = np.random.default_rng(0)
     inputs = {

@@ -1,8 +1,11 @@
-"""The model card for people."""
+"""The model card as Markdown."""
 
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
 
-from maskgate.inference.card import ModelCard
+from maskgate.inference.model import Model
+from trainer.export.precision import Variant
+from trainer.training.facts import TrainingFacts
 
 _TEXT = """# Model card: {name}
 
@@ -13,62 +16,64 @@ _TEXT = """# Model card: {name}
 | input | {width} × {height} px, {colour}, preprocessing `{preprocessing}` |
 | output | calibrated probability of a mask (temperature {temperature}) |
 | outcome | `mask` from {threshold}, `uncertain` between {low} and {high} |
-| trained | {trained_at}, {samples:,} augmented samples, {minutes:.1f} minutes, seed {seed}{taught} |
-| began with | {began} |
+| trained | {trained} |
+| started from | {began} |
 | training data | SHA-256 `{data_sha256}` |
 
 ## Intended use
-Tells a door with face recognition whether the face on a crop wears a mask that covers mouth and nose, so that it can ask for the
-mask to be removed.
-Not for: liveness, identity, judging people, enforcing hygiene rules.
+The model tells a door with face recognition whether the face on a crop wears a mask that covers
+mouth and nose, so that the door can ask the person to remove it.
+It is not for: liveness, identity, judging people, enforcing hygiene rules.
 
 ## Trained and validated on
 {sources}
 
-Pictures of people from the web, for research use; the licences are those of the data sets named, none of them is in this repository.
+The images show people and come from the web, for research use. The licences are those of the data
+sets named; none of these data sets is in this repository.
 
 ## Measured
-- `validation`: the pictures that training was watched on; no photograph of them was trained on.
-- `door`: sources that no training has seen; threshold and uncertain band were chosen with their help.
-- `new_door`: other networks of the same kind, each trained for a shorter time without a source and asked about it, on average.
-  A new door should be expected between these two.
-- `door_temperature`: what log odds are divided by so that probabilities mean at those doors what they say.
+- `validation`: images that were used to watch the training; it trained on none of their
+  photographs.
+- `door`: sources that no training used; they helped to choose the threshold and the uncertain
+  band.
+- `new_door`: the mean over other networks of the same kind. Each was trained for a shorter time
+  without one source and then tested on it. Expect a new door between `new_door` and `door`.
+- `door_temperature`: log odds are divided by it to calibrate the probabilities at those doors.
 - `crossval`: grouped folds of the reference set.
 
 {metrics}
 
-Written as, on the validation pictures:
+On the validation images, by precision:
 {variants}
 
 ## Limits
-- Masks worn below the nose are often called `mask`.
-- Hard, and so often wrong or uncertain: profiles, beards, hands and cups at the mouth, scarves, chin straps, skin-coloured or printed
-  masks.
-- Whoever looks at a new door should run audit samples there and look at `audit.report`: lenses, light and people differ from those above.
+- Masks below the nose are often classified as `mask`.
+- Often wrong or uncertain: profiles, beards, hands and cups at the mouth, scarves, chin straps,
+  skin-coloured or printed masks.
+- Lenses, light and people of a new door differ from those above: run audit samples there and read
+  `audit.report`.
 """
 
 
-def card_text(card: ModelCard, facts: dict[str, Any], file: str, sha256: str, size: int) -> str:
-    """Markdown from the card and what the training knew."""
-    sources = "\n".join(
-        f"- {name}: {counts['mask']:,} with mask, {counts['no_mask']:,} without"
-        for name, counts in facts["sources"].items()
-    )
-    metrics = "\n".join(f"- {name}: {value:.4f}" for name, value in card.metrics.items())
-    variants = "\n".join(
-        f"- {name}: accuracy {v['accuracy']:.4f}, {v['size_bytes']:,} bytes, mean difference from torch {v['p_mask_off']:.4f}"
-        for name, v in facts["variants"].items()
-    )
+def card_text(
+    model: Model,
+    facts: TrainingFacts,
+    path: Path,
+    *,
+    precision: str,
+    variants: Mapping[str, Variant],
+) -> str:
+    """Markdown for the written file ``path``, from its card and the facts of its training."""
+    card = model.card
     return _TEXT.format(
         name=card.name,
-        file=file,
-        size=size,
-        written=facts["precision"],
-        taught=f", taught by {facts['teachers']} larger networks" if facts["teachers"] else "",
-        variants=variants,
-        sha256=sha256,
+        file=path.name,
+        size=path.stat().st_size,
+        written=precision,
+        trained=_trained(card.trained_at, facts),
+        sha256=model.sha256,
         architecture=card.architecture,
-        parameters=facts["parameters"],
+        parameters=facts.parameters,
         width=card.input.width,
         height=card.input.height,
         colour="RGB (grey is repeated)" if card.input.channels > 1 else "grey",
@@ -77,12 +82,25 @@ def card_text(card: ModelCard, facts: dict[str, Any], file: str, sha256: str, si
         threshold=card.threshold,
         low=card.uncertain_from,
         high=card.uncertain_to,
-        trained_at=card.trained_at,
-        samples=facts["samples"],
-        minutes=facts["seconds"] / 60,
-        seed=facts["seed"],
-        began=facts.get("began", "random weights"),
+        began=facts.began,
         data_sha256=card.data_sha256,
-        sources=sources,
-        metrics=metrics,
+        sources="\n".join(
+            f"- {name}: {counts.mask:,} with mask, {counts.no_mask:,} without"
+            for name, counts in facts.sources.items()
+        ),
+        metrics="\n".join(f"- {name}: {value:.4f}" for name, value in card.metrics.items()),
+        variants="\n".join(_line(variant) for variant in variants.values()),
+    )
+
+
+def _trained(date: str, facts: TrainingFacts) -> str:
+    teachers = f", taught by {facts.teachers} larger networks" if facts.teachers else ""
+    minutes = f"{facts.seconds / 60:.1f} minutes"
+    return f"{date}, {facts.samples:,} augmented samples, {minutes}, seed {facts.seed}{teachers}"
+
+
+def _line(variant: Variant) -> str:
+    return (
+        f"- {variant.precision}: accuracy {variant.accuracy:.4f}, {variant.size_bytes:,} bytes, "
+        f"mean difference from torch {variant.p_mask_off:.4f}"
     )

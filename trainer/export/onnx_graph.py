@@ -1,4 +1,4 @@
-"""From a torch network to ONNX, in float or in 8-bit integers."""
+"""Convert a torch network to ONNX, in float or in 8-bit integers."""
 
 import logging
 import tempfile
@@ -32,7 +32,11 @@ INPUT, OUTPUT = "crops", "logits"
 
 
 def float_graph(network: nn.Module, shape: InputShape) -> onnx.ModelProto:
-    """The network for (batch, channels, height, width) float32, without a trace of the machine it was exported on."""
+    """The graph for (batch, channels, height, width) float32, without paths of this machine.
+
+    Raises:
+        ModelError: torch gave no graph.
+    """
     with _quiet():
         program = torch.onnx.export(
             network.eval(),
@@ -45,16 +49,17 @@ def float_graph(network: nn.Module, shape: InputShape) -> onnx.ModelProto:
             verbose=False,
         )
     if program is None:
-        msg = "torch.onnx.export gave nothing"
+        msg = "torch.onnx.export gave no graph"
         raise ModelError(msg)
     return _bare(program.model_proto)
 
 
 def int8_graph(graph: onnx.ModelProto, reduced: npt.NDArray[np.uint8]) -> onnx.ModelProto:
-    """Static quantisation (QDQ) with ranges from images at the network's input size, (n, height, width, channels) uint8.
+    """Static quantisation (QDQ); images at the network's input size give the ranges.
 
-    Weights take 7 of their 8 bits: processors without VNNI add two products in 16 bits, which 8 × 8 bits overflow
-    (onnxruntime's documentation of quantisation, "When and why do I need to try U8U8?").
+    ``reduced`` is (n, height, width, channels) uint8. Weights use 7 of their 8 bits: processors
+    without VNNI add two products in 16 bits, which overflow with 8 × 8 bits (onnxruntime's
+    documentation of quantisation, "When and why do I need to try U8U8?").
     """
     with tempfile.TemporaryDirectory() as folder:
         before, prepared, after = (
@@ -79,7 +84,7 @@ def int8_graph(graph: onnx.ModelProto, reduced: npt.NDArray[np.uint8]) -> onnx.M
 
 @contextmanager
 def _quiet() -> "Iterator[None]":
-    """Both exporters warn of themselves: of torchvision, which nobody needs, and to do what has been done."""
+    """Hide warnings: torch asks for torchvision, onnxruntime for a preparation that was done."""
     loggers = [logging.getLogger(name) for name in (None, "torch.onnx")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -105,7 +110,7 @@ class _Images(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has n
 
 
 def _bare(content: onnx.ModelProto) -> onnx.ModelProto:
-    # Where each node came from in Python: paths of the machine it was exported on, and as large as the weights.
+    # The origin of each node in Python has paths of this machine, and is as large as the weights.
     for node in content.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""

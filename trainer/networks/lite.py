@@ -1,7 +1,8 @@
 """EfficientNet-Lite (Tan and Le, "EfficientNet", 2019; the Lite variants: tensorflow/tpu, 2020).
 
-Inverted residuals without squeeze-and-excitation, rectified at 6: made for processors and 8-bit integers. Its inputs run from -1 to 1, as
-``maskgate.inference.preprocess`` makes them. Padding is the same on both sides, where TensorFlow pads one pixel more at the end.
+Inverted residuals with ReLU6 and without squeeze-and-excitation: fast on CPUs and in 8-bit
+integers. Inputs are -1 to 1, as ``maskgate.inference.preprocess`` makes them. Padding is the same
+on both sides; TensorFlow's has one pixel more at the end.
 """
 
 from functools import cache
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-#: Of each stage: how often, kernel, stride, expansion, channels.
+#: Of each stage: repeats, kernel, stride, expansion, channels.
 _STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -21,14 +22,16 @@ _STAGES = (
     (1, 3, 1, 6, 320),
 )
 _STEM, _HEAD = 32, 1280
-#: Up to so many pixels matrices are faster.
+#: For up to so many pixels, a matrix product is faster than a convolution.
 _FEW_PIXELS = 16
 _EPSILON = 1e-3  # of the published weights' batch normalisation
 
 
 class Depthwise(nn.Conv2d):
-    """A filter for each channel. Where a picture has become a few pixels, training multiplies by matrices instead: the same, and
-    several times as fast as torch's gradient of a 5 × 5 filter on 2 × 2 px.
+    """A convolution with one filter for each channel.
+
+    For inputs of a few pixels, training computes the same as a matrix product: torch's gradient of
+    a 5 × 5 filter on 2 × 2 px is several times slower.
     """
 
     def __init__(self, channels: int, kernel: int, stride: int) -> None:
@@ -52,7 +55,10 @@ class Depthwise(nn.Conv2d):
 
 @cache
 def _taps(height: int, width: int, kernel: int, stride: int) -> Tensor:
-    """Which of a filter's weights leads from each pixel to each pixel of the result, (before, after); the one behind the last for none."""
+    """The index of the filter weight from each input pixel to each output pixel, (before, after).
+
+    Where there is none, the index is one behind the last weight.
+    """
     y, x = (torch.arange(size) for size in (height, width))
     down = y.view(-1, 1) - y[::stride].view(1, -1) + kernel // 2
     across = x.view(-1, 1) - x[::stride].view(1, -1) + kernel // 2
@@ -63,7 +69,10 @@ def _taps(height: int, width: int, kernel: int, stride: int) -> Tensor:
 
 
 class InvertedResidual(nn.Module):
-    """Expand, filter each channel by itself, project; with a shortcut where the shape stays (Sandler et al., "MobileNetV2", 2018)."""
+    """Expand, filter each channel, project; with a shortcut if input and output have one shape.
+
+    Sandler et al., "MobileNetV2", 2018.
+    """
 
     def __init__(self, before: int, after: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -74,13 +83,16 @@ class InvertedResidual(nn.Module):
         self.shortcut = before == after and stride == 1
 
     def forward(self, images: Tensor) -> Tensor:
-        """The projection, and what came in where the shape stays."""
+        """The projection, plus the input if the shapes are equal."""
         out: Tensor = self.body(images)
         return images + out if self.shortcut else out
 
 
 def lite(channels: int, width: float = 1.0) -> nn.Module:
-    """EfficientNet-Lite0 with two classes; ``width`` scales the stages and leaves stem and head alone, as its authors have it."""
+    """EfficientNet-Lite0 with two classes.
+
+    ``width`` scales the stages; stem and head keep their size, as in the published variants.
+    """
     layers, before = _layer(channels, _STEM, 3, 2), _STEM
     for repeats, kernel, stride, expansion, wanted in _STAGES:
         after = max(8, round(wanted * width / 8) * 8)

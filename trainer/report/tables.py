@@ -1,37 +1,38 @@
-"""What commands print and write: tables as wide as they need, JSON beside them."""
+"""The tables that commands print."""
 
-import json
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.table import Table
 
-from trainer.evaluation.measures import RATES
+from trainer.evaluation.metrics import RATES, Metrics
+
+#: Wide enough for every column, if the output is not a terminal.
+_WIDTH = 140
 
 
-def write_json(told: object, path: Path) -> None:
-    """Make the folder if need be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(told) + "\n")
-
-
-def print_measures(first: str, rows: dict[str, dict[str, Any]]) -> None:
-    """A row each; ``first`` names what they are by."""
+def print_metrics(first: str, rows: Mapping[str, Metrics]) -> None:
+    """Print a row for each of ``rows``; ``first`` is the heading of their names."""
     table = Table(
         first, "n", *RATES, "coverage", "decided accuracy", "decided precision", "decided recall"
     )
     for name, row in rows.items():
         values = [
-            *(row[rate] for rate in RATES),
-            *(row["decided"][k] for k in ("coverage", "accuracy", "precision", "recall")),
+            *row.by_name().values(),
+            row.decided.coverage,
+            row.decided.accuracy,
+            row.decided.precision,
+            row.decided.recall,
         ]
-        table.add_row(
-            name, str(row["n"]), *("–" if value is None else f"{value:.4f}" for value in values)
-        )
+        table.add_row(name, str(row.n), *(format_rate(value) for value in values))
     print_table(table)
 
 
+def format_rate(value: float | None) -> str:
+    """With 4 decimals; a dash for None."""
+    return "–" if value is None else f"{value:.4f}"
+
+
 def print_table(table: Table) -> None:
-    """As wide as the terminal; elsewhere wide enough for every column."""
-    Console(width=None if Console().is_terminal else 140).print(table)
+    """Print a table as wide as the terminal."""
+    Console(width=None if Console().is_terminal else _WIDTH).print(table)

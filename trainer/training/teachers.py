@@ -1,4 +1,4 @@
-"""What finished networks say of a picture that another is learning from (Hinton et al., "Distilling the Knowledge", 2015)."""
+"""Knowledge distillation (Hinton et al., "Distilling the Knowledge in a Neural Network", 2015)."""
 
 from collections.abc import Sequence
 
@@ -10,17 +10,21 @@ from trainer.training.checkpoint import Trained
 
 
 class Teachers:
-    """Any number of them, each of its own input size; none has no opinion."""
+    """Trained networks, each with its own input size, whose probabilities another one learns."""
 
     def __init__(self, trained: Sequence[Trained]) -> None:
         self._trained = trained
-        #: The largest picture that one of them wants.
+        #: The largest input side of a teacher; 0 without teachers.
         self.side_px = max((teacher.recipe.side_px for teacher in trained), default=0)
         for teacher in trained:
-            teacher.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch forgot it in its types
+            # torch's types lack this overload of `to`.
+            teacher.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def opinion(self, images: Tensor) -> Tensor | None:
-        """Probabilities (n, 2), the mean of all of them over the pictures and the mirrored pictures."""
+    def teacher_probabilities(self, images: Tensor) -> Tensor | None:
+        """The mean over all teachers, for each image and its mirror image, (n, 2).
+
+        None without teachers.
+        """
         if not self._trained:
             return None
         with torch.no_grad():
@@ -28,11 +32,11 @@ class Teachers:
                 (teacher.network, shrink(images, teacher.recipe.side_px))
                 for teacher in self._trained
             ]
-            both = [
+            both_sides = [
                 (network, side.contiguous(memory_format=torch.channels_last))
                 for network, view in views
                 for side in (view, view.flip(3))
             ]
             return torch.stack(
-                [torch.softmax(network(view).float(), 1) for network, view in both]
+                [torch.softmax(network(view).float(), 1) for network, view in both_sides]
             ).mean(0)

@@ -1,7 +1,8 @@
-"""The networks, by name. Each takes (n, channels, height, width) float32 and gives (n, 2) logits: no_mask, mask.
+"""The networks, by name: (n, channels, height, width) float32 in, logits (n, 2) out.
 
-``width`` scales the channels of every layer: ``python -m trainer size`` shows the cost.
-Batch normalisation folds into the convolutions at export.
+The logits are no_mask, mask.
+``width`` scales the channels of every layer; ``python -m trainer size`` shows the cost. The export
+folds batch normalisation into the convolutions.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,8 +14,8 @@ from torch.nn import functional
 from trainer.networks.lite import lite
 
 
-def _wide(channels: int, width: float) -> int:
-    """Multiples of 8: what onnxruntime's kernels work in."""
+def _scaled(channels: int, width: float) -> int:
+    """The scaled number of channels, a multiple of 8 as onnxruntime's kernels want it."""
     return max(8, round(channels * width / 8) * 8)
 
 
@@ -30,12 +31,12 @@ def _separable(before: int, after: int, stride: int = 1) -> list[nn.Module]:
     return [depthwise, nn.BatchNorm2d(before), *_conv(before, after, kernel=1)]
 
 
-def _average_and_decide(channels: int) -> list[nn.Module]:
+def _pool_and_classify(channels: int) -> list[nn.Module]:
     return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.1), nn.Linear(channels, 2)]
 
 
 class Block(nn.Module):
-    """Two layers and a shortcut around them: a 1 × 1 convolution where the shape changes."""
+    """Two layers with a shortcut, which is a 1 × 1 convolution if the shape changes."""
 
     def __init__(
         self,
@@ -52,7 +53,7 @@ class Block(nn.Module):
         self.shortcut = nn.Identity() if same else nn.Sequential(*_conv(before, after, stride, 1))
 
     def forward(self, images: Tensor) -> Tensor:
-        """The sum of both ways, rectified."""
+        """The sum of layers and shortcut, after ReLU."""
         return torch.relu(self.body(images) + self.shortcut(images))
 
 
@@ -61,33 +62,42 @@ def _vgg(repeats: Sequence[int], channels: int, width: float) -> nn.Module:
     before = channels
     for repeat, after in zip(repeats, (16, 32, 64, 128, 128), strict=True):
         for _ in range(repeat):
-            layers += [*_conv(before, _wide(after, width)), nn.ReLU(inplace=True)]
-            before = _wide(after, width)
+            layers += [*_conv(before, _scaled(after, width)), nn.ReLU(inplace=True)]
+            before = _scaled(after, width)
         layers.append(nn.MaxPool2d(2, ceil_mode=True))
-    return nn.Sequential(*layers, *_average_and_decide(before))
+    return nn.Sequential(*layers, *_pool_and_classify(before))
 
 
 def vgg16(channels: int, width: float = 1.0) -> nn.Module:
-    """The thirteen convolutions of VGG16 (Simonyan and Zisserman, 2014, table 1, D), a quarter as wide, with one layer to decide."""
+    """VGG16 with a quarter of the channels and one dense layer.
+
+    Simonyan and Zisserman, 2014, table 1, column D.
+    """
     return _vgg((2, 2, 3, 3, 3), channels, width)
 
 
 def vgg19(channels: int, width: float = 1.0) -> nn.Module:
-    """The sixteen convolutions of VGG19 (the same table, E), a quarter as wide, with one layer to decide."""
+    """VGG19 with a quarter of the channels and one dense layer.
+
+    Simonyan and Zisserman, 2014, table 1, column E.
+    """
     return _vgg((2, 2, 4, 4, 4), channels, width)
 
 
 def residual(channels: int, width: float = 1.0) -> nn.Module:
-    """VGG's 3 × 3 pairs with shortcuts around them (He et al., 2015); wide where the picture is small."""
-    first, second, third = (_wide(n, width) for n in (32, 64, 96))
+    """Pairs of 3 × 3 convolutions with shortcuts (He et al., 2015), wider at low resolution."""
+    first, second, third = (_scaled(n, width) for n in (32, 64, 96))
     blocks = (Block(_conv, first, second, 2), Block(_conv, second, third, 2))
     return nn.Sequential(
-        *_conv(channels, first, 2), nn.ReLU(inplace=True), *blocks, *_average_and_decide(third)
+        *_conv(channels, first, 2), nn.ReLU(inplace=True), *blocks, *_pool_and_classify(third)
     )
 
 
 class MeanAndMaximum(nn.Module):
-    """Both poolings over the whole picture, (n, 2 × channels): a face may fill it or be a small part of it."""
+    """Global average and maximum pooling, (n, 2 × channels).
+
+    A face may fill the image or a small part of it.
+    """
 
     def forward(self, images: Tensor) -> Tensor:
         """The means, then the maxima."""
@@ -98,8 +108,8 @@ class MeanAndMaximum(nn.Module):
 
 
 def deep(channels: int, width: float = 1.0) -> nn.Module:
-    """The residual network without its first stride, and with a block more: a teacher, or a judge where cost does not count."""
-    first, second, third = (_wide(n, width) for n in (16, 32, 64))
+    """The residual network with one more block and without its first stride: a costly teacher."""
+    first, second, third = (_scaled(n, width) for n in (16, 32, 64))
     blocks = (
         Block(_conv, first, second, 2),
         Block(_conv, second, third, 2),
@@ -110,21 +120,24 @@ def deep(channels: int, width: float = 1.0) -> nn.Module:
 
 
 def xception(channels: int, width: float = 1.0) -> nn.Module:
-    """Depthwise separable convolutions with shortcuts, after Xception (Chollet, 2016)."""
-    first, second, third = (_wide(n, width) for n in (32, 64, 128))
+    """Depthwise separable convolutions with shortcuts, as in Xception (Chollet, 2016)."""
+    first, second, third = (_scaled(n, width) for n in (32, 64, 128))
     blocks = (
         Block(_separable, first, second, 1),
         Block(_separable, second, third, 2),
         Block(_separable, third, third, 1),
     )
     return nn.Sequential(
-        *_conv(channels, first, 2), nn.ReLU(inplace=True), *blocks, *_average_and_decide(third)
+        *_conv(channels, first, 2), nn.ReLU(inplace=True), *blocks, *_pool_and_classify(third)
     )
 
 
 def notebook(channels: int, width: float = 1.0) -> nn.Module:
-    """The published notebook's CNN, the baseline: at width 1, one channel and 28 × 28 px it has 224,002 parameters."""
-    first, second, hidden = (_wide(n, width) for n in (32, 64, 128))
+    """The published notebook's CNN, the baseline.
+
+    At width 1, one channel and 28 × 28 px it has 224,002 parameters.
+    """
+    first, second, hidden = (_scaled(n, width) for n in (32, 64, 128))
     convolutions = [
         nn.Conv2d(channels, first, 3),
         nn.ReLU(),
@@ -139,14 +152,14 @@ def notebook(channels: int, width: float = 1.0) -> nn.Module:
 
 
 class Mirrored(nn.Module):
-    """A trained network that is asked about the mirrored picture too: the mean of both answers, at twice the cost."""
+    """A network whose logits are averaged over an image and its mirror image, at twice the cost."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits, averaged over both sides."""
+        """The averaged logits, (n, 2)."""
         both: Tensor = self.network(torch.cat((images, images.flip(3))))
         return both.view(2, -1, both.shape[1]).mean(0)
 
@@ -162,11 +175,16 @@ NETWORKS: dict[str, Callable[[int, float], nn.Module]] = {
 }
 
 
+def count_parameters(network: nn.Module) -> int:
+    """The number of trained weights."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
 def build(name: str, channels: int, side_px: int, width: float = 1.0) -> nn.Module:
-    """A network of random weights for ``channels`` × ``side_px`` × ``side_px`` inputs.
+    """A network with random weights for inputs of ``channels`` × ``side_px`` × ``side_px``.
 
     Raises:
-        KeyError: there is none of that name in ``NETWORKS``.
+        KeyError: ``NETWORKS`` has no such name.
     """
     network = NETWORKS[name](channels, width)
     network(torch.zeros(2, channels, side_px, side_px))  # gives lazy layers their shapes
