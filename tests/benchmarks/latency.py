@@ -56,8 +56,8 @@ def latencies(bench: Bench) -> None:
         NAIVE: bench.peer(NAIVE, JPEG, 1500).per_s,
     }
     half = {name: rate / 2 for name, rate in capacities.items()}
-    told = ", ".join(f"{name} {rate:.0f}/s" for name, rate in half.items())
-    found = _at(bench, f"half of what each can do ({told})", half, 8, {})
+    reported = ", ".join(f"{name} {rate:.0f}/s" for name, rate in half.items())
+    found = _at(bench, f"half of what each can do ({reported})", half, 8, {})
     bench.results.claim(
         "half of its capacity: worker's p99, ms",
         Spread.of([one["p99"] for one in found[SHIPPED]]),

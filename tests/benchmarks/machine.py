@@ -29,7 +29,7 @@ _PACKAGES = (
 def machine(stand: Stand) -> dict[str, str]:
     """Properties by name; without packages that are not installed."""
     memory_kb = int(_first(r"MemTotal:\s+(\d+)", "/proc/meminfo") or 0)
-    told = {
+    reported = {
         "processor": _first(r"model name\s*:\s*(.+)", "/proc/cpuinfo") or platform.processor(),
         "cores": str(os.cpu_count()),
         "memory": f"{memory_kb / 2**20:.0f} GiB",
@@ -41,10 +41,10 @@ def machine(stand: Stand) -> dict[str, str]:
     }
     for package in _PACKAGES:
         try:
-            told[package] = version(package)
+            reported[package] = version(package)
         except PackageNotFoundError:
             continue
-    return told
+    return reported
 
 
 def _first(pattern: str, path: str) -> str | None:

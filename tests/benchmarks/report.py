@@ -12,11 +12,11 @@ from tests.benchmarks.figures import Claim, Results, Section, short
 def write(results: Results, folder: Path) -> None:
     """Write ``results.json``, ``results.md`` and ``throughput.svg`` into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    told = {
+    reported = {
         **asdict(results),
         "claims": [{**asdict(claim), "holds": claim.holds} for claim in results.claims],
     }
-    (folder / "results.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    (folder / "results.json").write_text(json.dumps(reported, indent=1, ensure_ascii=False) + "\n")
     (folder / "results.md").write_text(markdown(results))
     sections = [
         section

@@ -141,8 +141,10 @@ def _staged(bench: Bench, content_type: str, count: int) -> dict[str, float]:
         )
     bench.tell(f"    {time.monotonic() - begun_s:.1f} s")
     process.send_signal(signal.SIGTERM)
-    told = json.loads(process.communicate(timeout=30)[0].splitlines()[-1])
-    return {stage: seconds / told["crops"] * 1e6 for stage, seconds in told["spent_s"].items()}
+    reported = json.loads(process.communicate(timeout=30)[0].splitlines()[-1])
+    return {
+        stage: seconds / reported["crops"] * 1e6 for stage, seconds in reported["spent_s"].items()
+    }
 
 
 def variations(bench: Bench) -> None:

@@ -94,12 +94,12 @@ def test_all_services_are_healthy_and_the_gate_reads_verdicts(compose: Compose) 
     decided = eventually(
         lambda: (
             (
-                told := compose(
+                reported := compose(
                     "exec", "-T", "gate", "/venv/bin/python", "-m", "maskgate", "wait", "lobby"
                 )
             ).returncode
             in (0, 1)
-            and told
+            and reported
         ),
         30,
         "a decision for the drawn faces",

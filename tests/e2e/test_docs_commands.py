@@ -19,7 +19,7 @@ OTHER_LANGUAGES = {"python", "mermaid", "ini", "text"}
 
 
 def _run(script: str, folder: Path) -> str:
-    """What a script prints; it may write to ``$TMPDIR``, and an error anywhere in it fails the test."""
+    """What a script prints; it may write to ``$TMPDIR``. Any failing command fails the test."""
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],

@@ -35,8 +35,8 @@ def environment(
     mutual_rabbit: RabbitServer, mutual_redis: RedisServer, authority: Authority
 ) -> dict[str, str]:
     mutual_rabbit.purge()
-    ours = authority.issue("worker")
-    files = {"CA": authority.ca, "CERT": ours.cert, "KEY": ours.key}
+    own = authority.issue("worker")
+    files = {"CA": authority.ca, "CERT": own.cert, "KEY": own.key}
     return {
         "MASKGATE_BROKER_URL": mutual_rabbit.tls_url,
         "MASKGATE_REDIS_URL": mutual_redis.tls_url,
@@ -89,8 +89,8 @@ def test_crops_become_verdicts_and_a_decision_over_mutual_tls(
         assert json.loads(produced.stdout)["live"]["accepted"] == 20
         with mutual_redis.client() as client:
             eventually(lambda: client.xlen(history_key("lobby")) == 20, what="20 outcomes")
-        told = json.loads(done("maskgate", "wait", "lobby", environment=environment).stdout)
-        assert told["verdict"]["track_id"], told
+        reported = json.loads(done("maskgate", "wait", "lobby", environment=environment).stdout)
+        assert reported["verdict"]["track_id"], reported
         assert done("maskgate", "alive", environment=environment).stdout == "a worker is at work\n"
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(20) == 0

@@ -29,7 +29,9 @@ def ends(redis: RedisServer, camera: str) -> dict[str, str]:
 
 def lines(log: Path, event: str) -> list[dict[str, object]]:
     return [
-        told for told in map(json.loads, log.read_text().splitlines()) if told["event"] == event
+        reported
+        for reported in map(json.loads, log.read_text().splitlines())
+        if reported["event"] == event
     ]
 
 
@@ -60,8 +62,8 @@ def test_the_crops_of_a_folder_become_verdicts_that_the_gate_reads(
         eventually(lambda: len(ends(redis, "lobby")) == 40, what="40 outcomes")
         decided = done("maskgate", "wait", "lobby", environment=environment)
         assert list(ends(redis, "lobby").values()).count("mask") >= 36
-        told = json.loads(decided.stdout)
-        assert told["verdict"]["crop_id"] in ends(redis, "lobby")
+        reported = json.loads(decided.stdout)
+        assert reported["verdict"]["crop_id"] in ends(redis, "lobby")
     assert (
         done(
             "maskgate", "wait", "nowhere", "--timeout-s", "0.2", environment=environment
@@ -180,11 +182,11 @@ def test_the_logged_audit_report_matches_the_counts_in_redis(
     with redis.client() as client:
         (key,) = client.keys("audit:{*}")
         counts = {cell: int(n) for cell, n in client.hgetall(key).items() if ":" not in cell}
-    told = lines(log, "audit.report")[-1]
-    assert key == audit_key(str(told["model"]))
-    assert sum(counts.values()) == told["n"]
+    reported = lines(log, "audit.report")[-1]
+    assert key == audit_key(str(reported["model"]))
+    assert sum(counts.values()) == reported["n"]
     hits, false_positives = counts.get("mask.mask", 0), counts.get("no_mask.mask", 0)
-    assert told["precision"] == pytest.approx(hits / (hits + false_positives), abs=1e-4)
+    assert reported["precision"] == pytest.approx(hits / (hits + false_positives), abs=1e-4)
     work = lines(log, "worker.interval")
     assert {
         "crops_per_s",

@@ -135,16 +135,16 @@ class Ledger:
         with self.lock:
             first: Counter[str] = Counter()
             for crop_id in self.sent.keys() & (self.ends.keys() | self.dead.keys() | self.audited):
-                told = self.ends.get(crop_id)
-                if told:
-                    first["verdict" if told[0] in _VERDICTS else told[0].value] += 1
+                reported = self.ends.get(crop_id)
+                if reported:
+                    first["verdict" if reported[0] in _VERDICTS else reported[0].value] += 1
                 else:
                     first["audited" if crop_id in self.audited else self.dead[crop_id]] += 1
             contradicted = [
                 f"{crop_id}: {outcome}, not {self.sent[crop_id].outcome}"
-                for crop_id, told in self.ends.items()
+                for crop_id, reported in self.ends.items()
                 if crop_id in self.sent
-                for outcome in told
+                for outcome in reported
                 if outcome is not Outcome.EXPIRED
                 and outcome is not (self.sent[crop_id].outcome or Outcome.UNREADABLE)
             ]
@@ -155,7 +155,7 @@ class Ledger:
                 refused=len(self.refused - self.confirmed),
                 in_doubt=len(self.sent.keys() - settled),
                 ends=dict(first),
-                written_again=sum(len(told) - 1 for told in self.ends.values()),
+                written_again=sum(len(reported) - 1 for reported in self.ends.values()),
                 lost=lost,
                 unknown=sorted(
                     (self.ends.keys() | self.dead.keys() | self.audited) - self.sent.keys()

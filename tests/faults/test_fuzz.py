@@ -15,10 +15,10 @@ def test_damaged_crops_get_a_reason_of_the_fixed_list_or_a_verdict(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["--count", "6400", "--seed", "7"]) == 0
-    told = capsys.readouterr().out
-    assert "6400 bodies from seed 7" in told
+    reported = capsys.readouterr().out
+    assert "6400 bodies from seed 7" in reported
     assert {"bad_image", "content_mismatch", "bad_captured_at", "mask"} <= set(
-        told.replace(",", "").split()
+        reported.replace(",", "").split()
     )
 
 

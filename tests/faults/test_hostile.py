@@ -166,14 +166,14 @@ def test_hostile_crops_are_accounted_for_and_honest_ones_get_their_verdicts(
         assert worker.poll() is None, "the worker has exited"
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
             assert answer.status == 200
-    told = ends(redis)
-    assert len(told) == len(history(redis)), "a crop has two outcomes although no worker died"
-    assert told.keys() == expected.keys() | decoded | set(good), (
+    reported = ends(redis)
+    assert len(reported) == len(history(redis)), "a crop has two outcomes although no worker died"
+    assert reported.keys() == expected.keys() | decoded | set(good), (
         "an outcome of a crop that was not sent or that the broker expired"
     )
-    assert {told[crop_id][0] for crop_id in good} == {GOOD.outcome}
-    assert {told[crop_id][0] for crop_id in decoded} <= {"mask", "no_mask", "uncertain"}
-    assert {crop_id: told[crop_id] for crop_id in expected} == expected
+    assert {reported[crop_id][0] for crop_id in good} == {GOOD.outcome}
+    assert {reported[crop_id][0] for crop_id in decoded} <= {"mask", "no_mask", "uncertain"}
+    assert {crop_id: reported[crop_id] for crop_id in expected} == expected
     assert {name: dead.get(crop_id) for crop_id, name in by_broker.items()} == {
         "expiration 0": "expired"
     }

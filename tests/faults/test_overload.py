@@ -11,7 +11,10 @@ def test_doors_still_get_decisions_at_three_times_the_workers_capacity(
     slow = ["tests.faults.slow_worker", "20"]  # at most 50 crops/s
     with site(tmp_path, workers=1, rate=150, worker_command=lambda _: slow) as place:
         eventually(
-            lambda: sum(told[0] == "expired" for told in place.ledger.ends.copy().values()) > 300,
+            lambda: (
+                sum(reported[0] == "expired" for reported in place.ledger.ends.copy().values())
+                > 300
+            ),
             60,
             "300 expired crops",
         )

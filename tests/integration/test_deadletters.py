@@ -62,8 +62,8 @@ def test_listing_tells_why_shows_no_body_and_changes_nothing(
         30
     ):  # more often than RabbitMQ 4 delivers a message that comes back, if no policy says otherwise
         assert deadletters("list", "--json") == 0
-    told = capsys.readouterr().out
-    last = {row["crop_id"]: row for row in map(json.loads, told.splitlines()[-4:])}
+    reported = capsys.readouterr().out
+    last = {row["crop_id"]: row for row in map(json.loads, reported.splitlines()[-4:])}
     assert {(row["queue"], row["reason"], row["problem"]) for row in last.values()} == {
         (LIVE_QUEUE, "rejected", "unexpected_label"),
         (LIVE_QUEUE, "rejected", "wrong_type"),
@@ -72,8 +72,8 @@ def test_listing_tells_why_shows_no_body_and_changes_nothing(
     assert last[IDS[0]]["camera_id"] == "door"
     assert last[IDS[0]]["body_bytes"] == len(BODY)
     assert deadletters("list") == 0
-    told += capsys.readouterr().out
-    assert not [part for part in ("P5", "a face", "\x1b") if part in told]
+    reported += capsys.readouterr().out
+    assert not [part for part in ("P5", "a face", "\x1b") if part in reported]
     eventually(lambda: rabbit.depth(DEAD_QUEUE) == 4, what="all of them back")
 
 

@@ -147,8 +147,8 @@ def test_following_yields_only_outcomes_from_now_on(gate: Gate, admin: Redis) ->
     ends = gate.follow("lobby")
     assert next(ends) is None
     admin.xadd(history_key("lobby"), {"crop_id": "after", **end})
-    told = next(each for each in ends if each is not None)
-    assert (told.crop_id, told.outcome, told.p_mask, told.reason) == (
+    reported = next(each for each in ends if each is not None)
+    assert (reported.crop_id, reported.outcome, reported.p_mask, reported.reason) == (
         "after",
         "expired",
         None,

@@ -297,10 +297,10 @@ def test_the_exit_code_of_wait_is_the_decision(
 ) -> None:
     put(admin, age_ms=-200, **changes)
     finished = done("maskgate", "wait", "lobby", "--timeout-s", "0", environment=environment)
-    told = json.loads(finished.stdout)
+    reported = json.loads(finished.stdout)
     assert (finished.returncode, finished.stderr) == (code, "")
-    assert told["decision"] == ["recognise", "remove_mask", "manual"][code]
-    assert (told["verdict"] or {}).get("crop_id") == (None if code == 2 else "c")
+    assert reported["decision"] == ["recognise", "remove_mask", "manual"][code]
+    assert (reported["verdict"] or {}).get("crop_id") == (None if code == 2 else "c")
 
 
 @pytest.mark.parametrize(

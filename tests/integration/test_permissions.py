@@ -41,9 +41,9 @@ def test_every_role_has_exactly_the_intended_rights(
     command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(command) == 0, capsys.readouterr().out
-    told = capsys.readouterr().out
-    assert told.endswith("119 tried, 0 not as intended\n")
-    assert "(!)" not in told
+    reported = capsys.readouterr().out
+    assert reported.endswith("119 tried, 0 not as intended\n")
+    assert "(!)" not in reported
 
 
 def test_an_extra_right_is_found(
@@ -54,9 +54,9 @@ def test_an_extra_right_is_found(
         assert main(command) == 70
     finally:
         rabbit.ctl("set_permissions", "camera", "^$", "^crops$", "^$")
-    told = capsys.readouterr().out
-    assert told.count("yes (!)") == 1
-    assert "1 not as intended" in told
+    reported = capsys.readouterr().out
+    assert reported.count("yes (!)") == 1
+    assert "1 not as intended" in reported
 
 
 def test_a_missing_secret_is_named(

@@ -113,9 +113,9 @@ def test_whoever_finds_no_broker_says_why() -> None:
 
     def lost() -> list[str]:
         publisher.rest(0.05)
-        return [entry["error"] for entry in told if entry["event"] == "broker.lost"]
+        return [entry["error"] for entry in reported if entry["event"] == "broker.lost"]
 
-    with capture_logs() as told:
+    with capture_logs() as reported:
         assert "Connection refused" in eventually(lost, what="the line in the log")[0]
     publisher.close()
 

@@ -39,8 +39,8 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture
 def files(authority: Authority) -> TlsFiles:
     """The files of a worker for servers that require a client certificate."""
-    ours = authority.issue("worker")
-    return TlsFiles(authority.ca, ours.cert, ours.key)
+    own = authority.issue("worker")
+    return TlsFiles(authority.ca, own.cert, own.key)
 
 
 @pytest.fixture
@@ -121,9 +121,9 @@ def outlet_trouble(wanted: pika.URLParameters) -> str:
 
     def lost() -> list[str]:
         outlet.rest(0.1)
-        return [entry["error"] for entry in told if entry["event"] == "broker.lost"]
+        return [entry["error"] for entry in reported if entry["event"] == "broker.lost"]
 
-    with capture_logs() as told:
+    with capture_logs() as reported:
         trouble = eventually(lost, what="the refusal")
         outlet.publish(message())
     outlet.close()
@@ -157,9 +157,9 @@ def test_a_missing_client_certificate_for_the_broker_is_named(
 ) -> None:
     wanted = parameters(mutual_rabbit.tls_url, None, name="test", tls=TlsFiles(authority.ca))
     wanted.ssl_options.context.maximum_version = version
-    told = trouble(wanted)
-    assert "demands a client certificate" in told
-    assert "look at MASKGATE_BROKER_CERT_FILE" in told
+    reported = trouble(wanted)
+    assert "demands a client certificate" in reported
+    assert "look at MASKGATE_BROKER_CERT_FILE" in reported
 
 
 @worker_and_producer
@@ -167,31 +167,33 @@ def test_a_missing_client_certificate_for_the_broker_is_named(
 def test_a_client_certificate_that_the_broker_refuses_is_named(
     mutual_rabbit: RabbitServer, trouble: Trouble, whose: str, request: pytest.FixtureRequest
 ) -> None:
-    told = trouble(
+    reported = trouble(
         parameters(mutual_rabbit.tls_url, None, name="test", tls=request.getfixturevalue(whose))
     )
-    assert "MASKGATE_BROKER_CERT_FILE" in told
+    assert "MASKGATE_BROKER_CERT_FILE" in reported
 
 
 @worker_and_producer
 def test_a_broker_of_another_authority_is_refused(
     mutual_rabbit: RabbitServer, stranger: Authority, trouble: Trouble
 ) -> None:
-    told = trouble(parameters(mutual_rabbit.tls_url, None, name="test", tls=TlsFiles(stranger.ca)))
-    assert "CERTIFICATE_VERIFY_FAILED" in told
-    assert "MASKGATE_BROKER_CA_FILE" in told
+    reported = trouble(
+        parameters(mutual_rabbit.tls_url, None, name="test", tls=TlsFiles(stranger.ca))
+    )
+    assert "CERTIFICATE_VERIFY_FAILED" in reported
+    assert "MASKGATE_BROKER_CA_FILE" in reported
 
 
 @worker_and_producer
 def test_a_broker_of_another_name_is_refused(
     mutual_rabbit: RabbitServer, files: TlsFiles, trouble: Trouble
 ) -> None:
-    told = trouble(
+    reported = trouble(
         parameters(
             mutual_rabbit.tls_url.replace("localhost", "127.0.0.1"), None, name="test", tls=files
         )
     )
-    assert "certificate is not valid for '127.0.0.1'" in told
+    assert "certificate is not valid for '127.0.0.1'" in reported
 
 
 @worker_and_producer

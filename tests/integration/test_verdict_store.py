@@ -222,8 +222,8 @@ def test_a_write_wakes_whoever_waits_and_only_on_its_camera(
         waiting.subscribe(history_key("lobby"))
         assert waiting.get_message(timeout=5)["type"] == "subscribe"
         store.write([live_result("x", now_ms(), camera="yard"), live_result("a", now_ms())])
-        told = waiting.get_message(timeout=5)
-        assert (told["type"], told["data"]) == ("message", "a")
+        reported = waiting.get_message(timeout=5)
+        assert (reported["type"], reported["data"]) == ("message", "a")
     assert standing(client, verdict_key("yard")) == "x"
 
 
@@ -246,8 +246,8 @@ def test_a_crop_of_no_known_camera_still_has_its_end_on_record(
 
 
 def test_no_server_can_tell_a_client_to_move_or_to_wait_longer(client: Redis) -> None:
-    ours = next(entry for entry in client.client_list() if entry["name"] == "test")
-    assert ours["resp"] == "2", "such notifications exist in RESP3 only"
+    own = next(entry for entry in client.client_list() if entry["name"] == "test")
+    assert own["resp"] == "2", "such notifications exist in RESP3 only"
 
 
 def test_a_redis_that_is_gone_is_a_store_error() -> None:

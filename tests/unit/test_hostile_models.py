@@ -31,7 +31,7 @@ def wide(model: Any) -> None:
 
 
 def not_a_number(model: Any) -> None:
-    """Behind the last layer: a NaN in the weights of a quantised network is a wrong number like any other by then."""
+    """Multiply the output by NaN: quantised weights can't hold a NaN themselves."""
     insert_last(model, "Mul", np.asarray([np.nan, np.nan], np.float32))
 
 
@@ -97,7 +97,7 @@ def test_a_worker_takes_no_work_with_a_model_that_is_not_what_its_card_says(
             "MASKGATE_LOG_JSON": "true",
         },
     )
-    (told,) = [json.loads(line) for line in ended.stderr.splitlines()]
-    assert (ended.returncode, told["event"]) == (66, "worker.bad_model")
-    assert str(path) in told["error"]
-    assert re.search(complaint, told["error"])
+    (reported,) = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert (ended.returncode, reported["event"]) == (66, "worker.bad_model")
+    assert str(path) in reported["error"]
+    assert re.search(complaint, reported["error"])

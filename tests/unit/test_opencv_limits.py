@@ -1,4 +1,4 @@
-"""OpenCV reads its limits once, when it is imported: whoever comes first, they must be set by then."""
+"""OpenCV reads its limits once, when it is imported; maskgate must have set them by then."""
 
 import subprocess
 import sys

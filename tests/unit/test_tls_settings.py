@@ -23,7 +23,7 @@ from worker.settings import WorkerSettings
 
 
 @pytest.fixture
-def ours(authority: Authority) -> Certificate:
+def own(authority: Authority) -> Certificate:
     return authority.issue("worker")
 
 
@@ -41,9 +41,9 @@ def complaint(files: TlsFiles, url: str = "amqps://broker") -> str:
 
 
 def test_a_context_verifies_certificate_and_host_name_with_tls_1_2_at_least(
-    authority: Authority, ours: Certificate
+    authority: Authority, own: Certificate
 ) -> None:
-    for files in (TlsFiles(), TlsFiles(authority.ca), TlsFiles(authority.ca, ours.cert, ours.key)):
+    for files in (TlsFiles(), TlsFiles(authority.ca), TlsFiles(authority.ca, own.cert, own.key)):
         context = client_context("rediss://redis", files, setting="MASKGATE_REDIS")
         assert context is not None
         assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
@@ -68,57 +68,57 @@ def test_no_option_of_a_url_switches_verification_off(option: str) -> None:
 
 @pytest.mark.parametrize("url", ["amqp://h", "redis://h", "unix:///run/redis"])
 def test_a_certificate_for_a_url_without_tls_is_refused(
-    url: str, authority: Authority, ours: Certificate
+    url: str, authority: Authority, own: Certificate
 ) -> None:
     assert "MASKGATE_BROKER_CA_FILE" in complaint(TlsFiles(authority.ca), url)
     assert "MASKGATE_BROKER_CERT_FILE, MASKGATE_BROKER_KEY_FILE" in complaint(
-        TlsFiles(None, ours.cert, ours.key), url
+        TlsFiles(None, own.cert, own.key), url
     )
 
 
-def test_a_certificate_needs_its_key_and_a_key_its_certificate(ours: Certificate) -> None:
-    assert complaint(TlsFiles(cert=ours.cert)).startswith("MASKGATE_BROKER_KEY_FILE: needed")
-    assert complaint(TlsFiles(key=ours.key)).startswith("MASKGATE_BROKER_CERT_FILE: needed")
+def test_a_certificate_needs_its_key_and_a_key_its_certificate(own: Certificate) -> None:
+    assert complaint(TlsFiles(cert=own.cert)).startswith("MASKGATE_BROKER_KEY_FILE: needed")
+    assert complaint(TlsFiles(key=own.key)).startswith("MASKGATE_BROKER_CERT_FILE: needed")
 
 
-def test_one_file_may_hold_certificate_and_key(ours: Certificate, tmp_path: Path) -> None:
+def test_one_file_may_hold_certificate_and_key(own: Certificate, tmp_path: Path) -> None:
     both = tmp_path / "both.pem"
-    both.write_bytes(ours.key.read_bytes() + ours.cert.read_bytes())
+    both.write_bytes(own.key.read_bytes() + own.cert.read_bytes())
     assert client_context("amqps://h", TlsFiles(cert=both, key=both), setting="MASKGATE_BROKER")
 
 
-def test_a_file_that_is_missing_or_none_is_named(ours: Certificate, tmp_path: Path) -> None:
+def test_a_file_that_is_missing_or_none_is_named(own: Certificate, tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     (tmp_path / "junk").write_bytes(b"\xff\xfe junk" * 99)
     for wrong in (tmp_path / "missing", tmp_path, tmp_path / "empty", tmp_path / "junk"):
         assert "MASKGATE_BROKER_CA_FILE" in complaint(TlsFiles(wrong))
-        assert "MASKGATE_BROKER_CERT_FILE" in complaint(TlsFiles(None, wrong, ours.key))
-        assert "MASKGATE_BROKER_KEY_FILE" in complaint(TlsFiles(None, ours.cert, wrong))
-    assert "MASKGATE_BROKER_CA_FILE" in complaint(TlsFiles(ours.key))
+        assert "MASKGATE_BROKER_CERT_FILE" in complaint(TlsFiles(None, wrong, own.key))
+        assert "MASKGATE_BROKER_KEY_FILE" in complaint(TlsFiles(None, own.cert, wrong))
+    assert "MASKGATE_BROKER_CA_FILE" in complaint(TlsFiles(own.key))
 
 
 def test_a_key_of_another_certificate_is_told_from_one_that_is_no_key(
-    authority: Authority, ours: Certificate
+    authority: Authority, own: Certificate
 ) -> None:
-    assert "is not the key of" in complaint(TlsFiles(None, ours.cert, authority.issue("other").key))
-    assert "not a certificate and its private key" in complaint(TlsFiles(None, ours.key, ours.cert))
+    assert "is not the key of" in complaint(TlsFiles(None, own.cert, authority.issue("other").key))
+    assert "not a certificate and its private key" in complaint(TlsFiles(None, own.key, own.cert))
 
 
 def test_a_key_with_a_passphrase_is_refused_rather_than_asked_for(
-    ours: Certificate, tmp_path: Path
+    own: Certificate, tmp_path: Path
 ) -> None:
     locked = tmp_path / "locked.key"
-    key = load_pem_private_key(ours.key.read_bytes(), None)
+    key = load_pem_private_key(own.key.read_bytes(), None)
     locked.write_bytes(
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
     )
-    assert "passphrase" in complaint(TlsFiles(None, ours.cert, locked))
+    assert "passphrase" in complaint(TlsFiles(None, own.cert, locked))
 
 
-def test_a_key_given_in_place_of_its_path_is_not_repeated(ours: Certificate) -> None:
-    text = ours.key.read_text()
+def test_a_key_given_in_place_of_its_path_is_not_repeated(own: Certificate) -> None:
+    text = own.key.read_text()
     assert not any(
-        line in complaint(TlsFiles(None, ours.cert, Path(text))) for line in text.splitlines()
+        line in complaint(TlsFiles(None, own.cert, Path(text))) for line in text.splitlines()
     )
 
 

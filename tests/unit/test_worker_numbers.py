@@ -41,20 +41,20 @@ def test_each_crop_that_was_held_before_is_a_batch_of_its_own_and_the_order_stay
 
 
 def test_a_histogram_given_a_batch_tells_what_the_librarys_own_tells_of_each_value() -> None:
-    ours, theirs, limits = CollectorRegistry(), CollectorRegistry(), (0.001, 0.01, 0.1)
+    own, theirs, limits = CollectorRegistry(), CollectorRegistry(), (0.001, 0.01, 0.1)
     values = [0.0, 0.001, 0.0011, 0.05, 0.1, 7.0]
     at_once = BatchHistogram("h", "help", limits)
-    ours.register(at_once)
+    own.register(at_once)
     one_by_one = Histogram("h", "help", buckets=limits, registry=theirs)
     for part in (values[:2], values[2:]):
         at_once.observe(np.asarray(part))
     for value in values:
         one_by_one.observe(value)
-    told, wanted = (
+    reported, wanted = (
         [line for line in generate_latest(registry).decode().splitlines() if "_created" not in line]
-        for registry in (ours, theirs)
+        for registry in (own, theirs)
     )
-    assert told == wanted
+    assert reported == wanted
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,9 @@ def test_a_report_counts_the_decided_and_tells_what_misses_the_target() -> None:
         "unreadable": 2,
     }
     counts["beard:no_mask.mask"] = 10
-    told = report(counts)
-    assert (told.n, told.uncertain, told.unreadable) == (2005, 5, 2)
-    assert told.recall.value == pytest.approx(0.9)
-    assert told.precision.value == pytest.approx(900 / 910)
-    assert told.below_target == ["accuracy", "recall"]
+    reported = report(counts)
+    assert (reported.n, reported.uncertain, reported.unreadable) == (2005, 5, 2)
+    assert reported.recall.value == pytest.approx(0.9)
+    assert reported.precision.value == pytest.approx(900 / 910)
+    assert reported.below_target == ["accuracy", "recall"]
     assert report(counts, "beard").accuracy.value == 0
