@@ -17,8 +17,8 @@ class GateSettings(RedisSettings):
 class WaitSettings(GateSettings):
     """Wait for a decision about one camera and print it as JSON.
 
-    Exits 0: recognise, 1: remove the mask, 2: manual. Every failure is manual. --check and
-    --help exit 0 too: never use them in the script of a door.
+    Exits 0: recognise, 1: remove the mask, 2: manual. Every failure is manual. There is
+    no --check, which would exit 0: "maskgate alive --check" validates the same settings.
     """
 
     camera: CliPositionalArg[str] = Field(description="id of the camera")

@@ -39,7 +39,6 @@ LINES = [
 CHECKED = [
     ["worker"],
     ["producer", "synthetic"],
-    ["maskgate", "wait", "lobby"],
     ["maskgate", "watch"],
     ["maskgate", "alive"],
 ]
@@ -122,6 +121,13 @@ def test_check_says_where_a_process_would_connect_to_and_does_not_connect(
         assert f"model: {SHIPPED_MODEL}, SHA-256 {digest}, not pinned\n" in text
 
 
+def test_wait_has_no_check_because_its_exit_code_0_opens_a_door(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("maskgate", "wait", "lobby", "--check") == 2
+    assert "unrecognized arguments: --check" in capsys.readouterr().err
+
+
 def test_check_counts_the_images_of_a_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -154,8 +160,8 @@ def test_check_names_the_tls_files(
         ("producer synthetic", {"MASKGATE_BROKER_URL": "http://sesame@x"}, "MASKGATE_BROKER_URL"),
         ("producer synthetic", {"MASKGATE_MODEL_CARD": "/nowhere.json"}, "card /nowhere.json: "),
         ("producer synthetic", {"MASKGATE_AUDIT_DIR": "/nowhere"}, "MASKGATE_AUDIT_DIR"),
-        ("maskgate wait lobby", {"MASKGATE_REDIS_URL": "http://sesame@x"}, "MASKGATE_REDIS_URL"),
-        ("maskgate wait a:b", {}, "camera 'a:b'"),
+        ("maskgate watch lobby", {"MASKGATE_REDIS_URL": "http://sesame@x"}, "MASKGATE_REDIS_URL"),
+        ("maskgate watch a:b", {}, "camera 'a:b'"),
         ("maskgate watch", {"MASKGATE_REDIS_PASSWORD_FILE": "/nowhere"}, "REDIS_PASSWORD_FILE"),
     ],
 )
@@ -203,7 +209,7 @@ def test_a_completion_script_knows_every_command(
     ("typed", "completed"),
     [
         (["maskgate", "to"], "topology"),
-        (["maskgate", "wait", "--ch"], "--check"),
+        (["maskgate", "watch", "--ch"], "--check"),
         (["maskgate", "topology", "apply", "--def"], "--definitions"),
     ],
 )
