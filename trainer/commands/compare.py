@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
+from maskgate.inference.model import Model
 from maskgate.protocol.errors import ConfigurationError
 from trainer.commands import options
 from trainer.commands.progress_display import show_progress
@@ -97,8 +98,9 @@ def compare(
     first = candidates or [Candidate(name, recipe.side_px, 1.0) for name in NETWORKS]
     varied = [replace(one, change=changed) for one in first for changed in changes]
     everyone = [*first, *varied]
-    largest = replace(recipe, side_px=max(one.side_px for one in everyone))
-    images = _load(data, measured, largest)
+    finished = [Model.load(path).card.input.width for _, path in models]
+    largest_px = max([*(one.side_px for one in everyone), *finished])
+    images = _load(data, measured, replace(recipe, side_px=largest_px))
     out.mkdir(parents=True, exist_ok=True)
     rows: list[ComparisonRow] = []
     with show_progress(recipe.samples * len(everyone)) as on_progress:
