@@ -1,8 +1,11 @@
-"""A crop's result as a worker would write it."""
+"""A crop's result as a worker would write it, and writing it."""
+
+from collections.abc import Sequence
 
 from maskgate.protocol.queue import QueueKind
 from maskgate.protocol.verdict import Outcome
 from worker.result import CropResult
+from worker.store.verdict_store import VerdictStore
 
 
 def live_result(
@@ -24,3 +27,9 @@ def live_result(
         p_mask=p_mask,
         captured_at_ms=captured_at_ms,
     )
+
+
+def write(store: VerdictStore, results: Sequence[CropResult]) -> None:
+    """Write with nothing to do while the store works."""
+    with store.writing(results):
+        pass

@@ -33,7 +33,9 @@ def infer(crops: Sequence[ReadableCrop], model: MaskModel) -> list[CropResult]:
     """
     p_masks = model.p_mask([readable.image for readable in crops]).tolist()
     return [
-        _classified(readable, p_mask, Outcome(model.card.outcome(p_mask)))
+        CropResult.of_crop(
+            readable.delivery, readable.crop, Outcome(model.card.outcome(p_mask)), p_mask=p_mask
+        )
         for readable, p_mask in zip(crops, p_masks, strict=True)
     ]
 
@@ -41,19 +43,3 @@ def infer(crops: Sequence[ReadableCrop], model: MaskModel) -> list[CropResult]:
 def merge(finished: list[CropResult], classified: list[CropResult]) -> list[CropResult]:
     """All results of a batch in the order received: tags grow in that order."""
     return sorted(finished + classified, key=_BY_TAG) if finished else classified
-
-
-def _classified(readable: ReadableCrop, p_mask: float, outcome: Outcome) -> CropResult:
-    delivery, crop = readable.delivery, readable.crop
-    return CropResult(
-        tag=delivery.tag,
-        queue=delivery.queue,
-        outcome=outcome,
-        camera_id=crop.camera_id,
-        crop_id=crop.crop_id,
-        track_id=crop.track_id,
-        p_mask=p_mask,
-        captured_at_ms=crop.captured_at_ms,
-        label=crop.label,
-        slice=crop.slice,
-    )

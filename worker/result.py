@@ -2,9 +2,9 @@
 
 import msgspec
 
-from maskgate.protocol.crop import Label
+from maskgate.protocol.crop import Crop, Label
 from maskgate.protocol.errors import Reason
-from maskgate.protocol.queue import QueueKind
+from maskgate.protocol.queue import Delivery, QueueKind
 from maskgate.protocol.verdict import Outcome
 
 _WITHOUT_VERDICT = (Outcome.UNREADABLE, Outcome.EXPIRED)
@@ -27,6 +27,31 @@ class CropResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     captured_at_ms: int | None = None
     label: Label | None = None
     slice: str | None = None
+
+    @classmethod
+    def of_crop(
+        cls,
+        delivery: Delivery,
+        crop: Crop,
+        outcome: Outcome,
+        *,
+        reason: Reason | None = None,
+        p_mask: float | None = None,
+    ) -> "CropResult":
+        """The result of a message that is a crop."""
+        return cls(
+            tag=delivery.tag,
+            queue=delivery.queue,
+            outcome=outcome,
+            camera_id=crop.camera_id,
+            crop_id=crop.crop_id,
+            track_id=crop.track_id,
+            reason=reason,
+            p_mask=p_mask,
+            captured_at_ms=crop.captured_at_ms,
+            label=crop.label,
+            slice=crop.slice,
+        )
 
     @property
     def has_verdict(self) -> bool:

@@ -45,7 +45,9 @@ def validate(
         try:
             crop = parse(delivery.message, audit=delivery.queue is QueueKind.AUDIT)
             if delivery.queue is QueueKind.LIVE and crop.captured_at_ms + max_age_ms <= now_ms:
-                validated.finished.append(_expired(delivery, crop))
+                validated.finished.append(
+                    CropResult.of_crop(delivery, crop, Outcome.EXPIRED, reason=Reason.TOO_OLD)
+                )
             else:
                 _refuse_future(crop, now_ms + max_skew_ms)
                 image = reduce(decode(crop.body, crop.content_type), shape)
@@ -58,19 +60,6 @@ def validate(
 def _refuse_future(crop: Crop, latest_ms: int) -> None:
     if crop.captured_at_ms > latest_ms:
         raise UnreadableCropError(Reason.CAPTURED_IN_FUTURE)
-
-
-def _expired(delivery: Delivery, crop: Crop) -> CropResult:
-    return CropResult(
-        tag=delivery.tag,
-        queue=delivery.queue,
-        outcome=Outcome.EXPIRED,
-        camera_id=crop.camera_id,
-        crop_id=crop.crop_id,
-        track_id=crop.track_id,
-        reason=Reason.TOO_OLD,
-        captured_at_ms=crop.captured_at_ms,
-    )
 
 
 def _unreadable(delivery: Delivery, reason: Reason) -> CropResult:

@@ -15,7 +15,7 @@ from maskgate.runtime.clock import now_ms
 from maskgate.runtime.store import connect
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import alternately
-from tests.crop_results import live_result
+from tests.crop_results import live_result, write
 from worker.store.redis_store import RedisVerdictStore
 
 _READS, _WAKES = 3000, 200
@@ -64,7 +64,7 @@ def gates(bench: Bench) -> None:
 
 def _write(store: RedisVerdictStore) -> str:
     crop_id = new_crop_id()
-    store.write([live_result(crop_id, now_ms(), camera=_CAMERA, track=crop_id)])
+    write(store, [live_result(crop_id, now_ms(), camera=_CAMERA, track=crop_id)])
     return crop_id
 
 

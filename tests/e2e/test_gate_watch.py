@@ -4,21 +4,21 @@ from pathlib import Path
 
 from maskgate.protocol.verdict import Outcome
 from maskgate.runtime.store import connect
-from tests.crop_results import live_result
+from tests.crop_results import live_result, write
 from tests.servers.ports import eventually
 from tests.servers.processes import running
 from tests.servers.redis_server import RedisServer, redis_server
 from worker.store.redis_store import RedisVerdictStore
 
 
-def write(server: RedisServer, outcome: Outcome, p_mask: float) -> None:
+def decide_again(server: RedisServer, outcome: Outcome, p_mask: float) -> None:
     with connect(server.url, None, name="test", timeout_s=2) as client:
         store = RedisVerdictStore(
             client, model="m", ttl_ms=3000, max_skew_ms=250, history_length=10
         )
         store.heartbeat()
         now_ms = time.time_ns() // 1_000_000
-        store.write([live_result(f"{now_ms:032x}", now_ms, outcome, p_mask=p_mask)])
+        write(store, [live_result(f"{now_ms:032x}", now_ms, outcome, p_mask=p_mask)])
 
 
 def test_watch_survives_a_restart_of_redis_and_exits_cleanly(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_watch_survives_a_restart_of_redis_and_exits_cleanly(tmp_path: Path) -> 
     ):
 
         def shows(text: str, outcome: Outcome, p_mask: float) -> bool:
-            write(server, outcome, p_mask)
+            decide_again(server, outcome, p_mask)
             return text in log.read_text()
 
         eventually(

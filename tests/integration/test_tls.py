@@ -21,7 +21,7 @@ from maskgate.runtime.stop import Stop
 from maskgate.runtime.store import connect
 from maskgate.runtime.tls import NO_FILES, TlsFiles
 from producer.rabbit import RabbitPublisher
-from tests.crop_results import live_result
+from tests.crop_results import live_result, write
 from tests.servers.certificates import Authority, Certificate, ServerTls
 from tests.servers.ports import eventually
 from tests.servers.rabbit_server import RabbitServer, rabbit_server
@@ -261,7 +261,7 @@ class Door:
             store = RedisVerdictStore(
                 client, model="m", ttl_ms=60_000, max_skew_ms=250, history_length=100
             )
-            store.write([live_result(uuid.uuid4().hex, now_ms, Outcome.NO_MASK, p_mask=0.01)])
+            write(store, [live_result(uuid.uuid4().hex, now_ms, Outcome.NO_MASK, p_mask=0.01)])
 
     def decides(self) -> tuple[Action, str]:
         with Gate(self.url, timeout_s=2, tls=self.files) as gate:

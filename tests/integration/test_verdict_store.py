@@ -20,7 +20,7 @@ from maskgate.protocol.verdict import (
     verdict_key,
 )
 from maskgate.runtime.store import connect
-from tests.crop_results import live_result
+from tests.crop_results import live_result, write
 from tests.servers.redis_server import RedisServer
 from worker.result import CropResult
 from worker.store.redis_store import RedisVerdictStore
@@ -74,7 +74,7 @@ def test_a_verdict_stands_for_camera_and_track_until_its_time_is_over(
     client: Redis, store: RedisVerdictStore
 ) -> None:
     captured_at_ms = now_ms() - 1000
-    store.write([live_result("a", captured_at_ms)])
+    write(store, [live_result("a", captured_at_ms)])
     for key in (verdict_key("lobby"), track_key("lobby", "t")):
         assert standing(client, key) == "a"
         assert client.pexpiretime(key) == captured_at_ms + 3000
@@ -82,7 +82,7 @@ def test_a_verdict_stands_for_camera_and_track_until_its_time_is_over(
 
 def test_a_door_learns_the_time_to_live_from_the_verdict(client: Redis, redis: RedisServer) -> None:
     lasting = RedisVerdictStore(client, model="m", ttl_ms=60_000, max_skew_ms=250, history_length=9)
-    lasting.write([live_result("a", now_ms() - 20_000)])
+    write(lasting, [live_result("a", now_ms() - 20_000)])
     with Gate(redis.url, timeout_s=2) as gate:
         for track in (None, "t"):
             verdict = gate.wait("lobby", track, timeout_s=0)
@@ -95,9 +95,9 @@ def test_writing_twice_changes_nothing_but_the_history(
     client: Redis, store: RedisVerdictStore
 ) -> None:
     batch = [live_result("a", now_ms() - 20), live_result("b", now_ms() - 10)]
-    store.write(batch)
+    write(store, batch)
     before = fields_of(client, track_key("lobby", "t"))
-    store.write(batch)
+    write(store, batch)
     assert fields_of(client, track_key("lobby", "t")) == before
     assert (before["crops"], before["agreeing"]) == ("2", "2")
     assert sorted(crop_ids(client)) == ["a", "a", "b", "b"]
@@ -105,8 +105,8 @@ def test_writing_twice_changes_nothing_but_the_history(
 
 def test_an_older_crop_goes_to_the_history_alone(client: Redis, store: RedisVerdictStore) -> None:
     now = now_ms()
-    store.write([live_result("new", now)])
-    store.write([live_result("old", now - 5), live_result("same", now)])
+    write(store, [live_result("new", now)])
+    write(store, [live_result("old", now - 5), live_result("same", now)])
     assert standing(client) == "new"
     assert crop_ids(client) == ["new", "old", "same"]
 
@@ -115,7 +115,7 @@ def test_an_older_crop_goes_to_the_history_alone(client: Redis, store: RedisVerd
 def test_neither_a_stale_crop_nor_one_from_the_future_becomes_a_verdict(
     away_ms: int, client: Redis, store: RedisVerdictStore
 ) -> None:
-    store.write([live_result("a", now_ms() + away_ms)])
+    write(store, [live_result("a", now_ms() + away_ms)])
     assert standing(client) is None
     assert client.xlen(history_key("lobby")) == 1
 
@@ -124,14 +124,14 @@ def test_neither_a_stale_crop_nor_one_from_the_future_becomes_a_verdict(
 def test_a_crop_without_a_verdict_never_touches_the_key(
     outcome: Outcome, client: Redis, store: RedisVerdictStore
 ) -> None:
-    store.write([live_result("good", now_ms() - 5), live_result("bad", now_ms(), outcome)])
+    write(store, [live_result("good", now_ms() - 5), live_result("bad", now_ms(), outcome)])
     assert standing(client) == "good"
 
 
 def test_the_consensus_counts_the_track_so_far(client: Redis, store: RedisVerdictStore) -> None:
     now = now_ms()
     outcomes = [Outcome.MASK, Outcome.NO_MASK, Outcome.MASK, Outcome.MASK]
-    store.write([live_result(str(i), now - 10 + i, outcome) for i, outcome in enumerate(outcomes)])
+    write(store, [live_result(str(i), now - 10 + i, outcome) for i, outcome in enumerate(outcomes)])
     verdict = parse_verdict(fields_of(client, verdict_key("lobby")))
     assert verdict is not None
     assert (verdict.outcome, verdict.crops, verdict.agreeing) == (Outcome.MASK, 4, 3)
@@ -162,10 +162,10 @@ def test_how_crops_are_batched_changes_nothing_of_what_stands(
     )
     while batched:
         size = rng.randrange(1, 20)
-        store.write(batched[:size])
+        write(store, batched[:size])
         del batched[:size]
     for one in alone:
-        store.write([one])
+        write(store, [one])
     for track in (None, "p", "q", "r"):
         keys = [
             verdict_key(name) if track is None else track_key(name, track)
@@ -177,16 +177,16 @@ def test_how_crops_are_batched_changes_nothing_of_what_stands(
 
 
 def test_a_lost_script_cache_is_no_loss(client: Redis, store: RedisVerdictStore) -> None:
-    store.write([live_result("a", now_ms() - 5)])
+    write(store, [live_result("a", now_ms() - 5)])
     client.script_flush()
-    store.write([live_result("b", now_ms())])
+    write(store, [live_result("b", now_ms())])
     assert standing(client) == "b"
 
 
 def test_keys_of_another_type_do_not_stop_verdicts(client: Redis, store: RedisVerdictStore) -> None:
     for key in (verdict_key("lobby"), history_key("lobby"), track_key("lobby", "t")):
         client.set(key, "in the way")
-    store.write([live_result("a", now_ms())])
+    write(store, [live_result("a", now_ms())])
     assert standing(client) == "a"
 
 
@@ -196,22 +196,22 @@ def test_audit_keys_of_another_type_do_not_stop_the_counting(
     sample = audit_result(Label.MASK)
     for key in (audit_key("m"), audit_seen_key("m")):
         client.set(key, "in the way")
-    store.write([sample])
+    write(store, [sample])
     assert store.audit_counts() == {"mask.mask": 1}
 
 
 def test_a_redis_that_is_full_keeps_the_history_it_has(
     client: Redis, store: RedisVerdictStore
 ) -> None:
-    store.write([live_result("a", now_ms() - 5)])
+    write(store, [live_result("a", now_ms() - 5)])
     client.config_set("maxmemory", "1mb")
     try:
         with pytest.raises(StoreError, match="OOM"):
-            store.write([live_result("b", now_ms())])
+            write(store, [live_result("b", now_ms())])
         assert crop_ids(client) == ["a"]
     finally:
         client.config_set("maxmemory", "0")
-    store.write([live_result("b", now_ms())])
+    write(store, [live_result("b", now_ms())])
     assert crop_ids(client) == ["a", "b"]
 
 
@@ -221,7 +221,7 @@ def test_a_write_wakes_whoever_waits_and_only_on_its_camera(
     with redis.client() as other, other.pubsub() as waiting:
         waiting.subscribe(history_key("lobby"))
         assert waiting.get_message(timeout=5)["type"] == "subscribe"
-        store.write([live_result("x", now_ms(), camera="yard"), live_result("a", now_ms())])
+        write(store, [live_result("x", now_ms(), camera="yard"), live_result("a", now_ms())])
         reported = waiting.get_message(timeout=5)
         assert (reported["type"], reported["data"]) == ("message", "a")
     assert standing(client, verdict_key("yard")) == "x"
@@ -231,8 +231,8 @@ def test_an_audit_sample_is_counted_once_and_is_never_a_verdict(
     client: Redis, store: RedisVerdictStore
 ) -> None:
     sample = audit_result(Label.NO_MASK, "beard")
-    store.write([sample, sample])
-    store.write([sample])
+    write(store, [sample, sample])
+    write(store, [sample])
     assert store.audit_counts() == {"no_mask.mask": 1, "beard:no_mask.mask": 1}
     assert client.exists(verdict_key("lobby"), history_key("lobby")) == 0
     assert client.exists(audit_key("m")) == 1
@@ -241,7 +241,7 @@ def test_an_audit_sample_is_counted_once_and_is_never_a_verdict(
 def test_a_crop_of_no_known_camera_still_has_its_end_on_record(
     client: Redis, store: RedisVerdictStore
 ) -> None:
-    store.write([CropResult(tag=1, queue=QueueKind.LIVE, outcome=Outcome.UNREADABLE)])
+    write(store, [CropResult(tag=1, queue=QueueKind.LIVE, outcome=Outcome.UNREADABLE)])
     assert client.xlen(history_key("?")) == 1
 
 
@@ -251,10 +251,7 @@ def test_no_server_can_tell_a_client_to_move_or_to_wait_longer(client: Redis) ->
 
 
 def test_a_redis_that_is_gone_is_a_store_error() -> None:
-    with (
-        connect("redis://127.0.0.1:1/0", None, name="test", timeout_s=0.5) as gone,
-        pytest.raises(StoreError),
-    ):
-        RedisVerdictStore(gone, model="m", ttl_ms=1, max_skew_ms=1, history_length=1).write(
-            [live_result("a", 1)]
-        )
+    with connect("redis://127.0.0.1:1/0", None, name="test", timeout_s=0.5) as gone:
+        store = RedisVerdictStore(gone, model="m", ttl_ms=1, max_skew_ms=1, history_length=1)
+        with pytest.raises(StoreError):
+            write(store, [live_result("a", 1)])

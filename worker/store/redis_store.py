@@ -41,11 +41,6 @@ class RedisVerdictStore:
             for name, script in self._scripts.items()
         }
 
-    def write(self, results: Sequence[CropResult]) -> None:
-        """Write results, for a caller with nothing to do while Redis works."""
-        with self.writing(results):
-            pass
-
     @contextmanager
     def writing(self, results: Sequence[CropResult]) -> Iterator[None]:
         """See :class:`worker.store.verdict_store.VerdictStore`."""
