@@ -14,6 +14,7 @@ pytest.importorskip("torch", reason="the trainer extra is not installed")
 import torch
 
 from tests.unit.drawn_photographs import faces, labelled
+from trainer.augmentation import effects, framing
 from trainer.augmentation.augment import Augmentation, AugmentationOptions
 from trainer.evaluation.corruptions import CORRUPTIONS, SEVERITIES, SIDE_PX, Corruption
 from trainer.training.recipe import Recipe, input_shape, kept_shape
@@ -114,11 +115,11 @@ def test_an_image_that_is_not_moved_is_as_sharp_in_training_as_in_serving(
         28, 0, AugmentationOptions(geometry=0, light=0, damage=0, occluders=0, grey=0)
     )
     monkeypatch.setattr(
-        still,
-        "_views",
-        lambda count, kept_px: np.stack([np.diag([kept_px / 56, kept_px / 56, 1.0])] * count),
+        framing,
+        "views",
+        lambda n, kept_px, *_, **__: np.stack([np.diag([kept_px / 56, kept_px / 56, 1.0])] * n),
     )
-    monkeypatch.setattr(still, "_side_shadow", lambda images: images)
+    monkeypatch.setattr(effects, "side_shadow", lambda images, *_, **__: images)
     nothing = torch.zeros(8, dtype=torch.bool)
     images, _ = still(
         torch.from_numpy(kept.pixels), torch.from_numpy(kept.labels), nothing, nothing

@@ -15,7 +15,7 @@ import torch
 
 from maskgate.protocol.errors import ConfigurationError
 from tests.unit.drawn_photographs import RECIPE, faces, labelled
-from trainer.augmentation.augment import shrink
+from trainer.augmentation.shrink import shrink
 from trainer.data.slices import read_slices, tagged
 from trainer.networks import pretrained
 from trainer.networks.architectures import build

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from trainer.augmentation.augment import shrink
+from trainer.augmentation.shrink import shrink
 from trainer.training.checkpoint import Trained
 
 

@@ -16,8 +16,9 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from maskgate.protocol.errors import ConfigurationError
-from trainer.augmentation.augment import Augmentation, AugmentationOptions, shrink
+from trainer.augmentation.augment import Augmentation, AugmentationOptions
 from trainer.augmentation.copy_paste import CutMasks
+from trainer.augmentation.shrink import shrink
 from trainer.data.labelled_images import LabelledImages
 from trainer.networks.architectures import NETWORKS, build
 from trainer.networks.pretrained import load_public_weights
