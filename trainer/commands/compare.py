@@ -13,11 +13,9 @@ from maskgate.protocol.errors import ConfigurationError
 from trainer.commands import options
 from trainer.commands.progress_display import show_progress
 from trainer.data.labelled_images import find, load_all, require_both_classes
+from trainer.evaluation.candidates import Candidate, candidate, change
 from trainer.evaluation.comparison import (
-    Candidate,
     ComparisonImages,
-    candidate,
-    change,
     finished_row,
     train_candidate,
     with_results,
@@ -35,41 +33,31 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_data(parser)
     options.add_recipe(parser)
     options.add_out(parser)
-    parser.add_argument(
-        "--candidate",
-        dest="candidates",
-        type=candidate,
-        action="append",
-        metavar="NETWORK:PX:WIDTH",
-        help="repeatable; default: every network at width 1",
-    )
-    parser.add_argument(
-        "--vary",
-        dest="changes",
-        type=change,
-        action="append",
-        default=[],
-        metavar="OPTION=VALUE",
-        help="train each candidate again with this option; repeatable",
-    )
-    parser.add_argument(
-        "--measure",
-        dest="measured",
-        type=options.name_and_path,
-        action="append",
-        default=[],
-        metavar="NAME=DIR",
-        help="measure on these images; repeatable; default: a fold of --data",
-    )
-    parser.add_argument(
-        "--model",
-        dest="models",
-        type=options.name_and_path,
-        action="append",
-        default=[],
-        metavar="NAME=FILE.onnx",
-        help="measure this finished model too; repeatable",
-    )
+    for flag, dest, kind, metavar, text in (
+        (
+            "--candidate",
+            "candidates",
+            candidate,
+            "NETWORK:PX:WIDTH",
+            "train this one; default: every network at width 1",
+        ),
+        ("--vary", "changes", change, "OPTION=VALUE", "train each again with this option"),
+        (
+            "--measure",
+            "measured",
+            options.name_and_path,
+            "NAME=DIR",
+            "measure on these images; default: a fold of --data",
+        ),
+        (
+            "--model",
+            "models",
+            options.name_and_path,
+            "NAME=FILE.onnx",
+            "measure this finished model too",
+        ),
+    ):
+        options.add_repeatable(parser, flag, text, metavar=metavar, dest=dest, kind=kind)
     parser.add_argument(
         "--results",
         type=Path,
@@ -83,7 +71,7 @@ def compare(
     data: list[Path],
     recipe: Recipe,
     out: Path,
-    candidates: list[Candidate] | None,
+    candidates: list[Candidate],
     changes: list[str],
     measured: Sequence[tuple[str, Path]],
     models: Sequence[tuple[str, Path]],
@@ -98,9 +86,10 @@ def compare(
     first = candidates or [Candidate(name, recipe.side_px, 1.0) for name in NETWORKS]
     varied = [replace(one, change=changed) for one in first for changed in changes]
     everyone = [*first, *varied]
-    finished = [Model.load(path).card.input.width for _, path in models]
-    largest_px = max([*(one.side_px for one in everyone), *finished])
-    images = _load(data, measured, replace(recipe, side_px=largest_px))
+    finished = [(name, Model.load(path), path) for name, path in models]
+    sides_px = [one.side_px for one in everyone]
+    sides_px += [model.card.input.width for _, model, _ in finished]
+    images = _load(data, measured, replace(recipe, side_px=max(sides_px)))
     out.mkdir(parents=True, exist_ok=True)
     rows: list[ComparisonRow] = []
     with show_progress(recipe.samples * len(everyone)) as on_progress:
@@ -108,7 +97,7 @@ def compare(
             for row in train_candidate(one, recipe, images, on_progress, out):
                 rows.append(row)
                 write_json(Comparison(rows), out / "comparison.json")
-    rows += [finished_row(name, path, images, out) for name, path in models]
+    rows += [finished_row(*one, images, out) for one in finished]
     if not rows:
         msg = "no candidate could be written: the warnings above say why"
         raise ConfigurationError(msg)

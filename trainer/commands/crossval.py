@@ -3,8 +3,6 @@
 import argparse
 from pathlib import Path
 
-import numpy as np
-
 from trainer.commands import options
 from trainer.commands.progress_display import show_progress
 from trainer.data.labelled_images import find, load, require_both_classes
@@ -22,13 +20,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_recipe(parser)
     options.add_out(parser)
     parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument(
-        "--also",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="train on these images too, but never test on them",
+    options.add_repeatable(
+        parser, "--also", "train on these images too, but never test on them", metavar="DIR"
     )
     options.add_start(parser)
 
@@ -50,8 +43,6 @@ def crossval(
     files, only_train_files = find(data), find(also)
     require_both_classes(files)
     images = load([*files, *only_train_files], kept_shape(recipe))
-    names = [str(path) for path in images.paths]
-    only_train = np.isin(names, [str(file.path) for file in only_train_files])
     network = starting_weights(start, recipe)
     with show_progress(recipe.samples * folds) as on_progress:
         result = cross_validate(
@@ -61,7 +52,7 @@ def crossval(
             folds,
             on_progress,
             start=network,
-            only_train=only_train,
+            only_train=images.from_files(only_train_files),
         )
     write_json(result, out / "crossval.json")
     rows = {str(number + 1): row for number, row in enumerate(result.folds)}

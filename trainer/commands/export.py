@@ -70,22 +70,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="the probability from which it is a mask; default: chosen, 0.3 to 0.7",
     )
-    parser.add_argument(
+    options.add_repeatable(
+        parser,
         "--judge",
-        dest="judges",
-        action="append",
-        default=[],
+        "choose by this door of --loso or --door; default: all",
         metavar="DOOR",
-        help="choose by this door of --loso or --door; repeatable; default: all",
+        dest="judges",
+        kind=str,
     )
-    parser.add_argument(
+    options.add_repeatable(
+        parser,
         "--door",
-        dest="doors",
-        type=Path,
-        action="append",
-        default=[],
+        "choose by these images too, which no training used",
         metavar="DIR",
-        help="choose by these images too, which no training used; repeatable",
+        dest="doors",
     )
     parser.add_argument(
         "--coverage",

@@ -32,14 +32,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_recipe(parser)
     options.add_out(parser)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument(
+    options.add_repeatable(
+        parser,
         "--door",
-        dest="domains",
-        type=_domain,
-        action="append",
-        default=[],
+        "leave these sources out together; default: each by itself",
         metavar="NAME=SOURCE,…",
-        help="leave these sources out together; default: each by itself",
+        dest="domains",
+        kind=_domain,
     )
 
 

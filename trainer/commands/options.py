@@ -37,6 +37,27 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_repeatable(
+    parser: argparse.ArgumentParser,
+    flag: str,
+    text: str,
+    *,
+    metavar: str,
+    dest: str | None = None,
+    kind: Callable[[str], Any] = Path,
+) -> None:
+    """An option that may be given several times; its values are a list, by default an empty one."""
+    parser.add_argument(
+        flag,
+        dest=dest,
+        type=kind,
+        action="append",
+        default=[],
+        metavar=metavar,
+        help=f"{text}; repeatable",
+    )
+
+
 def add_out(parser: argparse.ArgumentParser) -> None:
     """``--out``, a folder."""
     parser.add_argument(
@@ -56,7 +77,7 @@ def add_start(parser: argparse.ArgumentParser) -> None:
 
 def add_tight(parser: argparse.ArgumentParser, text: str) -> None:
     """``--tight``, a list of sources, with this help text."""
-    parser.add_argument("--tight", action="append", default=[], metavar="SOURCE", help=text)
+    add_repeatable(parser, "--tight", text, metavar="SOURCE", kind=str)
 
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:
@@ -70,15 +91,14 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{name.replace('_', '-')}", default=default, help="default: %(default)s", **kind
         )
-    parser.add_argument(
+    add_repeatable(
+        parser,
         "--favour",
-        type=_factor,
-        action="append",
-        default=[],
+        "multiply the sampling weight of a source",
         metavar="SOURCE=FACTOR",
-        help="multiply the sampling weight of a source; repeatable",
+        kind=_factor,
     )
-    add_tight(parser, "its faces fill the image, so masks can be drawn on them; repeatable")
+    add_tight(parser, "its faces fill the image, so masks can be drawn on them")
 
 
 def with_recipe(options: dict[str, Any]) -> dict[str, Any]:

@@ -32,9 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="split.json",
         help="measure on the validation images of that training only",
     )
-    options.add_tight(
-        parser, "measure robustness on this source, whose faces fill the image; repeatable"
-    )
+    options.add_tight(parser, "measure robustness on this source, whose faces fill the image")
     parser.add_argument(
         "--slices",
         type=Path,

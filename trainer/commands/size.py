@@ -17,13 +17,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--network", default=Recipe().network)
     parser.add_argument("--channels", type=int, choices=(1, 3), default=3)
     parser.add_argument("--side-px", type=int, default=28)
-    parser.add_argument(
-        "--width",
-        dest="widths",
-        type=float,
-        action="append",
-        metavar="WIDTH",
-        help="measure this width; repeatable",
+    options.add_repeatable(
+        parser, "--width", "measure this width", metavar="WIDTH", dest="widths", kind=float
     )
     parser.add_argument(
         "--budget-us", type=float, metavar="µS", help="per crop, one thread, 32 at a time"
@@ -36,7 +31,7 @@ def size(
     network: str,
     channels: int,
     side_px: int,
-    widths: list[float] | None,
+    widths: list[float],
     budget_us: float | None,
     budget_parameters: int | None,
 ) -> None:

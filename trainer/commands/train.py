@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import structlog
 
 from trainer.augmentation.copy_paste import cut_masks
@@ -32,22 +33,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_data(parser)
     options.add_recipe(parser)
     options.add_out(parser)
-    parser.add_argument(
-        "--teacher",
-        dest="teachers",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="CHECKPOINT",
-        help="learn from this network too; repeatable",
+    options.add_repeatable(
+        parser, "--teacher", "learn from this network too", metavar="CHECKPOINT", dest="teachers"
     )
-    parser.add_argument(
-        "--validation",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="validate on these images; default: a part of --data",
+    options.add_repeatable(
+        parser, "--validation", "validate on these images; default: a part of --data", metavar="DIR"
     )
     options.add_start(parser)
     parser.add_argument(
@@ -73,10 +63,8 @@ def train(
         ConfigurationError: images, checkpoints or the state to resume can't be used.
         ModelError: the export was refused; checkpoint.pt and split.json are there.
     """
-    images, validates = _load(data, validation, recipe)
-    groups = images.groups()
-    if validates is None:
-        validates = validation_split(images.labels, groups, np.ones(len(groups), bool))
+    everything, validates = _load(data, validation, recipe)
+    images = everything.images
     trains = images.subset(~validates, kept_shape(recipe))
     watched = images.subset(validates, input_shape(recipe))
     out.mkdir(parents=True, exist_ok=True)
@@ -97,7 +85,7 @@ def train(
             recipe,
             on_progress,
             teachers=[restore(path).trained for path in teachers],
-            masks=cut_masks(trains, groups[~validates]),
+            masks=cut_masks(trains, everything.groups[~validates]),
             start=starting_weights(start, recipe),
             state_path=out / "training.pt",
             resume=resume,
@@ -127,7 +115,7 @@ def train(
         inputs = load_inputs(
             out / "model.onnx",
             [*data, *validation],
-            known=DataSet(images, groups),
+            known=everything,
             measured=measured,
         )
         write_report(inputs, out)
@@ -135,16 +123,17 @@ def train(
 
 def _load(
     data: list[Path], validation: list[Path], recipe: Recipe
-) -> tuple[LabelledImages, np.ndarray[tuple[int, ...], np.dtype[np.bool_]] | None]:
-    """All images, and which of them are for validation if they have folders of their own."""
+) -> tuple[DataSet, npt.NDArray[np.bool_]]:
+    """All images, and which of them are for validation: those of ``validation``, or a split."""
     files = find(data)
     require_both_classes(files)
     apart = find(validation) if validation else []
     images = load([*files, *apart], kept_shape(recipe))
-    if not apart:
-        return images, None
-    names = [str(path) for path in images.paths]
-    return images, np.isin(names, [str(file.path) for file in apart])
+    everything = DataSet(images, images.groups())
+    if apart:
+        return everything, images.from_files(apart)
+    among = np.ones(len(images.labels), bool)
+    return everything, validation_split(images.labels, everything.groups, among)
 
 
 def _save(checkpoint: Checkpoint, validation: LabelledImages, out: Path) -> None:

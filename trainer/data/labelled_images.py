@@ -65,6 +65,11 @@ class LabelledImages:
         """Which images come from these sources, (n,)."""
         return np.asarray([source in sources for source in self.sources], bool)
 
+    def from_files(self, files: Sequence[LabelledFile]) -> npt.NDArray[np.bool_]:
+        """Which images were read from these files, (n,)."""
+        wanted = {file.path for file in files}
+        return np.asarray([path in wanted for path in self.paths], bool)
+
     def groups(self) -> npt.NDArray[np.int64]:
         """The group number of each image, (n,): images of one photograph share theirs."""
         return group(self.fingerprints, self.labels)

@@ -4,8 +4,9 @@ Each has its cost (size, time per crop) and its metrics on each set of images.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -20,6 +21,7 @@ from maskgate.protocol.errors import ModelError
 from trainer.augmentation.copy_paste import cut_masks
 from trainer.data.labelled_images import LabelledImages
 from trainer.evaluation import budget
+from trainer.evaluation.candidates import Candidate
 from trainer.evaluation.held_out_domains import DECIDE_ALL, all_runs
 from trainer.evaluation.latency import latencies
 from trainer.evaluation.metrics import (
@@ -38,8 +40,7 @@ from trainer.evaluation.results import (
     read_results,
 )
 from trainer.export.model_file import export
-from trainer.networks.architectures import NETWORKS, count_parameters
-from trainer.networks.pretrained import PUBLIC_WEIGHTS
+from trainer.networks.architectures import count_parameters
 from trainer.training.checkpoint import Checkpoint
 from trainer.training.facts import export_images, training_facts
 from trainer.training.fit import fit
@@ -50,62 +51,6 @@ _PRECISIONS = ("float", "int8")
 BASELINE = "baseline"
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A network to train: its input side, its width, and one changed option (``NAME=VALUE``)."""
-
-    network: str
-    side_px: int
-    width: float
-    change: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.network}-{self.side_px}-{self.width:g}{self.change and '-' + self.change}"
-
-    def recipe(self, common: Recipe) -> Recipe:
-        """The common recipe, changed for this candidate.
-
-        It starts from public weights if the common recipe wants that and the network has some.
-        """
-        own = replace(
-            common,
-            network=self.network,
-            side_px=self.side_px,
-            width=self.width,
-            pretrained=common.pretrained and self.network in PUBLIC_WEIGHTS,
-        )
-        if not self.change:
-            return own
-        name, _, value = self.change.partition("=")
-        return replace(own, **{name: type(getattr(own, name))(float(value))})
-
-
-def candidate(text: str) -> Candidate:
-    """Parse ``NETWORK:SIDE:WIDTH``.
-
-    Raises:
-        ValueError: the text has another form, or there is no such network.
-    """
-    network, side_px, width = text.split(":")
-    if network not in NETWORKS:
-        raise ValueError(text)
-    return Candidate(network, int(side_px), float(width))
-
-
-def change(text: str) -> str:
-    """Parse ``NAME=VALUE`` of a recipe's option that is a number.
-
-    Raises:
-        ValueError: there is no such option, or the value is not a number.
-    """
-    name, _, value = text.partition("=")
-    if name not in {
-        field.name for field in fields(Recipe) if isinstance(field.default, int | float)
-    }:
-        raise ValueError(text)
-    return f"{name}={float(value):g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,86 +105,57 @@ def train_candidate(
                 error=str(error),
             )
             continue
-        measured = measure_file(model, path, data.measured)
-        yield comparison_row(
-            measured,
+        yield measured_row(
+            model,
+            path,
+            data.measured,
             network=candidate.network,
-            side_px=candidate.side_px,
             width=candidate.width,
             change=candidate.change,
             written=precision,
             parameters=parameters,
             samples=own.samples,
-            file=path.name,
         )
 
 
-@dataclass(frozen=True, slots=True)
-class MeasuredFile:
-    """The metrics of a model file on each set, its size, and the size of a crop for it in bytes."""
-
-    metrics: dict[str, Metrics]
-    size_bytes: int
-    message_bytes: int
-
-
-def measure_file(
-    model: Model, path: Path, image_sets: Mapping[str, LabelledImages]
-) -> MeasuredFile:
-    """Measure ``model``, which was loaded from ``path``, on every set of images."""
-    shape = model.card.input
-    blank = np.zeros((shape.height, shape.width, shape.channels), np.uint8)
-    message, _ = encode_pnm(blank[:, :, 0] if shape.channels == 1 else blank)
-    metrics = {name: _metrics(model, images, shape) for name, images in image_sets.items()}
-    return MeasuredFile(metrics, path.stat().st_size, len(message))
-
-
-def finished_row(name: str, path: Path, data: ComparisonImages, out: Path) -> ComparisonRow:
-    """The row of a finished model, which is copied to ``out``; without times."""
-    model = Model.load(path)
+def finished_row(
+    name: str, model: Model, path: Path, data: ComparisonImages, out: Path
+) -> ComparisonRow:
+    """The row of a finished model, whose file is copied to ``out``; without times."""
     copy = out / f"{name}.onnx"
     copy.write_bytes(path.read_bytes())
-    return comparison_row(
-        measure_file(model, path, data.measured),
+    return measured_row(
+        model,
+        copy,
+        data.measured,
         network=name,
-        side_px=model.card.input.width,
         width=None,
         change="",
         written="as shipped",
         parameters=None,
-        samples=None,
-        file=copy.name,
     )
 
 
-def comparison_row(
-    measured: MeasuredFile,
-    *,
-    network: str,
-    side_px: int,
-    width: float | None,
-    change: str,
-    written: str,
-    parameters: int | None,
-    samples: int | None,
-    file: str,
+def measured_row(
+    model: Model, path: Path, image_sets: Mapping[str, LabelledImages], **described: Any
 ) -> ComparisonRow:
-    """A row without times."""
-    first = next(iter(measured.metrics.values()))
+    """Measure ``model``, which was loaded from ``path``, on every set; a row without times.
+
+    ``described`` are the fields of the row that say which network this is.
+    """
+    shape = model.card.input
+    blank = np.zeros((shape.height, shape.width, shape.channels), np.uint8)
+    message, _ = encode_pnm(blank[:, :, 0] if shape.channels == 1 else blank)
+    measured = {name: _metrics(model, images, shape) for name, images in image_sets.items()}
     return extend(
-        first,
+        next(iter(measured.values())),
         ComparisonRow,
-        network=network,
-        side_px=side_px,
-        width=width,
-        change=change,
-        written=written,
-        parameters=parameters,
-        samples=samples,
-        file=file,
-        bytes=measured.size_bytes,
-        message_bytes=measured.message_bytes,
-        measured=measured.metrics,
+        side_px=shape.width,
+        file=path.name,
+        bytes=path.stat().st_size,
+        message_bytes=len(message),
+        measured=measured,
+        **described,
     )
 
 

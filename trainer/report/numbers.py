@@ -1,4 +1,4 @@
-"""The numbers of a report. The names of the fields are those of report.json."""
+"""The numbers of a report, as report.json has them."""
 
 import platform
 from collections import Counter
@@ -7,19 +7,17 @@ from importlib.metadata import version
 
 import numpy as np
 import numpy.typing as npt
-from msgspec import Struct
 
 from maskgate.inference.model import Model
 from trainer.data.labelled_images import LabelledImages
 from trainer.data.slices import tagged
 from trainer.evaluation import budget
-from trainer.evaluation.calibration import Band, Reliability, reliability
+from trainer.evaluation.calibration import Band, reliability
 from trainer.evaluation.held_out_domains import DomainMetrics, domain_metrics
-from trainer.evaluation.holdout import DoubtfulLabel, doubtful_labels
-from trainer.evaluation.latency import Latency, latencies
+from trainer.evaluation.holdout import doubtful_labels
+from trainer.evaluation.latency import latencies
 from trainer.evaluation.metrics import (
     Floats,
-    Interval,
     Metrics,
     band_of,
     classification_metrics,
@@ -27,147 +25,29 @@ from trainer.evaluation.metrics import (
     p_mask_of,
     prediction_interval,
 )
-from trainer.evaluation.results import ComparisonRow, CrossValidationSummary
-from trainer.evaluation.robustness import CorruptionCurve, robustness
+from trainer.evaluation.robustness import robustness
 from trainer.report.inputs import DataSet, ReportInputs
+from trainer.report.schema import (
+    DataNumbers,
+    IncorrectMasks,
+    Machine,
+    ModelNumbers,
+    NewDomain,
+    NewDomainRow,
+    Outcomes,
+    ReportNumbers,
+    RobustnessImages,
+    SharedPhotographs,
+    SliceMetrics,
+    SourceCounts,
+    SourceMetrics,
+    ThresholdMetrics,
+)
 from trainer.training.facts import count_classes
 
 _THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 #: At most so many combinations of sources with shared photographs are listed.
 _SHARED = 12
-
-
-class ModelNumbers(Struct, frozen=True, kw_only=True):
-    """The model file; ``latency_ratio`` compares it with the published notebook's CNN."""
-
-    name: str
-    file: str
-    sha256: str
-    bytes: int
-    input: str
-    temperature: float
-    threshold: float
-    uncertain_from: float
-    uncertain_to: float
-    latency_us: dict[str, Latency]
-    latency_ratio: float
-    card: str
-
-
-class Machine(Struct, frozen=True):
-    """What the numbers were measured with."""
-
-    processor: str
-    onnxruntime: str
-    torch: str
-
-
-class SourceCounts(Struct, frozen=True):
-    """How many images of a source show a mask, and how many do not."""
-
-    source: str
-    mask: int
-    no_mask: int
-
-
-class SharedPhotographs(Struct, frozen=True):
-    """How many photographs are in all of these sources."""
-
-    sources: list[str]
-    photographs: int
-
-
-class DataNumbers(Struct, frozen=True, kw_only=True):
-    """The images; ``with_and_without`` photographs are in both classes."""
-
-    sources: list[SourceCounts]
-    images: int
-    skipped: int
-    sha256: str
-    photographs: int
-    with_and_without: int
-    shared: list[SharedPhotographs]
-    measured_on: int
-
-
-class SourceMetrics(Metrics, frozen=True, kw_only=True):
-    """The metrics of a source; ``ece`` is the expected calibration error."""
-
-    source: str
-    ece: float
-
-
-class ThresholdMetrics(Metrics, frozen=True, kw_only=True):
-    """The metrics at one threshold, without an uncertain band."""
-
-    threshold: float
-
-
-class Outcomes(Struct, frozen=True):
-    """The share of each outcome."""
-
-    mask: float
-    no_mask: float
-    uncertain: float
-
-
-class SliceMetrics(Metrics, frozen=True, kw_only=True):
-    """The metrics of the images with one tag."""
-
-    slice: str
-    outcomes: Outcomes
-
-
-class IncorrectMasks(Struct, frozen=True):
-    """Outcomes of incorrectly worn masks; ``gate`` has them by the gate's action."""
-
-    source: str
-    n: int
-    outcomes: Outcomes
-    gate: dict[str, float]
-
-
-class NewDomainRow(Struct, frozen=True):
-    """A measure over ``doors`` held-out domains, and the interval for one more domain."""
-
-    measure: str
-    mean: float
-    doors: int
-    interval: Interval | None
-
-
-class NewDomain(Struct, frozen=True):
-    """What to expect of a domain that no training used."""
-
-    rows: list[NewDomainRow]
-    names: list[str]
-
-
-class RobustnessImages(Struct, frozen=True):
-    """The images that were corrupted."""
-
-    pictures: int
-    sources: list[str]
-
-
-class ReportNumbers(Struct, frozen=True, kw_only=True):
-    """The file report.json."""
-
-    model: ModelNumbers
-    machine: Machine
-    data: DataNumbers
-    measured: list[SourceMetrics]
-    thresholds: list[ThresholdMetrics]
-    calibration: Reliability
-    cross_validation: CrossValidationSummary | None
-    left_out: list[DomainMetrics] | None
-    new_door: NewDomain | None
-    slices: list[SliceMetrics]
-    worn_incorrectly: list[IncorrectMasks] | None
-    robustness_on: RobustnessImages
-    robustness: list[CorruptionCurve]
-    comparison: list[ComparisonRow]
-    doubtful_labels: list[DoubtfulLabel]
 
 
 def report_numbers(inputs: ReportInputs, model: Model, p_mask: Floats) -> ReportNumbers:

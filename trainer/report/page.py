@@ -16,7 +16,7 @@ from trainer.evaluation.results import Predictions
 from trainer.evaluation.robustness import MODERATE
 from trainer.report import plots
 from trainer.report.inputs import ReportInputs, ReportResults
-from trainer.report.numbers import ReportNumbers
+from trainer.report.schema import ReportNumbers
 from trainer.report.tables import format_rate
 
 #: At most so many of the worst errors are shown.
