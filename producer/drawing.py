@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from maskgate.inference.image import Pixels
+from producer.shapes import SIDE_PX, Colour, FloatImage, blend, ellipse, line, polygon
 
-_SIDE = 112
 # Share of the faces with each feature.
 BEARDED, BESPECTACLED, CAPPED, LONG_HAIRED, DARK_FRAMED, SMILING = 0.2, 0.25, 0.12, 0.4, 0.7, 0.3
 _SKIN = (
@@ -36,9 +35,6 @@ _MASKS = (
     (150, 200, 185),
 )
 
-FloatImage = npt.NDArray[np.float32]
-Colour = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True, slots=True)
 class DrawnFace:
@@ -61,12 +57,12 @@ class _Face:
     skin: Colour
 
 
-def draw_face(rng: np.random.Generator, *, masked: bool, side_px: int = _SIDE) -> DrawnFace:
+def draw_face(rng: np.random.Generator, *, masked: bool, side_px: int = SIDE_PX) -> DrawnFace:
     """Draw one face; the same generator state gives the same pixels."""
     half_width = rng.uniform(30, 37)
     face = _Face(
-        x=_SIDE / 2 + rng.normal(0, 3),
-        y=_SIDE / 2 + rng.normal(2, 3),
+        x=SIDE_PX / 2 + rng.normal(0, 3),
+        y=SIDE_PX / 2 + rng.normal(2, 3),
         half_width=half_width,
         half_height=half_width * rng.uniform(1.25, 1.42),
         turn=float(np.clip(rng.normal(0, 0.22), -0.5, 0.5)),
@@ -96,7 +92,7 @@ def draw_face(rng: np.random.Generator, *, masked: bool, side_px: int = _SIDE) -
     if light < 0.68:
         tags.append("dark")
     pixels = _photograph(canvas, face, light, rng)
-    if side_px != _SIDE:
+    if side_px != SIDE_PX:
         pixels = np.asarray(
             cv2.resize(pixels, (side_px, side_px), interpolation=cv2.INTER_AREA), np.uint8
         )
@@ -111,70 +107,18 @@ def _background(rng: np.random.Generator) -> FloatImage:
         + rng.normal(0, 8, (4, 4, 3))
     )
     return np.asarray(
-        cv2.resize(coarse.astype(np.float32), (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC),
+        cv2.resize(coarse.astype(np.float32), (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_CUBIC),
         np.float32,
     )
-
-
-def _blend(
-    canvas: FloatImage, cover: FloatImage, colour: Colour | FloatImage, strength: float = 1.0
-) -> None:
-    alpha = (cover * strength)[..., None]
-    canvas += (np.asarray(colour, np.float32) - canvas) * alpha
-
-
-def _ellipse(
-    x: float,
-    y: float,
-    half_width: float,
-    half_height: float,
-    *,
-    soft: float = 0.0,
-    angle: float = 0.0,
-) -> FloatImage:
-    cover = np.zeros((_SIDE, _SIDE), np.uint8)
-    centre, axes = (
-        (round(x * 16), round(y * 16)),
-        (max(1, round(half_width * 16)), max(1, round(half_height * 16))),
-    )
-    cv2.ellipse(cover, centre, axes, angle, 0, 360, 255, -1, cv2.LINE_AA, 4)
-    return _softened(cover, soft)
-
-
-def _polygon(points: npt.ArrayLike, *, soft: float = 0.0) -> FloatImage:
-    cover = np.zeros((_SIDE, _SIDE), np.uint8)
-    cv2.fillPoly(cover, [np.round(np.asarray(points) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    return _softened(cover, soft)
-
-
-def _line(points: npt.ArrayLike, width: int, *, soft: float = 0.0) -> FloatImage:
-    cover = np.zeros((_SIDE, _SIDE), np.uint8)
-    cv2.polylines(
-        cover,
-        [np.round(np.asarray(points) * 16).astype(np.int32)],
-        False,
-        255,
-        width,
-        cv2.LINE_AA,
-        4,
-    )
-    return _softened(cover, soft)
-
-
-def _softened(cover: Pixels, soft: float) -> FloatImage:
-    image: FloatImage = np.asarray(cover / 255, np.float32)
-    if not soft:
-        return image
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), soft), np.float32)
 
 
 def _head(canvas: FloatImage, face: _Face, hair: Colour, rng: np.random.Generator) -> None:
     x, y, w, h = face.x, face.y, face.half_width, face.half_height
     shirt = rng.uniform(20, 230, 3)
-    _blend(canvas, _ellipse(x, y + h * 1.75, w * 2.1, h * 0.85, soft=1), shirt)
-    _blend(
+    blend(canvas, ellipse(x, y + h * 1.75, w * 2.1, h * 0.85, soft=1), shirt)
+    blend(
         canvas,
-        _polygon(
+        polygon(
             [
                 (x - w * 0.55, y + h * 0.4),
                 (x + w * 0.55, y + h * 0.4),
@@ -186,30 +130,30 @@ def _head(canvas: FloatImage, face: _Face, hair: Colour, rng: np.random.Generato
         face.skin * 0.72,
     )
     long = rng.uniform(0.9, 1.5) if rng.random() < LONG_HAIRED else 0.75
-    _blend(canvas, _ellipse(x, y - h * 0.18, w * 1.17, h * long, soft=1.2), hair)
+    blend(canvas, ellipse(x, y - h * 0.18, w * 1.17, h * long, soft=1.2), hair)
     for side in (-1, 1):
-        _blend(
+        blend(
             canvas,
-            _ellipse(
+            ellipse(
                 x + side * w * (1.0 - 0.1 * side * face.turn), y + 1, w * 0.13, h * 0.18, soft=0.8
             ),
             face.skin * 0.85,
         )
-    skull = _ellipse(x, y - h * 0.12, w, h * 0.86)
-    jaw = _ellipse(x, y + h * 0.25, w * 0.84, h * 0.72)
+    skull = ellipse(x, y - h * 0.12, w, h * 0.86)
+    jaw = ellipse(x, y + h * 0.25, w * 0.84, h * 0.72)
     cover = np.asarray(cv2.GaussianBlur(np.maximum(skull, jaw), (0, 0), 0.8), np.float32)
-    _blend(canvas, cover, face.skin)
+    blend(canvas, cover, face.skin)
     # Shading: darker at the edges and below the cheeks, lighter on forehead, nose and cheeks.
-    inner = _ellipse(x + face.turn * w * 0.4, y, w * 0.72, h * 0.78, soft=9)
-    _blend(canvas, cover * (1 - inner), face.skin * 0.66, 0.75)
-    _blend(
+    inner = ellipse(x + face.turn * w * 0.4, y, w * 0.72, h * 0.78, soft=9)
+    blend(canvas, cover * (1 - inner), face.skin * 0.66, 0.75)
+    blend(
         canvas,
-        _ellipse(x + face.turn * w * 0.5, y - h * 0.5, w * 0.5, h * 0.18, soft=6),
+        ellipse(x + face.turn * w * 0.5, y - h * 0.5, w * 0.5, h * 0.18, soft=6),
         np.minimum(face.skin * 1.15, 255),
         0.6,
     )
     fringe = y - h * rng.uniform(0.62, 0.78)
-    top = _polygon(
+    top = polygon(
         [
             (x - w * 1.1, y - h * 1.1),
             (x + w * 1.1, y - h * 1.1),
@@ -219,7 +163,7 @@ def _head(canvas: FloatImage, face: _Face, hair: Colour, rng: np.random.Generato
         ],
         soft=1.5,
     )
-    _blend(canvas, top * _ellipse(x, y - h * 0.18, w * 1.17, h * 0.9, soft=1), hair)
+    blend(canvas, top * ellipse(x, y - h * 0.18, w * 1.17, h * 0.9, soft=1), hair)
 
 
 def _features_x(face: _Face, offset: float) -> float:
@@ -236,15 +180,15 @@ def _eyes(canvas: FloatImage, face: _Face, hair: Colour, rng: np.random.Generato
     openness = rng.uniform(0.05, 0.085)
     for side in (-1, 1):
         x = _features_x(face, side * 0.4)
-        _blend(canvas, _ellipse(x, y - h * 0.02, w * 0.26, h * 0.12, soft=3), face.skin * 0.55, 0.7)
-        _blend(
+        blend(canvas, ellipse(x, y - h * 0.02, w * 0.26, h * 0.12, soft=3), face.skin * 0.55, 0.7)
+        blend(
             canvas,
-            _ellipse(x, y, w * 0.18, h * openness, soft=0.6),
+            ellipse(x, y, w * 0.18, h * openness, soft=0.6),
             np.asarray((228.0, 222.0, 216.0)),
         )
-        _blend(
+        blend(
             canvas,
-            _ellipse(x, y, w * 0.085, h * openness, soft=0.5),
+            ellipse(x, y, w * 0.085, h * openness, soft=0.5),
             np.asarray((45.0, 32.0, 25.0)),
         )
         lid = [
@@ -253,11 +197,11 @@ def _eyes(canvas: FloatImage, face: _Face, hair: Colour, rng: np.random.Generato
             (x + w * 0.08, y - h * openness),
             (x + w * 0.2, y),
         ]
-        _blend(canvas, _line(lid, 2, soft=0.6), face.skin * 0.25, 0.8)
+        blend(canvas, line(lid, 2, soft=0.6), face.skin * 0.25, 0.8)
         brow = y - h * rng.uniform(0.16, 0.2)
-        _blend(
+        blend(
             canvas,
-            _line(
+            line(
                 [(x - w * 0.25, brow + 1), (x, brow - 1.5), (x + w * 0.25, brow + 1)], 3, soft=0.9
             ),
             hair * 0.8,
@@ -269,25 +213,25 @@ def _nose(canvas: FloatImage, face: _Face) -> None:
     x, w, h = _features_x(face, face.turn * 0.2), face.half_width, face.half_height
     tip = face.y + h * 0.2
     shadow = 1.0 if face.turn <= 0 else -1.0
-    _blend(
+    blend(
         canvas,
-        _line(
+        line(
             [(x + shadow * w * 0.1, face.y - h * 0.12), (x + shadow * w * 0.13, tip - 3)], 3, soft=2
         ),
         face.skin * 0.6,
         0.7,
     )
-    _blend(
+    blend(
         canvas,
-        _line([(x, face.y - h * 0.1), (x, tip - 4)], 3, soft=1.8),
+        line([(x, face.y - h * 0.1), (x, tip - 4)], 3, soft=1.8),
         np.minimum(face.skin * 1.2, 255),
         0.7,
     )
-    _blend(canvas, _ellipse(x, tip + 1, w * 0.24, h * 0.055, soft=1.6), face.skin * 0.5, 0.7)
+    blend(canvas, ellipse(x, tip + 1, w * 0.24, h * 0.055, soft=1.6), face.skin * 0.5, 0.7)
     for side in (-1, 1):
-        _blend(
+        blend(
             canvas,
-            _ellipse(x + side * w * 0.1, tip, w * 0.055, h * 0.025, soft=0.6),
+            ellipse(x + side * w * 0.1, tip, w * 0.055, h * 0.025, soft=0.6),
             face.skin * 0.22,
             0.9,
         )
@@ -301,18 +245,18 @@ def _mouth(canvas: FloatImage, face: _Face, rng: np.random.Generator) -> None:
         face.half_height,
     )
     wide, lips = rng.uniform(0.3, 0.42), face.skin * np.asarray((0.82, 0.5, 0.5))
-    _blend(canvas, _ellipse(x, y + h * 0.13, w * 0.25, h * 0.05, soft=2.5), face.skin * 0.6, 0.6)
-    _blend(canvas, _ellipse(x, y, w * wide, h * 0.062, soft=0.9), lips, 0.9)
+    blend(canvas, ellipse(x, y + h * 0.13, w * 0.25, h * 0.05, soft=2.5), face.skin * 0.6, 0.6)
+    blend(canvas, ellipse(x, y, w * wide, h * 0.062, soft=0.9), lips, 0.9)
     if rng.random() < SMILING:
-        _blend(
+        blend(
             canvas,
-            _ellipse(x, y, w * wide * 0.8, h * 0.035, soft=0.6),
+            ellipse(x, y, w * wide * 0.8, h * 0.035, soft=0.6),
             np.asarray((235.0, 228.0, 220.0)),
         )
     else:
-        _blend(
+        blend(
             canvas,
-            _line([(x - w * wide, y), (x, y + 0.8), (x + w * wide, y)], 2, soft=0.7),
+            line([(x - w * wide, y), (x, y + 0.8), (x + w * wide, y)], 2, soft=0.7),
             lips * 0.4,
             0.9,
         )
@@ -320,12 +264,12 @@ def _mouth(canvas: FloatImage, face: _Face, rng: np.random.Generator) -> None:
 
 def _beard(canvas: FloatImage, face: _Face, hair: Colour, rng: np.random.Generator) -> None:
     x, y, w, h = _features_x(face, 0), face.y, face.half_width, face.half_height
-    chin = _ellipse(x, y + h * 0.5, w * 0.75, h * 0.46, soft=2.5) * (
-        1 - _ellipse(x, y + h * 0.15, w * 0.62, h * 0.3, soft=2.5)
+    chin = ellipse(x, y + h * 0.5, w * 0.75, h * 0.46, soft=2.5) * (
+        1 - ellipse(x, y + h * 0.15, w * 0.62, h * 0.3, soft=2.5)
     )
-    chin = chin * (1 - _ellipse(x, y + h * 0.5, w * 0.36, h * 0.07, soft=1))
-    texture = 1 + rng.normal(0, 0.18, (_SIDE, _SIDE)).astype(np.float32)
-    _blend(canvas, np.clip(chin * texture, 0, 1).astype(np.float32), hair, rng.uniform(0.35, 0.8))
+    chin = chin * (1 - ellipse(x, y + h * 0.5, w * 0.36, h * 0.07, soft=1))
+    texture = 1 + rng.normal(0, 0.18, (SIDE_PX, SIDE_PX)).astype(np.float32)
+    blend(canvas, np.clip(chin * texture, 0, 1).astype(np.float32), hair, rng.uniform(0.35, 0.8))
 
 
 def _mask(canvas: FloatImage, face: _Face, rng: np.random.Generator) -> None:
@@ -345,20 +289,20 @@ def _mask(canvas: FloatImage, face: _Face, rng: np.random.Generator) -> None:
     ]  # fmt: skip
     for side, at in ((-1, left), (1, right)):
         for height in (edge, y + h * 0.5):
-            _blend(
+            blend(
                 canvas,
-                _line([(at, height), (face.x + side * w * 1.02, y - h * 0.02)], 1, soft=0.5),
+                line([(at, height), (face.x + side * w * 1.02, y - h * 0.02)], 1, soft=0.5),
                 colour * 0.95,
                 0.8,
             )
-    _blend(canvas, _polygon(outline, soft=2.5), face.skin * 0.4, 0.5)
-    cover = _polygon(outline, soft=0.8)
-    _blend(canvas, cover, colour)
-    middle = _ellipse(x, y + h * 0.38, w * 0.55, h * 0.42, soft=8)
-    _blend(canvas, cover * (1 - middle), colour * 0.68, 0.8)
-    _blend(
+    blend(canvas, polygon(outline, soft=2.5), face.skin * 0.4, 0.5)
+    cover = polygon(outline, soft=0.8)
+    blend(canvas, cover, colour)
+    middle = ellipse(x, y + h * 0.38, w * 0.55, h * 0.42, soft=8)
+    blend(canvas, cover * (1 - middle), colour * 0.68, 0.8)
+    blend(
         canvas,
-        cover * _line([(x, bridge + 2), (x, y + h * 0.35)], 4, soft=3),
+        cover * line([(x, bridge + 2), (x, y + h * 0.35)], 4, soft=3),
         np.minimum(colour * 1.15, 255),
         0.6,
     )
@@ -366,19 +310,19 @@ def _mask(canvas: FloatImage, face: _Face, rng: np.random.Generator) -> None:
     if style < 0.6:
         for part in (0.25, 0.42, 0.59):
             fold = y + h * (part + rng.normal(0, 0.015))
-            _blend(
+            blend(
                 canvas,
-                cover * _line([(left, fold - 2), (x, fold + 2), (right, fold - 2)], 1, soft=0.8),
+                cover * line([(left, fold - 2), (x, fold + 2), (right, fold - 2)], 1, soft=0.8),
                 colour * 0.75,
                 0.7,
             )
     elif style < 0.75:
         print_colour = rng.uniform(0, 255, 3)
         for _ in range(14):
-            spot = _ellipse(rng.uniform(left, right), rng.uniform(edge, chin), 2.5, 2.5, soft=0.6)
-            _blend(canvas, cover * spot, print_colour, 0.8)
+            spot = ellipse(rng.uniform(left, right), rng.uniform(edge, chin), 2.5, 2.5, soft=0.6)
+            blend(canvas, cover * spot, print_colour, 0.8)
     else:
-        _blend(canvas, cover * _line([(x, bridge), (x, chin)], 1, soft=1), colour * 0.7, 0.7)
+        blend(canvas, cover * line([(x, bridge), (x, chin)], 1, soft=1), colour * 0.7, 0.7)
 
 
 def _glasses(canvas: FloatImage, face: _Face, rng: np.random.Generator) -> None:
@@ -390,11 +334,11 @@ def _glasses(canvas: FloatImage, face: _Face, rng: np.random.Generator) -> None:
     )
     for side in (-1, 1):
         x = _features_x(face, side * 0.42)
-        ring = _ellipse(x, y, w * 0.32, h * 0.16) - _ellipse(x, y, w * 0.32 - 1.6, h * 0.16 - 1.6)
-        _blend(canvas, np.clip(ring, 0, 1).astype(np.float32), frame, 0.9)
-    _blend(
+        ring = ellipse(x, y, w * 0.32, h * 0.16) - ellipse(x, y, w * 0.32 - 1.6, h * 0.16 - 1.6)
+        blend(canvas, np.clip(ring, 0, 1).astype(np.float32), frame, 0.9)
+    blend(
         canvas,
-        _line([(_features_x(face, -0.1), y - 1), (_features_x(face, 0.1), y - 1)], 2),
+        line([(_features_x(face, -0.1), y - 1), (_features_x(face, 0.1), y - 1)], 2),
         frame,
         0.9,
     )
@@ -404,15 +348,15 @@ def _cap(canvas: FloatImage, face: _Face, rng: np.random.Generator) -> None:
     x, y, w, h = face.x, face.y, face.half_width, face.half_height
     colour = rng.uniform(10, 220, 3)
     rim = y - h * 0.55
-    dome = _ellipse(x, rim, w * 1.15, h * 0.6, soft=1)
+    dome = ellipse(x, rim, w * 1.15, h * 0.6, soft=1)
     dome[round(rim) :] = 0
-    _blend(canvas, dome, colour)
-    _blend(canvas, _ellipse(x + face.turn * w, rim, w * 1.0, h * 0.1, soft=1), colour * 0.6)
+    blend(canvas, dome, colour)
+    blend(canvas, ellipse(x + face.turn * w, rim, w * 1.0, h * 0.1, soft=1), colour * 0.6)
 
 
 def _photograph(canvas: FloatImage, face: _Face, light: float, rng: np.random.Generator) -> Pixels:
     """Adds light from one side, a colour cast, angle and distance of the camera, blur and noise."""
-    ramp = np.linspace(-1, 1, _SIDE, dtype=np.float32)
+    ramp = np.linspace(-1, 1, SIDE_PX, dtype=np.float32)
     across, down = rng.uniform(-0.3, 0.3, 2)
     image = canvas * light * (1 + across * ramp[None, :, None] + down * ramp[:, None, None])
     image = image * np.exp(rng.normal(0, 0.06, 3)).astype(np.float32)
@@ -420,10 +364,10 @@ def _photograph(canvas: FloatImage, face: _Face, light: float, rng: np.random.Ge
         (face.x, face.y), float(rng.normal(0, 7)), float(rng.uniform(1.0, 1.45))
     )
     turn[:, 2] += np.asarray(
-        (_SIDE / 2 - face.x + rng.normal(0, 2), _SIDE / 2 - face.y + rng.normal(0, 2))
+        (SIDE_PX / 2 - face.x + rng.normal(0, 2), SIDE_PX / 2 - face.y + rng.normal(0, 2))
     )
     image = np.asarray(
-        cv2.warpAffine(image, turn, (_SIDE, _SIDE), borderMode=cv2.BORDER_REFLECT), np.float32
+        cv2.warpAffine(image, turn, (SIDE_PX, SIDE_PX), borderMode=cv2.BORDER_REFLECT), np.float32
     )
     image = np.asarray(cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.5, 2.0))), np.float32)
     image += rng.normal(0, rng.uniform(1, 6), image.shape).astype(np.float32)
