@@ -1,4 +1,5 @@
 import logging
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,8 @@ from tests.servers.redis_server import RedisServer, redis_server
 
 # pika logs a traceback for each failed connection attempt; they would hide why a test failed.
 logging.getLogger("pika").setLevel(logging.CRITICAL)
+# Shells start background jobs with SIGINT ignored, and children inherit that: tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # Examples have no time limit: a busy machine is no failure, and speed is for the benchmarks.
 settings.register_profile("maskgate", deadline=None)
 settings.load_profile("maskgate")

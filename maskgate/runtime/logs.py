@@ -1,5 +1,6 @@
 """Logs on standard error: one JSON object per line, or coloured text on a terminal."""
 
+import io
 import logging
 import os
 import sys
@@ -30,11 +31,28 @@ def configure(process: str, *, level: str = "info", as_json: bool | None = None)
             else structlog.processors.JSONRenderer(default=str),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unfailing(sys.stderr))),
+        logger_factory=structlog.PrintLoggerFactory(
+            cast("TextIO", _Unfailing(_unbuffered(sys.stderr)))
+        ),
     )
     structlog.contextvars.bind_contextvars(process=process)
     # pika logs every lost connection with a traceback; maskgate logs the cause itself.
     logging.getLogger("pika").setLevel(logging.CRITICAL)
+
+
+def _unbuffered(stream: TextIO | None) -> TextIO | None:
+    """Standard error without a buffer.
+
+    What stays in a buffer because it can't be written fails once more when Python exits, which then
+    exits with 120.
+    """
+    standard = sys.__stderr__
+    if standard is None or stream is not standard:
+        return stream
+    raw = io.FileIO(standard.fileno(), "w", closefd=False)
+    return io.TextIOWrapper(
+        cast("io.BufferedWriter", raw), standard.encoding, standard.errors, write_through=True
+    )
 
 
 class _Unfailing:

@@ -178,9 +178,9 @@ def test_a_worker_that_can_not_log_works_on(
         if way == "closed":
             command = ["sh", "-c", f"exec {sys.executable} -m worker >&- 2>&-"]
         out = full if way == "full disk" else write
-        worker = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **environment}, stdout=out, stderr=out
-        )
+        # Buffered, as on a machine where nobody set this variable.
+        buffered = {**os.environ, **environment, "PYTHONUNBUFFERED": ""}
+        worker = subprocess.Popen(command, cwd=ROOT, env=buffered, stdout=out, stderr=out)
     os.close(write)
     os.close(read)
     try:

@@ -146,13 +146,17 @@ from tests.unit.drawn_photographs import RECIPE, faces, labelled
 from trainer.training.distributed import leave_process_group
 from trainer.training.training import Training
 
-training = Training(labelled(faces(48)), RECIPE)
-for _ in range(4):
-    training.advance()
-digest = hashlib.sha256()
-for parameter in training.network.parameters():
-    digest.update(parameter.detach().numpy().tobytes())
-Path(sys.argv[1], str(training.rank)).write_text(digest.hexdigest())
+def train_and_write() -> None:
+    training = Training(labelled(faces(48)), RECIPE)
+    for _ in range(4):
+        training.advance()
+    digest = hashlib.sha256()
+    for parameter in training.network.parameters():
+        digest.update(parameter.detach().numpy().tobytes())
+    Path(sys.argv[1], str(training.rank)).write_text(digest.hexdigest())
+
+
+train_and_write()
 leave_process_group()
 """
 

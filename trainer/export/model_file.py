@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime as ort
 import structlog
 import torch
 from onnx.helper import set_model_props
@@ -20,6 +19,7 @@ from onnx.helper import set_model_props
 from maskgate.inference.card import CLASSES, METADATA_KEY, Golden, InputShape, ModelCard, encode
 from maskgate.inference.model import Model
 from maskgate.inference.preprocess import PREPROCESSING, normalise
+from maskgate.inference.session import open_session
 from maskgate.protocol.errors import ModelError
 from trainer.evaluation.calibration import Band
 from trainer.evaluation.metrics import classification_metrics, p_mask_of
@@ -65,8 +65,8 @@ def export(
     builder = _Builder(checkpoint, band or Band())
     graphs = _graphs(checkpoint)
     others = {**checkpoint.facts.metrics, **(metrics or {})}
-    written = {name: builder.build(graph, others) for name, graph in graphs.items()}
-    _check(written, checkpoint, builder.patterns, precision)
+    built = {name: builder.build(graph, others) for name, graph in graphs.items()}
+    written = _accepted(built, checkpoint, builder.patterns, precision)
     variants = precisions.compare(written, checkpoint.trained, checkpoint.images)
     chosen = precisions.choose(variants) if precision == "auto" else precision
     validated = _validation_metrics(written[chosen].model, checkpoint, builder.band)
@@ -87,20 +87,22 @@ def _graphs(checkpoint: Checkpoint) -> dict[str, onnx.ModelProto]:
     return {"float": plain, "int8": int8_graph(plain, checkpoint.images.calibration)}
 
 
-def _check(
-    written: dict[str, WrittenModel],
+def _accepted(
+    built: Mapping[str, WrittenModel],
     checkpoint: Checkpoint,
     patterns: npt.NDArray[np.uint8],
     precision: str,
-) -> None:
-    precisions.check_float(written["float"].model, checkpoint.trained, patterns)
+) -> Mapping[str, WrittenModel]:
+    """The files that give what torch gives: int8 may be missing, unless it is asked for."""
+    precisions.check_float(built["float"].model, checkpoint.trained, patterns)
     try:
-        precisions.check_int8(written["int8"].model, checkpoint.trained, checkpoint.images.pixels)
+        precisions.check_int8(built["int8"].model, checkpoint.trained, checkpoint.images.pixels)
     except ModelError as error:
         if precision == "int8":
             raise
         log.warning("export.int8_refused", error=str(error), written="float")
-        del written["int8"]
+        return {"float": built["float"]}
+    return built
 
 
 def _validation_metrics(model: Model, checkpoint: Checkpoint, band: Band) -> dict[str, float]:
@@ -154,8 +156,9 @@ def _answers(
 
     They can be golden answers, because many more inputs are compared with torch.
     """
-    session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
-    logits = torch.from_numpy(session.run(None, {INPUT: normalise(reduced)})[0]).double()
+    logits = torch.from_numpy(
+        open_session(content).run(None, {INPUT: normalise(reduced)})[0]
+    ).double()
     p_mask: npt.NDArray[np.float64] = torch.softmax(logits / temperature, 1)[:, 1].numpy()
     return p_mask
 

@@ -4,6 +4,7 @@
 process, and the functions here change nothing.
 """
 
+import gc
 import os
 
 import torch
@@ -43,6 +44,9 @@ def broadcast_decision(*, decision: bool, world_size: int) -> bool:
 
 
 def leave_process_group() -> None:
-    """Leave torchrun's processes, if this process joined them."""
+    """Leave torchrun's processes, if this process joined them. No training may be in use."""
     if distributed.is_available() and distributed.is_initialized():
+        # A data-parallel network refers to itself. If it outlives the group, torch's threads abort
+        # the process when it exits.
+        gc.collect()
         distributed.destroy_process_group()
