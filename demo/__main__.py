@@ -21,6 +21,7 @@ from demo.ledger import Ledger
 from maskgate.inference.model import Model
 from maskgate.protocol.errors import MaskgateError
 from maskgate.protocol.verdict import audit_key
+from maskgate.redis_functions import library
 from maskgate.runtime import logs
 from maskgate.runtime.clock import now_ms
 from maskgate.runtime.command_line import HelpFormatter
@@ -143,6 +144,7 @@ def _sources(
 
 def _worker(url: str, broker: Broker, model: Model, stop: Stop) -> threading.Thread:
     client = connect(url, None, name="worker", timeout_s=5)
+    library().load(client)
     store = RedisVerdictStore(
         client,
         model=model.card.name,

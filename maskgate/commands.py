@@ -18,6 +18,10 @@ COMMANDS = {
         "maskgate.operations.commands",
         "put exchanges, queues and policies on a running broker",
     ),
+    "functions": (
+        "maskgate.operations.functions",
+        "load the functions that workers call in Redis",
+    ),
     "permissions": (
         "maskgate.operations.commands",
         "test on running servers what each role may do",

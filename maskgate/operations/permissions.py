@@ -27,8 +27,9 @@ INTENDED_REDIS: Mapping[str, frozenset[str]] = {
             "write a history",
             "send wake-ups",
         }
-        | {"run the worker's scripts", "read audit counts", "write audit counts"}
+        | {"run loaded functions", "read audit counts", "write audit counts"}
     ),
+    "deployer": frozenset({"load functions"}),
     "gate": frozenset(
         {"read a verdict", "read a history", "read the heartbeat", "wait for wake-ups"}
     ),
@@ -41,6 +42,7 @@ _BROKER_PASSWORDS = {
     "worker": "worker/broker",
     "operator": "operator/broker",
 }
+_REDIS_FOLDERS = {"deployer": "functions"}
 _TIMEOUT_S = 5.0
 
 
@@ -78,7 +80,8 @@ def _redis(secrets: Path, address: str, role: str) -> dict[str, bool]:
         if role == "nobody":
             with client("", None) as nobody:
                 return try_redis(nobody, admin, None)
-        with client(f"{role}@", _password(secrets / role / "redis")) as user:
+        folder = _REDIS_FOLDERS.get(role, role)
+        with client(f"{role}@", _password(secrets / folder / "redis")) as user:
             return try_redis(user, admin, role)
 
 

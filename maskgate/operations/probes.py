@@ -12,7 +12,7 @@ from typing import Any
 import pika
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 from redis import Redis
-from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError
+from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
 from maskgate.protocol.errors import BrokerError
 from maskgate.protocol.topology import (
@@ -110,9 +110,27 @@ def _subscribe(client: Redis) -> None:
         listening.get_message(timeout=2)
 
 
-def _run_known_script(client: Redis) -> None:
-    with suppress(NoScriptError):
-        client.evalsha("0" * 40, 0)  # does not exist; NOSCRIPT means that the command is allowed
+def _fails_only_in(error: str, run: Callable[[], object]) -> None:
+    """Run what Redis can't do. Any other answer than ``error`` means that it is not allowed."""
+    try:
+        run()
+    except NoPermissionError:
+        raise
+    except ResponseError as raised:
+        if error not in str(raised):
+            raise
+
+
+def _run_function(client: Redis) -> None:
+    _fails_only_in("Function not found", lambda: client.fcall("maskgate_probe", 0))
+
+
+def _run_loaded_script(client: Redis) -> None:
+    _fails_only_in("NOSCRIPT", lambda: client.evalsha("0" * 40, 0))
+
+
+def _load_functions(client: Redis) -> None:
+    _fails_only_in("Missing library", lambda: client.function_load("no library"))
 
 
 #: These are run.
@@ -125,8 +143,11 @@ REDIS: Mapping[str, Callable[[Redis], object]] = {
     "delete a verdict": lambda client: client.delete(_VERDICT),
     "write a history": lambda client: client.xadd(_HISTORY, {"probe": "1"}),
     "send wake-ups": lambda client: client.publish(_HISTORY, ""),
-    "run the worker's scripts": _run_known_script,
-    "run any script": lambda client: client.eval("return 1", 0),
+    "run loaded functions": _run_function,
+    "load functions": _load_functions,
+    "run a script": lambda client: client.eval("return 1", 0),
+    "load a script": lambda client: client.script_load("return 1"),
+    "run a loaded script": _run_loaded_script,
     "read audit counts": lambda client: client.hgetall(_AUDIT),
     "write audit counts": lambda client: client.hincrby(_AUDIT, "probe"),
     "touch other keys": lambda client: client.set(_PROBE, "1", px=1),
@@ -139,6 +160,8 @@ REDIS: Mapping[str, Callable[[Redis], object]] = {
 #: Checked with ACL DRYRUN, because a permitted one would do harm.
 REDIS_BY_DRYRUN: Mapping[str, tuple[str, ...]] = {
     "delete everything": ("FLUSHALL",),
+    "delete functions": ("FUNCTION", "DELETE", "x"),
+    "restore functions": ("FUNCTION", "RESTORE", "x"),
     "stop the server": ("SHUTDOWN",),
     "change the configuration": ("CONFIG", "SET", "maxmemory", "1"),
     "change users": ("ACL", "SETUSER", "x"),

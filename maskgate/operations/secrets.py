@@ -49,9 +49,11 @@ REDIS_RIGHTS = {
     "worker": (
         f"resetkeys ~{VERDICT_KEYS} ~{HISTORY_KEYS} ~{AUDIT_KEYS} ~{ALIVE_KEY} "
         f"resetchannels &{CHANNEL_PATTERN} "
-        "-@all +evalsha +script|load +time +set +hmget +hset +hgetall +hincrby +del +xadd "
+        "-@all +fcall +time +set +hmget +hset +hgetall +hincrby +del +xadd "
         "+pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank +ping +hello +client|setname"
     ),
+    "deployer": "resetkeys resetchannels -@all +function|load +function|list +ping +hello "
+    "+client|setname",
     "gate": (
         f"resetkeys %R~{VERDICT_KEYS} %R~{HISTORY_KEYS} %R~{ALIVE_KEY} "
         f"resetchannels &{CHANNEL_PATTERN} "
@@ -63,6 +65,7 @@ REDIS_RIGHTS = {
 GIVEN = {
     "worker": {"broker": "worker", "redis": "worker"},
     "producer": {"broker": "auditor"},
+    "functions": {"redis": "deployer"},
     "gate": {"redis": "gate"},
     "operator": {"broker": "operator"},
     "camera": {"broker": "camera"},

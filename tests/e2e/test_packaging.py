@@ -101,8 +101,11 @@ def test_the_wheel_holds_the_library_alone(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         definitions = archive.read("maskgate/operations/definitions.json")
-    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "maskgate").rglob("*.py")}
-    assert names == modules | {"maskgate/py.typed", "maskgate/operations/definitions.json"}
+    library = ROOT / "maskgate"
+    code = {
+        str(path.relative_to(ROOT)) for path in library.rglob("*") if path.suffix in (".py", ".lua")
+    }
+    assert names == code | {"maskgate/py.typed", "maskgate/operations/definitions.json"}
     assert definitions == (ROOT / "deploy" / "rabbitmq" / "definitions.json").read_bytes()
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from maskgate.protocol.topology import LIVE_QUEUE
+from maskgate.redis_functions import library
 from tests.faults.proxy import FaultProxy
 from tests.faults.site import Site
 from tests.servers.ports import eventually
@@ -94,7 +95,7 @@ def queue_deleted(site: Site, _: random.Random) -> Iterator[None]:
 
 @contextmanager
 def redis_killed(site: Site, _: random.Random) -> Iterator[None]:
-    """SIGKILL Redis: all verdicts and the script cache are lost.
+    """SIGKILL Redis: all verdicts and the functions are lost.
 
     Writes are paused first, so that the observer can read the whole history before.
     """
@@ -119,10 +120,13 @@ def redis_frozen(site: Site, _: random.Random) -> Iterator[None]:
 
 @contextmanager
 def redis_flushed(site: Site, _: random.Random) -> Iterator[None]:
-    """FLUSHALL and SCRIPT FLUSH."""
+    """FLUSHALL and FUNCTION FLUSH: workers wait until the functions are loaded again."""
     site.history.drain(then_flush=True)
-    site.admin.script_flush()
-    yield
+    site.admin.function_flush()
+    try:
+        yield
+    finally:
+        library().load(site.admin)
 
 
 @contextmanager

@@ -148,7 +148,7 @@ def site(
     with ExitStack() as stack:
         rabbit, redis = (
             stack.enter_context(rabbit_server()),
-            stack.enter_context(redis_server(users)),
+            stack.enter_context(redis_server(users, admin_password=PASSWORDS["admin"])),
         )
         to_broker, produced = (stack.enter_context(FaultProxy(rabbit.port)) for _ in range(2))
         to_redis, read = (stack.enter_context(FaultProxy(redis.port)) for _ in range(2))

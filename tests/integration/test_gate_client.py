@@ -22,7 +22,7 @@ PASSWORDS = {"admin": "a", "worker": "w", "gate": "g"}
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     users = tmp_path_factory.mktemp("acl") / "users.acl"
     users.write_text(acl(PASSWORDS))
-    with redis_server(users) as server:
+    with redis_server(users, admin_password=PASSWORDS["admin"]) as server:
         yield server
 
 

@@ -34,7 +34,7 @@ FULL = Path("/dev/full")
 def server(tmp_path: Path) -> Iterator[RedisServer]:
     users = tmp_path / "users.acl"
     users.write_text(acl({"admin": "a", "worker": "w", "gate": PASSWORD}))
-    with redis_server(users) as server:
+    with redis_server(users, admin_password="a") as server:
         yield server
 
 

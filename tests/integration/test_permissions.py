@@ -20,7 +20,8 @@ def secrets(tmp_path: Path, rabbit: RabbitServer) -> Path:
 
 @pytest.fixture
 def guarded(secrets: Path) -> Iterator[RedisServer]:
-    with redis_server(secrets / "redis" / "users.acl") as server:
+    password = (secrets / "redis" / "admin").read_text()
+    with redis_server(secrets / "redis" / "users.acl", admin_password=password) as server:
         yield server
 
 
@@ -42,7 +43,7 @@ def test_every_role_has_exactly_the_intended_rights(
 ) -> None:
     assert main(command) == 0, capsys.readouterr().out
     reported = capsys.readouterr().out
-    assert reported.endswith("119 tried, 0 not as intended\n")
+    assert reported.endswith("162 tried, 0 not as intended\n")
     assert "(!)" not in reported
 
 

@@ -19,6 +19,8 @@ from maskgate.protocol.verdict import (
     track_key,
     verdict_key,
 )
+from maskgate.redis_functions import library
+from maskgate.redis_functions.library import loaded
 from maskgate.runtime.store import connect
 from tests.crop_results import live_result, write
 from tests.servers.redis_server import RedisServer
@@ -176,11 +178,30 @@ def test_how_crops_are_batched_changes_nothing_of_what_stands(
         assert client.pexpiretime(keys[0]) == client.pexpiretime(keys[1])
 
 
-def test_a_lost_script_cache_is_no_loss(client: Redis, store: RedisVerdictStore) -> None:
+def test_a_redis_without_the_functions_is_a_store_error_that_names_the_remedy(
+    client: Redis, store: RedisVerdictStore
+) -> None:
+    client.function_flush()
+    try:
+        with pytest.raises(StoreError, match="run 'maskgate functions'"):
+            write(store, [live_result("a", now_ms() - 5)])
+    finally:
+        library().load(client)
     write(store, [live_result("a", now_ms() - 5)])
-    client.script_flush()
-    write(store, [live_result("b", now_ms())])
-    assert standing(client) == "b"
+    assert standing(client) == "a"
+
+
+def test_the_worker_reads_a_library_beside_another_release(
+    client: Redis, store: RedisVerdictStore
+) -> None:
+    other = library().code.replace(library().name, "maskgate_0ther000")
+    client.function_load(other)
+    try:
+        assert loaded(client) == sorted([library().name, "maskgate_0ther000"])
+        write(store, [live_result("a", now_ms() - 5)])
+        assert standing(client) == "a"
+    finally:
+        client.function_delete("maskgate_0ther000")
 
 
 def test_keys_of_another_type_do_not_stop_verdicts(client: Redis, store: RedisVerdictStore) -> None:
@@ -206,7 +227,7 @@ def test_a_redis_that_is_full_keeps_the_history_it_has(
     write(store, [live_result("a", now_ms() - 5)])
     client.config_set("maxmemory", "1mb")
     try:
-        with pytest.raises(StoreError, match="OOM"):
+        with pytest.raises(StoreError, match="OutOfMemory"):
             write(store, [live_result("b", now_ms())])
         assert crop_ids(client) == ["a"]
     finally:

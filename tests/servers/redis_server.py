@@ -13,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
 from redis.retry import Retry
 
+from maskgate.redis_functions import library
 from tests.servers.certificates import ServerTls
 from tests.servers.ports import eventually, free_port, require
 
@@ -24,6 +25,8 @@ class RedisServer:
     command: Sequence[str]
     folder: Path
     tls_port: int | None = None
+    #: The password of the user ``admin``, where an ACL file asks for one.
+    admin_password: str | None = None
 
     @property
     def url(self) -> str:
@@ -47,7 +50,14 @@ class RedisServer:
 
     def start(self) -> None:
         self.process = _run(self.command, self.folder)
-        eventually(self.answers, what="redis-server answering")
+        self.be_ready()
+
+    def be_ready(self) -> None:
+        """Wait until it answers, and load the functions as a deployment does."""
+        eventually(self.answers, what=f"redis-server answering (log: {self.folder})")
+        user = "admin" if self.admin_password else None
+        with Redis(port=self.port, username=user, password=self.admin_password) as client:
+            library().load(client)
 
     def stop(self) -> None:
         self.process.kill()
@@ -56,7 +66,11 @@ class RedisServer:
 
 @contextmanager
 def redis_server(
-    acl_file: Path | None = None, *, extra: Sequence[str] = (), tls: ServerTls | None = None
+    acl_file: Path | None = None,
+    *,
+    admin_password: str | None = None,
+    extra: Sequence[str] = (),
+    tls: ServerTls | None = None,
 ) -> Iterator[RedisServer]:
     binary = require("redis-server")
     folder = Path(tempfile.mkdtemp(prefix="maskgate-redis-"))
@@ -78,9 +92,9 @@ def redis_server(
     command += ["--aclfile", str(acl_file)] if acl_file else []
     tls_port = free_port() if tls else None
     command += _tls_options(tls_port, tls) if tls else []
-    server = RedisServer(port, _run(command, folder), command, folder, tls_port)
+    server = RedisServer(port, _run(command, folder), command, folder, tls_port, admin_password)
     try:
-        eventually(server.answers, what=f"redis-server answering (log: {folder})")
+        server.be_ready()
         yield server
     finally:
         server.stop()

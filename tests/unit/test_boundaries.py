@@ -22,7 +22,8 @@ ALLOWED_IN_LIBRARY = {
     "runtime": {"protocol"},
     "inference": {"protocol"},
     "gate": {"protocol", "runtime"},
-    "operations": {"protocol", "runtime"},
+    "redis_functions": {"runtime"},
+    "operations": {"protocol", "runtime", "redis_functions"},
 }
 
 

@@ -1,23 +1,23 @@
-"""Writes verdicts to Redis: one script call per camera and batch, all in one round trip.
+"""Writes verdicts to Redis: one function call per camera and batch, all in one round trip.
 
 Writing the same results again changes nothing but the history.
 """
 
-import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from redis import Redis
 from redis.connection import ConnectionInterface
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import ResponseError
 
+from maskgate.protocol.errors import StoreError
 from maskgate.protocol.verdict import ALIVE_KEY, audit_key
+from maskgate.redis_functions import library
 from maskgate.runtime.store import store_errors
 from worker.result import CropResult
+from worker.store.function_calls import FunctionCall, StoreSettings, function_calls
 from worker.store.redis_clock import ClockReading
-from worker.store.script_calls import ScriptCall, StoreSettings, script_calls
 
 ALIVE_TTL_MS = 5000
 
@@ -30,31 +30,13 @@ class RedisVerdictStore:
     ) -> None:
         self._client = client
         self._settings = StoreSettings(model, ttl_ms, max_skew_ms, history_length)
-        here = Path(__file__).parent
-        prelude = (here / "call_or_replace.lua").read_bytes()
-        self._scripts = {
-            name: prelude + (here / f"{name}.lua").read_bytes() for name in ("verdicts", "audit")
-        }
-        # Redis names a script by its SHA-1.
-        self._names = {
-            name: hashlib.sha1(script, usedforsecurity=False).hexdigest()
-            for name, script in self._scripts.items()
-        }
+        self._library = library()
 
     @contextmanager
     def writing(self, results: Sequence[CropResult]) -> Iterator[None]:
         """See :class:`worker.store.verdict_store.VerdictStore`."""
-        calls = list(script_calls(results, self._settings))
-        with store_errors():
-            try:
-                with self._running(calls):
-                    yield
-            except NoScriptError:
-                # Redis was restarted or flushed. To repeat the calls that succeeded is harmless.
-                for script in self._scripts.values():
-                    self._client.script_load(script)
-                with self._running(calls):
-                    pass
+        with store_errors(), self._running(list(function_calls(results, self._settings))):
+            yield
 
     def heartbeat(self) -> ClockReading:
         """See :class:`worker.store.verdict_store.VerdictStore`."""
@@ -74,7 +56,7 @@ class RedisVerdictStore:
             }
 
     @contextmanager
-    def _running(self, calls: Sequence[ScriptCall]) -> Iterator[None]:
+    def _running(self, calls: Sequence[FunctionCall]) -> Iterator[None]:
         """Send all calls in one round trip; the body of the ``with`` runs while Redis works.
 
         redis-py's own pipeline blocks until the answers are there.
@@ -83,7 +65,13 @@ class RedisVerdictStore:
         connection = pool.get_connection()
         try:
             commands = [
-                ("EVALSHA", self._names[call.script], len(call.keys), *call.keys, call.argument)
+                (
+                    "FCALL",
+                    self._library.function(call.function),
+                    len(call.keys),
+                    *call.keys,
+                    call.argument,
+                )
                 for call in calls
             ]
             packed = connection.pack_commands(commands)  # type: ignore[no-untyped-call]
@@ -93,9 +81,15 @@ class RedisVerdictStore:
             finally:
                 errors = [error for _ in calls if (error := _answer(connection))]
             if errors:
-                raise errors[0]
+                raise self._told(errors[0])
         finally:
             pool.release(connection)
+
+    def _told(self, error: ResponseError) -> Exception:
+        if "Function not found" not in str(error):
+            return error
+        msg = f"Redis lacks the functions {self._library.name}: run 'maskgate functions'"
+        return StoreError(msg)
 
 
 def _answer(connection: ConnectionInterface) -> ResponseError | None:

@@ -1,4 +1,4 @@
-"""From results to script calls: keys, and one MessagePack map that names every value."""
+"""From results to calls of Redis functions: keys, and one MessagePack map with named values."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -34,10 +34,10 @@ class StoreSettings(msgspec.Struct, frozen=True):
     history_ttl_ms: int = HISTORY_TTL_MS
 
 
-class ScriptCall(NamedTuple):
-    """One call: the script's name, its keys, and its argument, a MessagePack map."""
+class FunctionCall(NamedTuple):
+    """One call: the function's name, its keys, and its argument, a MessagePack map."""
 
-    script: str
+    function: str
     keys: list[str]
     argument: bytes
 
@@ -45,9 +45,9 @@ class ScriptCall(NamedTuple):
 class _VerdictBatch(msgspec.Struct, gc=False):
     """The argument of ``verdicts.lua``.
 
-    The results are sent as they are, with three fields that the script ignores. To leave those out
-    costs as much here as it saves in Redis. Field names cost Redis 0.7 to 1 us per crop, compared
-    to values by position; the worker is not slower.
+    The results are sent as they are, with three fields that the function ignores. To leave those
+    out costs as much here as it saves in Redis. Field names cost Redis 0.7 to 1 us per crop,
+    compared to values by position; the worker is not slower.
     """
 
     settings: StoreSettings
@@ -63,7 +63,9 @@ class _AuditBatch(msgspec.Struct, gc=False):
     ids_remembered: int = AUDIT_IDS_REMEMBERED
 
 
-def script_calls(results: Sequence[CropResult], settings: StoreSettings) -> Iterator[ScriptCall]:
+def function_calls(
+    results: Sequence[CropResult], settings: StoreSettings
+) -> Iterator[FunctionCall]:
     """One call per camera for live crops, and one for all audit samples."""
     by_camera: dict[str, list[CropResult]] = defaultdict(list)
     samples: list[CropResult] = []
@@ -76,13 +78,13 @@ def script_calls(results: Sequence[CropResult], settings: StoreSettings) -> Iter
         yield _verdict_call(camera_id, crops, settings)
     if samples:
         keys = [audit_key(settings.model), audit_seen_key(settings.model)]
-        yield ScriptCall("audit", keys, msgpack.encode(_AuditBatch(samples)))
+        yield FunctionCall("audit", keys, msgpack.encode(_AuditBatch(samples)))
 
 
-def _verdict_call(camera_id: str, crops: list[CropResult], settings: StoreSettings) -> ScriptCall:
+def _verdict_call(camera_id: str, crops: list[CropResult], settings: StoreSettings) -> FunctionCall:
     keys = [verdict_key(camera_id), history_key(camera_id)]
     track_ids = {crop.track_id: None for crop in crops if crop.track_id and crop.has_verdict}
     track_keys = {track_id: position for position, track_id in enumerate(track_ids, len(keys) + 1)}
     keys += [track_key(camera_id, track_id) for track_id in track_keys]
     batch = _VerdictBatch(settings, track_keys, crops)
-    return ScriptCall("verdicts", keys, msgpack.encode(batch))
+    return FunctionCall("verdicts", keys, msgpack.encode(batch))
