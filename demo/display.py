@@ -34,8 +34,7 @@ def show_decisions(url: str, camera: str, seconds: float, ledger: Ledger, consol
             decision = gate.decision(camera)
             verdict = decision.verdict
             shown = (
-                f"{verdict.outcome.value} p={verdict.p_mask:.2f} "
-                f"{verdict.agreeing}/{verdict.crops} agree"
+                f"{verdict.outcome.value} p={verdict.p_mask:.2f} evidence {verdict.log_odds:+.1f}"
                 if verdict
                 else "no verdict"
             )

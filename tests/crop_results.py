@@ -7,13 +7,15 @@ from maskgate.protocol.verdict import Outcome
 from worker.result import CropResult
 from worker.store.verdict_store import VerdictStore
 
+_P_MASK = {Outcome.MASK: 0.99, Outcome.NO_MASK: 0.01, Outcome.UNCERTAIN: 0.5}
+
 
 def live_result(
     crop_id: str,
     captured_at_ms: int | None,
     outcome: Outcome = Outcome.MASK,
     *,
-    p_mask: float = 0.9,
+    p_mask: float | None = None,
     camera: str = "lobby",
     track: str = "t",
 ) -> CropResult:
@@ -24,7 +26,7 @@ def live_result(
         camera_id=camera,
         crop_id=crop_id,
         track_id=track,
-        p_mask=p_mask,
+        p_mask=_P_MASK.get(outcome) if p_mask is None else p_mask,
         captured_at_ms=captured_at_ms,
     )
 

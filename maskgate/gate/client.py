@@ -13,6 +13,7 @@ from redis.client import PubSub, Redis
 from maskgate.gate.decide import Action, Decision, decide, is_fresh
 from maskgate.protocol.crop import is_id
 from maskgate.protocol.errors import MaskgateError, StoreError
+from maskgate.protocol.evidence import MIN_EVIDENCE
 from maskgate.protocol.verdict import (
     ALIVE_KEY,
     BadVerdictError,
@@ -126,7 +127,7 @@ class Gate:
         track: str | None = None,
         *,
         timeout_s: float = 0.0,
-        min_agreeing: int = 1,
+        min_evidence: float = MIN_EVIDENCE,
         newer_than_ms: int | None = None,
     ) -> Decision:
         """What the door does now. With a timeout, waits for the first decision but "manual".
@@ -137,7 +138,7 @@ class Gate:
         try:
             with closing(self._looks(camera, track, timeout_s, newer_than_ms)) as looks:
                 for verdict in looks:
-                    decision = decide(verdict, self._clock(), min_agreeing=min_agreeing)
+                    decision = decide(verdict, self._clock(), min_evidence=min_evidence)
                     if decision.action is not Action.MANUAL:
                         break
         except MaskgateError as error:

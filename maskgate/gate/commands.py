@@ -78,7 +78,8 @@ def _wait(argv: Sequence[str]) -> int:
                 settings.camera,
                 settings.track,
                 timeout_s=settings.timeout_s,
-                min_agreeing=settings.min_agreeing,
+                min_evidence=settings.min_evidence,
+                newer_than_ms=settings.newer_than,
             )
     except MaskgateError as error:
         decision = Decision(Action.MANUAL, str(error))

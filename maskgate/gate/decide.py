@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from maskgate.protocol.evidence import MIN_EVIDENCE
 from maskgate.protocol.verdict import MAX_TTL_MS, Outcome, Verdict
 
 #: How far ahead of this machine's clock a crop may have been captured.
@@ -42,15 +43,15 @@ def decide(
     *,
     max_age_ms: int = MAX_TTL_MS,
     max_skew_ms: int = MAX_SKEW_MS,
-    min_agreeing: int = 1,
+    min_evidence: float = MIN_EVIDENCE,
 ) -> Decision:
     """Decide by a verdict, or by its absence.
 
     A verdict is too old when its age reaches its time to live, which the worker wrote into it;
     ``max_age_ms`` can only shorten that. ``now_ms`` is the door's clock. If it is slow, verdicts
     seem to come from the future; if it is fast, they seem old: both are manual, and Redis itself
-    deletes a verdict when its time is over. ``min_agreeing`` is how many crops of the track must
-    have this outcome.
+    deletes a verdict when its time is over. ``min_evidence`` is what the track's crops must say
+    together; see :mod:`maskgate.protocol.evidence`. The newest crop must say the same.
     """
     if verdict is None:
         return Decision(Action.MANUAL, "no verdict")
@@ -64,8 +65,13 @@ def decide(
         # Both can't be right, whatever the model's thresholds are.
         f"{verdict.outcome} contradicts p_mask {verdict.p_mask}": (verdict.outcome == Outcome.MASK)
         == (verdict.p_mask >= _EVEN_ODDS),
-        f"{verdict.agreeing} of {verdict.crops} crops agree, {min_agreeing} wanted": (
-            max(1, min_agreeing) <= verdict.agreeing <= verdict.crops
+        f"{verdict.agreeing} of {verdict.crops} crops agree": (
+            1 <= verdict.agreeing <= verdict.crops
+        ),
+        f"evidence {verdict.log_odds:.1f} for {verdict.outcome}, {min_evidence} wanted": (
+            verdict.log_odds >= max(0, min_evidence)
+            if verdict.outcome == Outcome.MASK
+            else verdict.log_odds <= -max(0, min_evidence)
         ),
     }
     for objection, holds in must_hold.items():

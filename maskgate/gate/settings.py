@@ -3,6 +3,7 @@
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
+from maskgate.protocol.evidence import MIN_EVIDENCE
 from maskgate.runtime.settings import RedisSettings
 
 
@@ -24,8 +25,14 @@ class WaitSettings(GateSettings):
     camera: CliPositionalArg[str] = Field(description="id of the camera")
     track: str | None = Field(None, description="wait for this track only (default: any track)")
     timeout_s: float = Field(2.0, ge=0, le=3600, description="seconds to wait for a verdict")
-    min_agreeing: int = Field(
-        1, ge=1, description="crops of the track that must agree on the outcome"
+    min_evidence: float = Field(
+        MIN_EVIDENCE, ge=0, description="what the crops of the track must say together, in log-odds"
+    )
+    newer_than: int | None = Field(
+        None,
+        ge=0,
+        description="ignore crops captured until this time, in ms since the epoch: "
+        "the person before",
     )
 
 

@@ -62,7 +62,7 @@ class Screen:
             "outcome",
             "p(mask)",
             "age",
-            "consensus",
+            "evidence",
             "decision",
             title=Text(title, "bold red") if title else None,
         )
@@ -75,7 +75,7 @@ class Screen:
                     verdict.outcome.value,
                     f"{verdict.p_mask:.2f}",
                     f"{age_s:.1f} s",
-                    f"{verdict.agreeing}/{verdict.crops}",
+                    f"{verdict.log_odds:+.1f}",
                 )
             # As Text, because a reason may hold brackets, which are markup for rich.
             table.add_row(
@@ -106,9 +106,7 @@ class Screen:
                 continue
             verdict = decision.verdict
             details = (
-                f" p_mask={verdict.p_mask:.2f} consensus={verdict.agreeing}/{verdict.crops}"
-                if verdict
-                else ""
+                f" p_mask={verdict.p_mask:.2f} evidence={verdict.log_odds:+.1f}" if verdict else ""
             )
             self.news[camera], self.shown_actions[camera] = 0, decision.action
             yield f"{camera} {decision.action} ({decision.reason}){details} wake_ups={count}"

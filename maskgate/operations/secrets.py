@@ -25,6 +25,7 @@ from maskgate.protocol.verdict import (
     AUDIT_KEYS,
     CHANNEL_PATTERN,
     HISTORY_KEYS,
+    TRACKS_KEYS,
     VERDICT_KEYS,
 )
 
@@ -47,9 +48,9 @@ BROKER_RIGHTS = {
 REDIS_RIGHTS = {
     "admin": "~* &* +@all",
     "worker": (
-        f"resetkeys ~{VERDICT_KEYS} ~{HISTORY_KEYS} ~{AUDIT_KEYS} ~{ALIVE_KEY} "
+        f"resetkeys ~{VERDICT_KEYS} ~{HISTORY_KEYS} ~{TRACKS_KEYS} ~{AUDIT_KEYS} ~{ALIVE_KEY} "
         f"resetchannels &{CHANNEL_PATTERN} "
-        "-@all +fcall +time +set +hmget +hset +hgetall +hincrby +del +xadd "
+        "-@all +fcall +time +set +hset +hdel +hgetall +hincrby +del +xadd "
         "+pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank +ping +hello +client|setname"
     ),
     "deployer": "resetkeys resetchannels -@all +function|load +function|list +ping +hello "

@@ -1,5 +1,6 @@
 """The verdict: what a door reads from Redis, and under which keys."""
 
+import math
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import TypeVar
@@ -7,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from maskgate.protocol.errors import MaskgateError
+from maskgate.protocol.evidence import bounded_log_odds
 
 #: Every worker sets this key, with an expiry. Without it, no worker is running.
 ALIVE_KEY = "worker:alive"
@@ -48,11 +50,19 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     captured_at_ms: int = msgspec.field(name="captured_at")
     decided_at_ms: int = msgspec.field(name="decided_at")
     model: str
-    #: How many crops of this track were classified, and how many of them had this outcome.
+    #: How many of the track's latest crops are counted, and how many of them had this outcome.
     crops: int
     agreeing: int
     #: The verdict stands until ``captured_at + ttl_ms``.
     ttl_ms: int = DEFAULT_TTL_MS
+    #: Mean log-odds of a mask over these crops; see ``maskgate/protocol/evidence.py``. Absent in
+    #: what another program wrote: then the crop speaks for itself.
+    evidence: float | None = None
+
+    @property
+    def log_odds(self) -> float:
+        """What the crops say together: positive for a mask, negative for a bare face."""
+        return bounded_log_odds(self.p_mask) if self.evidence is None else self.evidence
 
 
 class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -82,6 +92,11 @@ def verdict_key(camera_id: str) -> str:
 def track_key(camera_id: str, track_id: str) -> str:
     """The key of the latest verdict of one track of a camera."""
     return f"verdict:{{{camera_id}}}:{track_id}"
+
+
+def tracks_key(camera_id: str) -> str:
+    """The key of what workers remember of a camera's live tracks; no door reads it."""
+    return f"tracks:{{{camera_id}}}"
 
 
 def history_key(camera_id: str) -> str:
@@ -117,12 +132,14 @@ def parse_verdict(fields: Mapping[str, str]) -> Verdict | None:
         verdict.outcome in (Outcome.MASK, Outcome.NO_MASK, Outcome.UNCERTAIN)
         and 0 <= verdict.p_mask <= 1  # false for NaN
         and 1 <= verdict.agreeing <= verdict.crops
+        and math.isfinite(verdict.log_odds)
         and 1 <= verdict.ttl_ms <= MAX_TTL_MS
     )
     if not is_sound:
         msg = (
             f"not a verdict: outcome {verdict.outcome}, p_mask {verdict.p_mask}, "
-            f"{verdict.agreeing} of {verdict.crops} agreeing, ttl_ms {verdict.ttl_ms}"
+            f"{verdict.agreeing} of {verdict.crops} agreeing, evidence {verdict.evidence}, "
+            f"ttl_ms {verdict.ttl_ms}"
         )
         raise BadVerdictError(msg)
     return verdict
@@ -151,4 +168,5 @@ def _convert(fields: Mapping[str, str], kind: type[StructT]) -> StructT:
 #: Patterns of the keys above, for access rules. :data:`CHANNEL_PATTERN` also covers the histories.
 VERDICT_KEYS = "verdict:*"
 HISTORY_KEYS = CHANNEL_PATTERN
+TRACKS_KEYS = "tracks:*"
 AUDIT_KEYS = "audit:*"

@@ -1,5 +1,7 @@
 -- Writes the results of some crops of one camera, all or none: history, verdicts, wake-up.
--- KEYS: 1 the camera's verdict, 2 its history, 3 and more: the verdicts of its tracks
+-- The same crops leave the same verdicts, in whatever order, however often, however they are split
+-- into calls.
+-- KEYS: 1 the camera's verdict, 2 its history, 3 its live tracks, 4 and more: verdicts of its tracks
 -- ARGV: 1 a MessagePack map:
 --   settings    a map:
 --     model           its name
@@ -7,80 +9,209 @@
 --     max_skew_ms     how far ahead of this clock a crop may be stamped
 --     history_length  about how many entries are kept
 --     history_ttl_ms  how long the history is kept after its last entry
+--     evidence        a map: limit, prior, half_life_ms, crops; see maskgate/protocol/evidence.py
+--     max_tracks      how many live tracks of a camera are remembered
 --   track_keys  track id -> position of its verdict in KEYS
 --   crops       array of maps: crop_id track_id outcome p_mask captured_at_ms reason;
 --               a value that is not known is absent
 local batch = cmsgpack.unpack(ARGV[1])
 local settings, track_keys = batch.settings, batch.track_keys
-local model, history_length = settings.model, settings.history_length
-local camera_key, history_key = KEYS[1], KEYS[2]
+local camera_key, history_key, tracks_key = KEYS[1], KEYS[2], KEYS[3]
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 local now = string.format('%.0f', now_ms)
-local has_verdict = {mask = true, no_mask = true, uncertain = true}
-
-local function read(key)
-    local found = call_or_replace(
-        key, 'HMGET', 'captured_at', 'crops', 'of_mask', 'of_no_mask', 'of_uncertain')
-    for i = 1, 5 do
-        found[i] = tonumber(found[i] or nil) or 0
-    end
-    return {captured_at_ms = found[1], crops = found[2],
-            mask = found[3], no_mask = found[4], uncertain = found[5]}
-end
+-- Outcomes that a door may read, by caution.
+local caution = {mask = 3, uncertain = 2, no_mask = 1}
+-- Crops of a source that does not track count together, as one track with this name.
+local UNTRACKED = ''
 
 local function p_mask_of(crop)
     return crop.p_mask and string.format('%.4f', crop.p_mask) or ''
 end
 
+-- Whether one crop comes after another: by time, caution and crop id.
+local function is_after(crop, other)
+    if crop.captured_at_ms ~= other.captured_at_ms then
+        return crop.captured_at_ms > other.captured_at_ms
+    elseif crop.p_mask ~= other.p_mask then
+        return crop.p_mask > other.p_mask
+    end
+    return crop.crop_id > other.crop_id
+end
+
+-- The log-odds of a mask that one crop says; see maskgate/protocol/evidence.py.
+local function log_odds_of(crop)
+    local limit = settings.evidence.limit
+    return math.max(-limit, math.min(limit, math.log(crop.p_mask / (1 - crop.p_mask))))
+end
+
+-- A track has its newest crop, and its latest crops, newest first, as a flat array of three numbers
+-- each: capture time, log-odds, caution. Flat because Redis unpacks it for every batch.
+local WIDTH = 3
+
+-- Adds a crop to a track, one for each capture time: of two faces in one picture the more cautious
+-- counts. Returns whether the track changed.
+local function add(track, crop)
+    local latest, place = track.latest, 1
+    while latest[place] and latest[place] > crop.captured_at_ms do
+        place = place + WIDTH
+    end
+    local is_newest = not track.newest or is_after(crop, track.newest)
+    local said = {crop.captured_at_ms, log_odds_of(crop), caution[crop.outcome]}
+    if latest[place] == crop.captured_at_ms then
+        if said[2] > latest[place + 1] then
+            latest[place + 1], latest[place + 2] = said[2], said[3]
+        elseif not is_newest then
+            return false
+        end
+    elseif place > WIDTH * settings.evidence.crops then
+        return false
+    else
+        for i = WIDTH, 1, -1 do
+            table.insert(latest, place, said[i])
+        end
+        for i = #latest, WIDTH * settings.evidence.crops + 1, -1 do
+            latest[i] = nil
+        end
+    end
+    track.newest, track.changed = is_newest and crop or track.newest, true
+    return true
+end
+
+-- The mean log-odds of a mask over a track's latest crops; see maskgate/protocol/evidence.py.
+local function evidence_of(track)
+    local latest, half_life_ms = track.latest, settings.evidence.half_life_ms
+    local sum, weights = 0, settings.evidence.prior
+    for i = 1, #latest, WIDTH do
+        local weight = 0.5 ^ ((latest[1] - latest[i]) / half_life_ms)
+        sum, weights = sum + weight * latest[i + 1], weights + weight
+    end
+    return sum / weights
+end
+
+local function agreeing(track)
+    local count = 0
+    for i = 3, #track.latest, WIDTH do
+        count = count + (track.latest[i] == caution[track.newest.outcome] and 1 or 0)
+    end
+    return count
+end
+
 -- Called once per key, after the last crop: no client sees what lies between.
-local function write(key, verdict, ...)
-    local crop = verdict.crop
-    redis.call('HSET', key, 'crop_id', crop.crop_id, 'track_id', crop.track_id,
+local function write(key, track, evidence)
+    local crop = track.newest
+    call_or_replace(key, 'HSET', 'crop_id', crop.crop_id, 'track_id', crop.track_id,
         'outcome', crop.outcome, 'p_mask', p_mask_of(crop),
-        'captured_at', crop.captured_at_ms, 'decided_at', now, 'model', model,
-        'crops', verdict.crops, 'agreeing', verdict[crop.outcome], 'ttl_ms', settings.ttl_ms, ...)
-    redis.call('PEXPIREAT', key, verdict.captured_at_ms + settings.ttl_ms)
+        'captured_at', crop.captured_at_ms, 'decided_at', now, 'model', crop.model,
+        'crops', #track.latest / WIDTH, 'agreeing', agreeing(track),
+        'evidence', string.format('%.3f', evidence), 'ttl_ms', settings.ttl_ms)
+    redis.call('PEXPIREAT', key, crop.captured_at_ms + settings.ttl_ms)
+end
+
+local function is_live(track)
+    return track.newest.captured_at_ms > now_ms - settings.ttl_ms
+end
+
+-- Name -> track, of those that a door may still read. What can't be read is no track.
+local function read_tracks()
+    local found, tracks = call_or_replace(tracks_key, 'HGETALL'), {}
+    for i = 1, #found, 2 do
+        local track = cmsgpack.unpack(found[i + 1])
+        if is_live(track) then
+            tracks[found[i]] = track
+        else
+            redis.call('HDEL', tracks_key, found[i])
+        end
+    end
+    return tracks
+end
+
+local function add_history(crop)
+    call_or_replace(history_key, 'XADD', 'MAXLEN', '~', settings.history_length, '*',
+        'crop_id', crop.crop_id or '', 'track_id', crop.track_id or '', 'outcome', crop.outcome,
+        'p_mask', p_mask_of(crop), 'captured_at', crop.captured_at_ms or '', 'decided_at', now,
+        'model', settings.model, 'reason', crop.reason or '')
 end
 
 -- A verdict stands only for a crop captured between these two, exclusive and inclusive.
 local oldest_ms, newest_ms = now_ms - settings.ttl_ms, now_ms + settings.max_skew_ms
-local tracks, camera, camera_ms = {}, nil, nil
-local newest_crop_id = nil
+local tracks, written, newest_crop_id = nil, {}, nil
 for _, crop in ipairs(batch.crops) do
-    local outcome, captured_at_ms = crop.outcome, crop.captured_at_ms
-    call_or_replace(history_key, 'XADD', 'MAXLEN', '~', history_length, '*',
-        'crop_id', crop.crop_id or '', 'track_id', crop.track_id or '', 'outcome', outcome,
-        'p_mask', p_mask_of(crop), 'captured_at', captured_at_ms or '', 'decided_at', now,
-        'model', model, 'reason', crop.reason or '')
-    if has_verdict[outcome] and captured_at_ms > oldest_ms and captured_at_ms <= newest_ms then
-        local key = KEYS[track_keys[crop.track_id]]
-        local verdict = tracks[key] or read(key)
-        tracks[key] = verdict
-        if captured_at_ms > verdict.captured_at_ms then
-            verdict.crop, verdict.captured_at_ms = crop, captured_at_ms
-            verdict.crops, verdict[outcome] = verdict.crops + 1, verdict[outcome] + 1
-            camera_ms = camera_ms or read(camera_key).captured_at_ms
-            if captured_at_ms > camera_ms then
-                camera, camera_ms = verdict, captured_at_ms
-            end
+    add_history(crop)
+    local captured_at_ms = crop.captured_at_ms
+    if caution[crop.outcome] and captured_at_ms > oldest_ms and captured_at_ms <= newest_ms then
+        tracks = tracks or read_tracks()
+        local name = crop.track_id == crop.crop_id and UNTRACKED or crop.track_id
+        local kept = {crop_id = crop.crop_id, track_id = crop.track_id, outcome = crop.outcome,
+            p_mask = crop.p_mask, captured_at_ms = captured_at_ms, model = settings.model}
+        local track = tracks[name] or {latest = {}}
+        tracks[name] = track
+        if add(track, kept) then
             newest_crop_id = crop.crop_id
+            if name == UNTRACKED then
+                track = {latest = {}}  -- its key is read by who knows the crop's id
+                add(track, kept)
+            end
+            written[KEYS[track_keys[crop.track_id]]] = track
         end
     end
 end
 
--- The camera first: if Redis is full before the track is written, the next attempt still finds its
--- crop newer than the track's verdict, and writes both.
-if camera then
-    write(camera_key, camera)
+-- The camera speaks for everybody in front of it: its outcome is the most cautious of its tracks',
+-- and its evidence for a mask the largest.
+local function most_cautious()
+    local chosen, largest = nil, nil
+    for _, track in pairs(tracks) do
+        local crop = track.newest
+        largest = math.max(largest or track.evidence, track.evidence)
+        local rank = chosen and caution[crop.outcome] - caution[chosen.newest.outcome] or 1
+        if rank > 0 or rank == 0 and (track.evidence > chosen.evidence
+            or track.evidence == chosen.evidence and is_after(crop, chosen.newest)) then
+            chosen = track
+        end
+    end
+    return chosen, largest
 end
-for key, verdict in pairs(tracks) do
-    if verdict.crop then
-        write(key, verdict, 'of_mask', verdict.mask, 'of_no_mask', verdict.no_mask,
-            'of_uncertain', verdict.uncertain)
+
+-- Forgets the tracks that say "mask" least: the others decide.
+local function forget_tracks()
+    local names = {}
+    for name in pairs(tracks) do
+        table.insert(names, name)
+    end
+    if #names <= settings.max_tracks then
+        return
+    end
+    table.sort(names, function(a, b)
+        local one, other = tracks[a].evidence, tracks[b].evidence
+        return one > other or one == other and a < b
+    end)
+    for i = settings.max_tracks + 1, #names do
+        redis.call('HDEL', tracks_key, names[i])
+        tracks[names[i]] = nil
     end
 end
-redis.call('PEXPIRE', history_key, settings.history_ttl_ms)
+
+local function remember(name, track)
+    if track.changed then
+        local kept = {newest = track.newest, latest = track.latest, evidence = track.evidence}
+        redis.call('HSET', tracks_key, name, cmsgpack.pack(kept))
+    end
+end
+
 if newest_crop_id then
+    for _, track in pairs(tracks) do
+        track.evidence = track.changed and evidence_of(track) or track.evidence
+    end
+    forget_tracks()
+    write(camera_key, most_cautious())
+    for key, track in pairs(written) do
+        write(key, track, track.evidence or evidence_of(track))
+    end
+    for name, track in pairs(tracks) do
+        remember(name, track)
+    end
+    redis.call('PEXPIRE', tracks_key, settings.ttl_ms + settings.max_skew_ms)
     redis.call('PUBLISH', history_key, newest_crop_id)
 end
+redis.call('PEXPIRE', history_key, settings.history_ttl_ms)

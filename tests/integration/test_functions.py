@@ -83,4 +83,4 @@ def test_a_worker_can_neither_load_code_nor_run_its_own(guarded: RedisServer) ->
             ("FUNCTION", "FLUSH"),
         ):
             with pytest.raises(NoPermissionError):
-                worker.execute_command(*command)  # type: ignore[no-untyped-call]
+                worker.execute_command(*command)

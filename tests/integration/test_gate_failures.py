@@ -192,19 +192,19 @@ def test_waiting_ignores_a_stale_verdict(admin: Redis, door: Gate) -> None:
     writer.join()
 
 
-def test_a_decision_waits_until_enough_crops_agree(admin: Redis, door: Gate) -> None:
+def test_a_decision_waits_until_there_is_enough_evidence(admin: Redis, door: Gate) -> None:
     def more() -> None:
         put(admin, outcome="uncertain", p_mask="0.5")
-        put(admin, agreeing="2", publish=True)
-        put(admin, agreeing="3", publish=True)
+        put(admin, evidence="-2.9", publish=True)
+        put(admin, evidence="-3.1", publish=True)
 
     put(admin, outcome="uncertain", p_mask="0.5")
     writer = once_subscribed(admin, more)
-    decision = door.decision("lobby", timeout_s=30, min_agreeing=3)
+    decision = door.decision("lobby", timeout_s=30, min_evidence=3)
     writer.join()
-    assert (decision.action, decision.verdict and decision.verdict.agreeing) == (
+    assert (decision.action, decision.verdict and decision.verdict.evidence) == (
         Action.RECOGNISE,
-        3,
+        -3.1,
     )
 
 

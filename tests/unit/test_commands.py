@@ -202,7 +202,7 @@ def test_a_completion_script_knows_every_command(
     pytest.importorskip("shtab", reason="the extra 'completion' is not installed")
     assert run("maskgate", "completion", shell) == 0
     script = capsys.readouterr().out
-    assert all(word in script for word in (*COMMANDS, "--check", "--min-agreeing", "--secrets"))
+    assert all(word in script for word in (*COMMANDS, "--check", "--min-evidence", "--secrets"))
 
 
 @pytest.mark.parametrize(

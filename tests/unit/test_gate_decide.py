@@ -19,6 +19,7 @@ FIELDS = [
     "crops",
     "agreeing",
     "ttl_ms",
+    "evidence",
 ]
 BARE = Verdict(
     crop_id="c",
@@ -107,8 +108,31 @@ def test_no_verdict_is_manual() -> None:
     assert decide(None, NOW_MS).action is Action.MANUAL
 
 
-def test_fewer_agreeing_crops_than_wanted_are_manual() -> None:
-    assert decide(BARE, NOW_MS, min_agreeing=3).action is Action.MANUAL
+@pytest.mark.parametrize(
+    ("outcome", "p_mask", "evidence", "action"),
+    [
+        (Outcome.NO_MASK, 0.01, -2.0, Action.RECOGNISE),
+        (Outcome.NO_MASK, 0.01, -1.9, Action.MANUAL),
+        (Outcome.NO_MASK, 0.01, 4.0, Action.MANUAL),
+        (Outcome.MASK, 0.99, 2.0, Action.REMOVE_MASK),
+        (Outcome.MASK, 0.99, 1.9, Action.MANUAL),
+        (Outcome.MASK, 0.99, -4.0, Action.MANUAL),
+        (Outcome.UNCERTAIN, 0.5, -4.0, Action.MANUAL),
+        (Outcome.NO_MASK, 0.01, float("nan"), Action.MANUAL),
+        (Outcome.NO_MASK, 0.01, None, Action.RECOGNISE),
+        (Outcome.NO_MASK, 0.2, None, Action.MANUAL),
+    ],
+)
+def test_the_newest_crop_and_the_evidence_must_say_the_same(
+    outcome: Outcome, p_mask: float, evidence: float | None, action: Action
+) -> None:
+    verdict = msgspec.structs.replace(BARE, outcome=outcome, p_mask=p_mask, evidence=evidence)
+    assert decide(verdict, NOW_MS).action is action
+
+
+def test_no_door_can_ask_for_evidence_against_an_outcome() -> None:
+    verdict = msgspec.structs.replace(BARE, evidence=0.5)
+    assert decide(verdict, NOW_MS, min_evidence=-1).action is Action.MANUAL
 
 
 @given(

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import msgpack
 
+from maskgate.protocol import evidence
 from maskgate.protocol.queue import QueueKind
 from maskgate.protocol.verdict import (
     NO_CAMERA,
@@ -14,6 +15,7 @@ from maskgate.protocol.verdict import (
     audit_seen_key,
     history_key,
     track_key,
+    tracks_key,
     verdict_key,
 )
 from worker.result import CropResult
@@ -24,6 +26,19 @@ HISTORY_TTL_MS = 24 * 3600 * 1000
 AUDIT_IDS_REMEMBERED = 100_000
 
 
+#: More than stand in front of any door. A sender that invents tracks gains nothing.
+MAX_TRACKS = 32
+
+
+class EvidenceSettings(msgspec.Struct, frozen=True):
+    """How a track's evidence is computed; see ``maskgate/protocol/evidence.py``."""
+
+    limit: float = evidence.LIMIT
+    prior: float = evidence.PRIOR
+    half_life_ms: int = evidence.HALF_LIFE_MS
+    crops: int = evidence.CROPS
+
+
 class StoreSettings(msgspec.Struct, frozen=True):
     """The same in every call; see ``verdicts.lua``."""
 
@@ -32,6 +47,8 @@ class StoreSettings(msgspec.Struct, frozen=True):
     max_skew_ms: int
     history_length: int
     history_ttl_ms: int = HISTORY_TTL_MS
+    max_tracks: int = MAX_TRACKS
+    evidence: EvidenceSettings = EvidenceSettings()
 
 
 class FunctionCall(NamedTuple):
@@ -82,7 +99,7 @@ def function_calls(
 
 
 def _verdict_call(camera_id: str, crops: list[CropResult], settings: StoreSettings) -> FunctionCall:
-    keys = [verdict_key(camera_id), history_key(camera_id)]
+    keys = [verdict_key(camera_id), history_key(camera_id), tracks_key(camera_id)]
     track_ids = {crop.track_id: None for crop in crops if crop.track_id and crop.has_verdict}
     track_keys = {track_id: position for position, track_id in enumerate(track_ids, len(keys) + 1)}
     keys += [track_key(camera_id, track_id) for track_id in track_keys]
