@@ -37,6 +37,7 @@ from worker.reporting.audit import report
 from worker.reporting.reporter import Reporter
 from worker.reporting.stats import Stats
 from worker.settings import WorkerSettings
+from worker.store.history_budget import HistoryBudget
 from worker.store.redis_clock import RedisClock
 from worker.store.redis_store import RedisVerdictStore
 
@@ -150,7 +151,7 @@ def _worker(url: str, broker: Broker, model: Model, stop: Stop) -> threading.Thr
         model=model.card.name,
         ttl_ms=_DEFAULTS.verdict_ttl_ms,
         max_skew_ms=_DEFAULTS.max_skew_ms,
-        history_length=_HISTORY,
+        history=HistoryBudget(_HISTORY),
     )
     stats = Stats()
     connections = ConnectionState(stats.registry)

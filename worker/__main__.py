@@ -34,6 +34,7 @@ from worker.operations.health import Health, ask, serving
 from worker.reporting.reporter import Reporter
 from worker.reporting.stats import Stats
 from worker.settings import WorkerSettings
+from worker.store.history_budget import HistoryBudget
 from worker.store.redis_clock import RedisClock
 from worker.store.redis_store import RedisVerdictStore
 
@@ -102,7 +103,7 @@ def _work(settings: WorkerSettings) -> int:
         stats = Stats()
         connections = ConnectionState(stats.registry)
         health = Health(connections, settings.stalled_after_s)
-        store = _store(settings, client, model)
+        store = _store(settings, client, model, stats)
         worker = Worker(
             RabbitConsumer(broker, prefetch=settings.prefetch),
             store,
@@ -139,13 +140,15 @@ def _redis(settings: WorkerSettings, name: str) -> Redis:
     )
 
 
-def _store(settings: WorkerSettings, client: Redis, model: Model) -> RedisVerdictStore:
+def _store(
+    settings: WorkerSettings, client: Redis, model: Model, stats: Stats
+) -> RedisVerdictStore:
     return RedisVerdictStore(
         client,
         model=model.card.name,
         ttl_ms=settings.verdict_ttl_ms,
         max_skew_ms=settings.max_skew_ms,
-        history_length=settings.history_length,
+        history=HistoryBudget(settings.history_length, stats.registry),
     )
 
 

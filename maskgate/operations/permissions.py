@@ -27,7 +27,12 @@ INTENDED_REDIS: Mapping[str, frozenset[str]] = {
             "write a history",
             "send wake-ups",
         }
-        | {"run loaded functions", "read audit counts", "write audit counts"}
+        | {
+            "run loaded functions",
+            "read the server's state",
+            "read audit counts",
+            "write audit counts",
+        }
     ),
     "deployer": frozenset({"load functions"}),
     "gate": frozenset(

@@ -154,6 +154,7 @@ REDIS: Mapping[str, Callable[[Redis], object]] = {
     "list keys": lambda client: client.keys(f"{_PROBE}*"),
     "scan keys": lambda client: client.scan(match=f"{_PROBE}*"),
     "read the configuration": lambda client: client.config_get("maxmemory"),
+    "read the server's state": lambda client: client.info("memory"),
     "list clients": lambda client: client.client_list(),
     "list users": lambda client: client.acl_list(),
 }

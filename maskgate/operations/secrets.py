@@ -50,7 +50,7 @@ REDIS_RIGHTS = {
     "worker": (
         f"resetkeys ~{VERDICT_KEYS} ~{HISTORY_KEYS} ~{TRACKS_KEYS} ~{AUDIT_KEYS} ~{ALIVE_KEY} "
         f"resetchannels &{CHANNEL_PATTERN} "
-        "-@all +fcall +time +set +hset +hdel +hgetall +hincrby +del +xadd "
+        "-@all +fcall +info +time +set +hset +hdel +hgetall +hincrby +del +xadd "
         "+pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank +ping +hello +client|setname"
     ),
     "deployer": "resetkeys resetchannels -@all +function|load +function|list +ping +hello "

@@ -16,7 +16,9 @@ from maskgate.runtime.store import store_errors
 #: Names of maskgate's libraries begin with this.
 PREFIX = "maskgate_"
 _HERE = Path(__file__).parent
-_FUNCTIONS = ("verdicts", "audit")
+#: Function → its flags. A verdict is written even when Redis is full: see
+#: ``worker/store/history_budget.py`` for what yields.
+_FUNCTIONS = {"verdicts": "'allow-oom'", "heartbeat": "'allow-oom'", "audit": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,10 @@ def library() -> Library:
     for name in ("call_or_replace", *_FUNCTIONS):
         digest.update(_source(name).encode())
     name = PREFIX + digest.hexdigest()[:8]
-    functions = (_registered(f"{name}_{function}", _source(function)) for function in _FUNCTIONS)
+    functions = (
+        _registered(f"{name}_{function}", _source(function), flags)
+        for function, flags in _FUNCTIONS.items()
+    )
     return Library(name, "\n".join([f"#!lua name={name}", prelude, *functions]))
 
 
@@ -75,8 +80,8 @@ def _source(name: str) -> str:
     return (_HERE / f"{name}.lua").read_text()
 
 
-def _registered(name: str, body: str) -> str:
+def _registered(name: str, body: str, flags: str) -> str:
     return (
-        f"redis.register_function{{function_name='{name}', callback=function(KEYS, ARGV)\n"
-        f"{body}end}}"
+        f"redis.register_function{{function_name='{name}', flags={{{flags}}}, "
+        f"callback=function(KEYS, ARGV)\n{body}end}}"
     )

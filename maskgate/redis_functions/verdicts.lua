@@ -7,7 +7,7 @@
 --     model           its name
 --     ttl_ms          how long a verdict stands after its crop was captured
 --     max_skew_ms     how far ahead of this clock a crop may be stamped
---     history_length  about how many entries are kept
+--     history_length  about how many entries are kept; 0: none is written
 --     history_ttl_ms  how long the history is kept after its last entry
 --     evidence        a map: limit, prior, half_life_ms, crops; see maskgate/protocol/evidence.py
 --     max_tracks      how many live tracks of a camera are remembered
@@ -127,6 +127,9 @@ local function read_tracks()
 end
 
 local function add_history(crop)
+    if settings.history_length == 0 then
+        return
+    end
     call_or_replace(history_key, 'XADD', 'MAXLEN', '~', settings.history_length, '*',
         'crop_id', crop.crop_id or '', 'track_id', crop.track_id or '', 'outcome', crop.outcome,
         'p_mask', p_mask_of(crop), 'captured_at', crop.captured_at_ms or '', 'decided_at', now,

@@ -16,6 +16,7 @@ from maskgate.runtime.store import connect
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import alternately
 from tests.crop_results import live_result, write
+from worker.store.history_budget import HistoryBudget
 from worker.store.redis_store import RedisVerdictStore
 
 _READS, _WAKES = 3000, 200
@@ -30,7 +31,7 @@ def gates(bench: Bench) -> None:
     url = bench.stand.redis.url
     with connect(url, None, name="bench", timeout_s=5) as client, Gate(url, timeout_s=5) as gate:
         store = RedisVerdictStore(
-            client, model="m", ttl_ms=_TTL_MS, max_skew_ms=250, history_length=1000
+            client, model="m", ttl_ms=_TTL_MS, max_skew_ms=250, history=HistoryBudget(1000)
         )
         _write(store)
         reads = alternately(

@@ -8,13 +8,14 @@ from tests.crop_results import live_result, write
 from tests.servers.ports import eventually
 from tests.servers.processes import running
 from tests.servers.redis_server import RedisServer, redis_server
+from worker.store.history_budget import HistoryBudget
 from worker.store.redis_store import RedisVerdictStore
 
 
 def decide_again(server: RedisServer, outcome: Outcome, p_mask: float) -> None:
     with connect(server.url, None, name="test", timeout_s=2) as client:
         store = RedisVerdictStore(
-            client, model="m", ttl_ms=3000, max_skew_ms=250, history_length=10
+            client, model="m", ttl_ms=3000, max_skew_ms=250, history=HistoryBudget(10)
         )
         store.heartbeat()
         now_ms = time.time_ns() // 1_000_000

@@ -13,6 +13,7 @@ from maskgate.protocol.errors import MaskgateError, StoreError
 from maskgate.protocol.verdict import ALIVE_KEY, history_key, track_key, verdict_key
 from tests.crop_results import live_result, write
 from tests.servers.redis_server import RedisServer, redis_server
+from worker.store.history_budget import HistoryBudget
 from worker.store.redis_store import RedisVerdictStore
 
 PASSWORDS = {"admin": "a", "worker": "w", "gate": "g"}
@@ -185,7 +186,7 @@ def test_the_workers_user_can_do_its_work_and_no_more(guarded: RedisServer, admi
     mask = live_result("a", time.time_ns() // 1_000_000)
     with Redis(port=guarded.port, username="worker", password="w", decode_responses=True) as client:
         store = RedisVerdictStore(
-            client, model="m", ttl_ms=3000, max_skew_ms=250, history_length=10
+            client, model="m", ttl_ms=3000, max_skew_ms=250, history=HistoryBudget(10)
         )
         store.heartbeat()
         write(store, [mask])

@@ -27,6 +27,7 @@ from tests.servers.ports import eventually
 from tests.servers.rabbit_server import RabbitServer, rabbit_server
 from tests.servers.redis_server import RedisServer, redis_server
 from worker.broker.rabbit import RabbitConsumer
+from worker.store.history_budget import HistoryBudget
 from worker.store.redis_store import RedisVerdictStore
 
 
@@ -259,7 +260,7 @@ class Door:
         with connect(self.url, None, name="test", timeout_s=2, tls=self.files) as client:
             now_ms = time.time_ns() // 1_000_000
             store = RedisVerdictStore(
-                client, model="m", ttl_ms=60_000, max_skew_ms=250, history_length=100
+                client, model="m", ttl_ms=60_000, max_skew_ms=250, history=HistoryBudget(100)
             )
             write(store, [live_result(uuid.uuid4().hex, now_ms, Outcome.NO_MASK, p_mask=0.01)])
 

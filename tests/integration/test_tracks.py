@@ -17,6 +17,7 @@ from tests.servers.ports import eventually
 from tests.servers.redis_server import RedisServer
 from worker.result import CropResult
 from worker.store.function_calls import MAX_TRACKS
+from worker.store.history_budget import HistoryBudget
 from worker.store.redis_store import RedisVerdictStore
 
 BARE, MASKED = Outcome.NO_MASK, Outcome.MASK
@@ -30,7 +31,9 @@ def client(redis: RedisServer) -> Iterator[Redis]:
 
 @pytest.fixture
 def store(client: Redis) -> RedisVerdictStore:
-    return RedisVerdictStore(client, model="m", ttl_ms=600_000, max_skew_ms=250, history_length=100)
+    return RedisVerdictStore(
+        client, model="m", ttl_ms=600_000, max_skew_ms=250, history=HistoryBudget(100)
+    )
 
 
 @pytest.fixture
@@ -62,7 +65,9 @@ def test_two_faces_in_one_picture_never_open(
 
 
 def test_the_camera_opens_when_the_masked_person_has_gone(client: Redis, door: Gate) -> None:
-    brief = RedisVerdictStore(client, model="m", ttl_ms=1000, max_skew_ms=250, history_length=9)
+    brief = RedisVerdictStore(
+        client, model="m", ttl_ms=1000, max_skew_ms=250, history=HistoryBudget(9)
+    )
     now = now_ms()
     write(brief, [a_crop(1, now - 990, MASKED, "b"), a_crop(2, now, BARE, "a")])
     numbers = count(3)

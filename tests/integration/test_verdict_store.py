@@ -11,6 +11,7 @@ from maskgate.protocol.crop import Label
 from maskgate.protocol.errors import StoreError
 from maskgate.protocol.queue import QueueKind
 from maskgate.protocol.verdict import (
+    ALIVE_KEY,
     Outcome,
     audit_key,
     audit_seen_key,
@@ -25,6 +26,7 @@ from maskgate.runtime.store import connect
 from tests.crop_results import live_result, write
 from tests.servers.redis_server import RedisServer
 from worker.result import CropResult
+from worker.store.history_budget import HistoryBudget
 from worker.store.redis_store import RedisVerdictStore
 
 
@@ -36,7 +38,9 @@ def client(redis: RedisServer) -> Iterator[Redis]:
 
 @pytest.fixture
 def store(client: Redis) -> RedisVerdictStore:
-    return RedisVerdictStore(client, model="m", ttl_ms=3000, max_skew_ms=250, history_length=100)
+    return RedisVerdictStore(
+        client, model="m", ttl_ms=3000, max_skew_ms=250, history=HistoryBudget(100)
+    )
 
 
 def now_ms() -> int:
@@ -83,7 +87,9 @@ def test_a_verdict_stands_for_camera_and_track_until_its_time_is_over(
 
 
 def test_a_door_learns_the_time_to_live_from_the_verdict(client: Redis, redis: RedisServer) -> None:
-    lasting = RedisVerdictStore(client, model="m", ttl_ms=60_000, max_skew_ms=250, history_length=9)
+    lasting = RedisVerdictStore(
+        client, model="m", ttl_ms=60_000, max_skew_ms=250, history=HistoryBudget(9)
+    )
     write(lasting, [live_result("a", now_ms() - 20_000)])
     with Gate(redis.url, timeout_s=2) as gate:
         for track in (None, "t"):
@@ -223,19 +229,47 @@ def test_audit_keys_of_another_type_do_not_stop_the_counting(
     assert store.audit_counts() == {"mask.mask": 1}
 
 
-def test_a_redis_that_is_full_keeps_the_history_it_has(
+@pytest.fixture
+def full(client: Redis) -> Iterator[None]:
+    client.config_set("maxmemory", "1mb")
+    yield
+    client.config_set("maxmemory", "0")
+
+
+@pytest.mark.usefixtures("full")
+def test_a_redis_that_is_full_takes_verdicts_and_no_history(
     client: Redis, store: RedisVerdictStore
 ) -> None:
-    write(store, [live_result("a", now_ms() - 5)])
-    client.config_set("maxmemory", "1mb")
+    write(store, [live_result("a", now_ms() - 1)])
+    store.heartbeat()
+    before = client.xlen(history_key("lobby"))
+    write(store, [live_result("b", now_ms())])
+    assert standing(client) == "b"
+    assert client.get(ALIVE_KEY)
+    assert client.xlen(history_key("lobby")) == before
+
+
+def test_histories_yield_long_before_verdicts_do(client: Redis) -> None:
+    used = int(client.info("memory")["used_memory"])
+    store = RedisVerdictStore(
+        client, model="m", ttl_ms=60_000, max_skew_ms=250, history=HistoryBudget(10_000)
+    )
+    client.config_set("maxmemory", str(used + 4_000_000))
     try:
-        with pytest.raises(StoreError, match="OutOfMemory"):
-            write(store, [live_result("b", now_ms())])
-        assert crop_ids(client) == ["a"]
+        for batch in range(300):
+            now = now_ms()
+            crops = [
+                live_result(f"{batch}-{i}", now + i % 2, camera=f"door-{i % 50}")
+                for i in range(200)
+            ]
+            write(store, crops)
+            store.heartbeat()
+        # Without yielding, 60,000 entries need 8 MB.
+        assert int(client.info("memory")["used_memory"]) < used + 4_000_000
+        assert all(standing(client, verdict_key(f"door-{door}")) for door in range(50))
+        assert all(client.xlen(history_key(f"door-{door}")) > 50 for door in range(50))
     finally:
         client.config_set("maxmemory", "0")
-    write(store, [live_result("b", now_ms())])
-    assert crop_ids(client) == ["a", "b"]
 
 
 def test_a_write_wakes_whoever_waits_and_only_on_its_camera(
@@ -275,6 +309,8 @@ def test_no_server_can_tell_a_client_to_move_or_to_wait_longer(client: Redis) ->
 
 def test_a_redis_that_is_gone_is_a_store_error() -> None:
     with connect("redis://127.0.0.1:1/0", None, name="test", timeout_s=0.5) as gone:
-        store = RedisVerdictStore(gone, model="m", ttl_ms=1, max_skew_ms=1, history_length=1)
+        store = RedisVerdictStore(
+            gone, model="m", ttl_ms=1, max_skew_ms=1, history=HistoryBudget(1)
+        )
         with pytest.raises(StoreError):
             write(store, [live_result("a", 1)])

@@ -39,8 +39,8 @@ class EvidenceSettings(msgspec.Struct, frozen=True):
     crops: int = evidence.CROPS
 
 
-class StoreSettings(msgspec.Struct, frozen=True):
-    """The same in every call; see ``verdicts.lua``."""
+class StoreSettings(msgspec.Struct):
+    """The same in every call but the history's length; see ``verdicts.lua``."""
 
     model: str
     ttl_ms: int

@@ -17,6 +17,7 @@ from maskgate.redis_functions import library
 from maskgate.runtime.store import store_errors
 from worker.result import CropResult
 from worker.store.function_calls import FunctionCall, StoreSettings, function_calls
+from worker.store.history_budget import HistoryBudget
 from worker.store.redis_clock import ClockReading
 
 ALIVE_TTL_MS = 5000
@@ -26,10 +27,11 @@ class RedisVerdictStore:
     """Verdicts in Redis or Valkey."""
 
     def __init__(
-        self, client: Redis, *, model: str, ttl_ms: int, max_skew_ms: int, history_length: int
+        self, client: Redis, *, model: str, ttl_ms: int, max_skew_ms: int, history: HistoryBudget
     ) -> None:
         self._client = client
-        self._settings = StoreSettings(model, ttl_ms, max_skew_ms, history_length)
+        self._history = history
+        self._settings = StoreSettings(model, ttl_ms, max_skew_ms, history.length)
         self._library = library()
 
     @contextmanager
@@ -42,9 +44,14 @@ class RedisVerdictStore:
         """See :class:`worker.store.verdict_store.VerdictStore`."""
         with store_errors():
             asked_s = time.monotonic()
-            seconds, microseconds = self._client.time()
-            reading = ClockReading(asked_s, seconds * 1000 + microseconds // 1000, time.monotonic())
-            self._client.set(ALIVE_KEY, reading.redis_ms, px=ALIVE_TTL_MS)
+            beat = self._library.function("heartbeat")
+            try:
+                redis_ms = int(self._client.fcall(beat, 1, ALIVE_KEY, ALIVE_TTL_MS))
+            except ResponseError as error:
+                raise self._told(error) from None
+            reading = ClockReading(asked_s, redis_ms, time.monotonic())
+            self._history.observe(self._client.info("memory"))
+        self._settings.history_length = self._history.length
         return reading
 
     def audit_counts(self) -> dict[str, int]:
