@@ -20,7 +20,7 @@ class Ledger:
         # The end of the demo stops Valkey, and this with it.
         with suppress(StoreError), Gate(url, timeout_s=5) as gate:
             for entry in gate.follow(self._camera, since="0"):
-                if entry is not None:
+                if isinstance(entry, HistoryEntry):
                     self.entries.setdefault(entry.crop_id, entry)
 
     def outcomes(self) -> Counter[Outcome]:

@@ -7,9 +7,9 @@ not load the Redis client.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from maskgate.gate import Action, BadIdError, Decision, Gate, TlsFiles, decide
+    from maskgate.gate import Action, BadIdError, Decision, Gap, Gate, TlsFiles, decide
 
-__all__ = ["Action", "BadIdError", "Decision", "Gate", "TlsFiles", "decide"]
+__all__ = ["Action", "BadIdError", "Decision", "Gap", "Gate", "TlsFiles", "decide"]
 
 
 def __getattr__(name: str) -> object:

@@ -5,12 +5,14 @@ The key holds the verdict. A wake-up over pub/sub only says that it is worth rea
 
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
-from typing import Any, Self
+from contextlib import closing
+from typing import Self
 
 from redis.client import PubSub, Redis
 
 from maskgate.gate.decide import Action, Decision, decide, is_fresh
+from maskgate.gate.errors import gate_errors
+from maskgate.gate.history import BLOCK_S, Gap, follow, newest
 from maskgate.protocol.crop import is_id
 from maskgate.protocol.errors import MaskgateError, StoreError
 from maskgate.protocol.evidence import MIN_EVIDENCE
@@ -20,19 +22,16 @@ from maskgate.protocol.verdict import (
     HistoryEntry,
     Verdict,
     history_key,
-    parse_history_entry,
     parse_verdict,
     track_key,
     verdict_key,
 )
 from maskgate.runtime.clock import Clock, now_ms
-from maskgate.runtime.store import connect, store_errors
+from maskgate.runtime.store import connect
 from maskgate.runtime.tls import NO_FILES, TlsFiles
 
 #: The key is read again after this time at the latest: half-open connections lose wake-ups.
 _LOOK_AGAIN_S = 0.1
-_FOLLOW_BLOCK_S = 0.5
-_FOLLOW_COUNT = 256
 
 
 class BadIdError(MaskgateError, ValueError):
@@ -63,7 +62,7 @@ class Gate:
         self._redis = connect(url, password, name="gate", timeout_s=timeout_s, tls=tls)
         # Blocking reads take longer than other answers may.
         self._following = connect(
-            url, password, name="gate-follow", timeout_s=timeout_s + _FOLLOW_BLOCK_S, tls=tls
+            url, password, name="gate-follow", timeout_s=timeout_s + BLOCK_S, tls=tls
         )
 
     def __enter__(self) -> Self:
@@ -86,7 +85,7 @@ class Gate:
             BadVerdictError: the key holds something else than a verdict.
         """
         key = _key(camera, track)
-        with _store_errors():
+        with gate_errors():
             # decode_responses is on: all text is str.
             fields: dict[str, str] = self._redis.hgetall(key)  # type: ignore[assignment]
         verdict = parse_verdict(fields)
@@ -147,32 +146,20 @@ class Gate:
             return Decision(Action.MANUAL, f"{type(error).__name__}: {error}")
         return decision
 
-    def follow(self, camera: str, since: str = "$") -> Iterator[HistoryEntry | None]:
+    def follow(self, camera: str, since: str = "$") -> Iterator[HistoryEntry | Gap | None]:
         """Every finished crop from now on, or since an entry of the stream; never ends.
 
-        Yields None when nothing came for half a second. Delivery is at least once: a reader that
-        counts must drop repeated crop ids.
+        Yields None when nothing came for half a second, and a :class:`Gap` where entries may be
+        missing because this reader was too slow. Delivery is at least once: a reader that counts
+        must drop repeated crop ids.
 
         Raises:
             BadIdError, StoreError, BadVerdictError: as :meth:`latest`.
         """
         _key(camera, None)
         key = history_key(camera)
-        if since == "$":
-            with _store_errors():
-                newest: Any = self._redis.xrevrange(key, count=1)
-            since = newest[0][0] if newest else "0"
-        while True:
-            with _store_errors():
-                found: Any = self._following.xread(
-                    {key: since}, count=_FOLLOW_COUNT, block=int(_FOLLOW_BLOCK_S * 1000)
-                )
-            entries = (found[key][0] if isinstance(found, dict) else found[0][1]) if found else []
-            if not entries:
-                yield None
-            for entry, fields in entries:
-                since = entry
-                yield parse_history_entry(fields)
+        start = newest(self._redis, key) if since == "$" else since
+        return follow(self._following, key, start)
 
     def workers_alive(self) -> bool:
         """Whether any worker is running: without one, no verdict does not mean an empty door.
@@ -180,7 +167,7 @@ class Gate:
         Raises:
             StoreError: Redis did not answer in time.
         """
-        with _store_errors():
+        with gate_errors():
             return self._redis.get(ALIVE_KEY) is not None
 
     def _looks(
@@ -192,7 +179,7 @@ class Gate:
         if not timeout_s > 0:
             yield _newer(self.latest(camera, track), newer_than_ms)
             return
-        with _store_errors(), subscription(self._redis) as wake_up:
+        with gate_errors(), subscription(self._redis) as wake_up:
             wake_up.subscribe(history_key(camera))
             # Wait for the confirmation: a verdict before it would not wake us.
             if wake_up.get_message(timeout=self._timeout_s) is None:
@@ -226,13 +213,3 @@ def _key(camera: str, track: str | None) -> str:
             msg = f"{kind} {value!r} is not 1 to 64 of A-Z a-z 0-9 _ -"
             raise BadIdError(msg)
     return verdict_key(camera) if track is None else track_key(camera, track)
-
-
-@contextmanager
-def _store_errors() -> Iterator[None]:
-    try:
-        with store_errors():
-            yield
-    except UnicodeDecodeError as error:
-        msg = f"not a verdict: {error}"
-        raise BadVerdictError(msg) from None

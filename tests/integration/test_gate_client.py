@@ -7,10 +7,10 @@ from typing import Any, cast
 import pytest
 from redis import Redis
 
-from maskgate.gate import Action, Gate
+from maskgate.gate import Action, Gap, Gate
 from maskgate.operations.secrets import acl
 from maskgate.protocol.errors import MaskgateError, StoreError
-from maskgate.protocol.verdict import ALIVE_KEY, history_key, track_key, verdict_key
+from maskgate.protocol.verdict import ALIVE_KEY, HistoryEntry, history_key, track_key, verdict_key
 from tests.crop_results import live_result, write
 from tests.servers.redis_server import RedisServer, redis_server
 from worker.store.history_budget import HistoryBudget
@@ -148,13 +148,36 @@ def test_following_yields_only_outcomes_from_now_on(gate: Gate, admin: Redis) ->
     ends = gate.follow("lobby")
     assert next(ends) is None
     admin.xadd(history_key("lobby"), {"crop_id": "after", **end})
-    reported = next(each for each in ends if each is not None)
+    reported = next(each for each in ends if isinstance(each, HistoryEntry))
     assert (reported.crop_id, reported.outcome, reported.p_mask, reported.reason) == (
         "after",
         "expired",
         None,
         "too_old",
     )
+
+
+def test_a_reader_that_is_slower_than_the_trimming_learns_it(gate: Gate, admin: Redis) -> None:
+    end: dict[Any, Any] = {"track_id": "t", "outcome": "mask", "decided_at": "2", "model": "m"}
+
+    def add(crop_id: str) -> str:
+        return str(admin.xadd(history_key("lobby"), {"crop_id": crop_id, **end}, maxlen=5))
+
+    first = add("first")
+    ends = gate.follow("lobby", since="0")
+    assert isinstance(next(ends), HistoryEntry)
+    newest = [add(f"{i}") for i in range(20)][-5:]
+    assert next(ends) == Gap(after=first, before=newest[0])
+    followed = [next(ends) for _ in range(5)]
+    assert [each.crop_id for each in followed if isinstance(each, HistoryEntry)] == [
+        "15",
+        "16",
+        "17",
+        "18",
+        "19",
+    ]
+    add("in time")
+    assert isinstance(next(ends), HistoryEntry)
 
 
 def test_the_gate_knows_whether_a_worker_is_alive(gate: Gate, admin: Redis) -> None:
