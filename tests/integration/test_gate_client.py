@@ -161,7 +161,11 @@ def test_a_reader_that_is_slower_than_the_trimming_learns_it(gate: Gate, admin: 
     end: dict[Any, Any] = {"track_id": "t", "outcome": "mask", "decided_at": "2", "model": "m"}
 
     def add(crop_id: str) -> str:
-        return str(admin.xadd(history_key("lobby"), {"crop_id": crop_id, **end}, maxlen=5))
+        return str(
+            admin.xadd(
+                history_key("lobby"), {"crop_id": crop_id, **end}, maxlen=5, approximate=False
+            )
+        )
 
     first = add("first")
     ends = gate.follow("lobby", since="0")
