@@ -102,13 +102,14 @@ def _work(settings: WorkerSettings) -> int:
         stats = Stats()
         connections = ConnectionState(stats.registry)
         health = Health(connections, settings.stalled_after_s)
-        store = _store(settings, client, model)
+        clock = RedisClock(now_ms)
+        store = _store(settings, client, model, clock)
         worker = Worker(
             RabbitConsumer(broker, prefetch=settings.prefetch),
             store,
             model,
             limits=Limits(settings.max_batch, settings.crop_max_age_ms, settings.max_skew_ms),
-            clock=RedisClock(now_ms),
+            clock=clock,
             connections=connections,
             reporter=Reporter(
                 stats,
@@ -139,13 +140,17 @@ def _redis(settings: WorkerSettings, name: str) -> Redis:
     )
 
 
-def _store(settings: WorkerSettings, client: Redis, model: Model) -> RedisVerdictStore:
+def _store(
+    settings: WorkerSettings, client: Redis, model: Model, clock: RedisClock
+) -> RedisVerdictStore:
     return RedisVerdictStore(
         client,
         model=model.card.name,
         ttl_ms=settings.verdict_ttl_ms,
         max_skew_ms=settings.max_skew_ms,
         history_length=settings.history_length,
+        audit_slices=frozenset(settings.audit_slices.split(",")),
+        clock=clock.now_ms,
     )
 
 

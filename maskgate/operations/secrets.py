@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from maskgate.operations.topology import DEFINITIONS
+from maskgate.protocol.audit import AUDIT_KEYS
 from maskgate.protocol.topology import (
     AUDIT_EXCHANGE,
     AUDIT_QUEUE,
@@ -22,7 +23,6 @@ from maskgate.protocol.topology import (
 )
 from maskgate.protocol.verdict import (
     ALIVE_KEY,
-    AUDIT_KEYS,
     CHANNEL_PATTERN,
     HISTORY_KEYS,
     VERDICT_KEYS,
@@ -50,7 +50,8 @@ REDIS_RIGHTS = {
         f"resetkeys ~{VERDICT_KEYS} ~{HISTORY_KEYS} ~{AUDIT_KEYS} ~{ALIVE_KEY} "
         f"resetchannels &{CHANNEL_PATTERN} "
         "-@all +evalsha +script|load +time +set +hmget +hset +hgetall +hincrby +del +xadd "
-        "+pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank +ping +hello +client|setname"
+        "+lpush +ltrim +lrange +pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank "
+        "+ping +hello +client|setname"
     ),
     "gate": (
         f"resetkeys %R~{VERDICT_KEYS} %R~{HISTORY_KEYS} %R~{ALIVE_KEY} "

@@ -5,7 +5,7 @@ Writing the same results again changes nothing but the history.
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,9 +13,11 @@ from redis import Redis
 from redis.connection import ConnectionInterface
 from redis.exceptions import NoScriptError, ResponseError
 
-from maskgate.protocol.verdict import ALIVE_KEY, audit_key
+from maskgate.protocol.verdict import ALIVE_KEY
+from maskgate.runtime.clock import Clock, now_ms
 from maskgate.runtime.store import store_errors
 from worker.result import CropResult
+from worker.store.audit_counts import read_windows
 from worker.store.redis_clock import ClockReading
 from worker.store.script_calls import ScriptCall, StoreSettings, script_calls
 
@@ -23,12 +25,26 @@ ALIVE_TTL_MS = 5000
 
 
 class RedisVerdictStore:
-    """Verdicts in Redis or Valkey."""
+    """Verdicts in Redis or Valkey.
+
+    ``clock`` is Redis's time, for the day and hour in which audit samples are counted;
+    ``audit_slices`` are the slices that are counted by name.
+    """
 
     def __init__(
-        self, client: Redis, *, model: str, ttl_ms: int, max_skew_ms: int, history_length: int
+        self,
+        client: Redis,
+        *,
+        model: str,
+        ttl_ms: int,
+        max_skew_ms: int,
+        history_length: int,
+        audit_slices: Collection[str] = (),
+        clock: Clock = now_ms,
     ) -> None:
         self._client = client
+        self._clock = clock
+        self._audit_slices = audit_slices
         self._settings = StoreSettings(model, ttl_ms, max_skew_ms, history_length)
         here = Path(__file__).parent
         prelude = (here / "call_or_replace.lua").read_bytes()
@@ -44,7 +60,11 @@ class RedisVerdictStore:
     @contextmanager
     def writing(self, results: Sequence[CropResult]) -> Iterator[None]:
         """See :class:`worker.store.verdict_store.VerdictStore`."""
-        calls = list(script_calls(results, self._settings))
+        calls = list(
+            script_calls(
+                results, self._settings, audit_slices=self._audit_slices, now_ms=self._clock()
+            )
+        )
         with store_errors():
             try:
                 with self._running(calls):
@@ -65,13 +85,10 @@ class RedisVerdictStore:
             self._client.set(ALIVE_KEY, reading.redis_ms, px=ALIVE_TTL_MS)
         return reading
 
-    def audit_counts(self) -> dict[str, int]:
+    def audit_counts(self) -> Mapping[str, Mapping[str, int]]:
         """See :class:`worker.store.verdict_store.VerdictStore`."""
         with store_errors():
-            return {
-                str(cell): int(count)
-                for cell, count in self._client.hgetall(audit_key(self._settings.model)).items()
-            }
+            return read_windows(self._client, self._settings.model, self._clock())
 
     @contextmanager
     def _running(self, calls: Sequence[ScriptCall]) -> Iterator[None]:
