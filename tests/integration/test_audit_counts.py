@@ -135,11 +135,13 @@ def test_a_model_that_decides_next_to_nothing_is_below_target(site: Site) -> Non
     registry = CollectorRegistry()
     with capture_logs() as said:
         AuditLog(site.store, "m", registry).report()
-    found = next(e for e in said if e["event"] == "audit.below_target" and e["window"] == "today")
+    below = {e["window"]: e for e in said if e["event"] == "audit.below_target"}
+    assert below.keys() == {"newest", "30d"}, "a day is not judged"
+    found = below["newest"]
     assert found["measures"] == ["coverage", "recall_all"]
     assert (found["recall"], found["recall_all"], found["coverage"]) == (1.0, 0.01, 0.01)
     metrics = generate_latest(registry).decode()
-    assert 'maskgate_audit_below_target{measure="coverage",window="today"} 1.0' in metrics
+    assert 'maskgate_audit_below_target{measure="coverage",window="newest"} 1.0' in metrics
     assert 'maskgate_audit_share{measure="recall",window="today"} 1.0' in metrics
 
 

@@ -7,8 +7,11 @@ import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
 from maskgate.protocol.errors import StoreError
-from worker.reporting.audit import TARGETS, AuditReport, report, slices
+from worker.reporting.audit import TARGETS, report, slices
 from worker.store.verdict_store import VerdictStore
+
+#: A day is for reading: judged from its first samples on, it would often be below by chance.
+_JUDGED = ("newest", "30d")
 
 log = structlog.get_logger()
 
@@ -44,17 +47,16 @@ class AuditLog:
 
     def _report(self, window: str, counts: Mapping[str, int]) -> None:
         audit = report(counts)
-        self._measure(window, audit)
+        below = audit.below_target if window in _JUDGED else []
+        for name, share in audit.shares.items():
+            self._share.labels(window, name).set(math.nan if share.value is None else share.value)
+            if window in _JUDGED:
+                self._below.labels(window, name).set(name in below)
         if not audit.n:
             return  # a new day
         by_slice = {name: report(counts, name).fields() for name in slices(counts)}
-        said = {"model": self._model, "window": window, **audit.fields()}
-        log.info("audit.report", **said, slices=by_slice)
-        if audit.below_target:
-            targets = {name: TARGETS[name] for name in audit.below_target}
-            log.warning("audit.below_target", **said, measures=audit.below_target, targets=targets)
-
-    def _measure(self, window: str, audit: AuditReport) -> None:
-        for name, share in audit.shares.items():
-            self._share.labels(window, name).set(math.nan if share.value is None else share.value)
-            self._below.labels(window, name).set(name in audit.below_target)
+        line = {"model": self._model, "window": window, **audit.fields()}
+        log.info("audit.report", **line, slices=by_slice)
+        if below:
+            targets = {name: TARGETS[name] for name in below}
+            log.warning("audit.below_target", **line, measures=below, targets=targets)
