@@ -2,8 +2,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from maskgate.inference.card import InputShape
+from maskgate.protocol.crop import CROP_TYPE, Label, Message, new_crop_id
+from maskgate.protocol.queue import Delivery, QueueKind
+from maskgate.protocol.verdict import Outcome
 from worker.reporting.audit import ALARM_MIN_N, TARGET, report
 from worker.reporting.share import Share
+from worker.validate import validate
 
 _WINDOW = 1000
 _A_YEAR = 365 * 1000
@@ -41,6 +46,25 @@ def test_a_report_counts_the_decided_beside_all_and_tells_what_misses_the_target
     }
     assert reported.below_target == ["accuracy", "recall"]
     assert report(counts, "beard").shares["accuracy"].value == 0
+
+
+@pytest.mark.parametrize(
+    ("queue", "tags"),
+    [(QueueKind.AUDIT, (Label.MASK, "beard")), (QueueKind.LIVE, (None, None))],
+)
+def test_an_unreadable_sample_keeps_its_label_and_slice(
+    queue: QueueKind, tags: tuple[Label | None, str | None]
+) -> None:
+    headers = {"camera_id": "lobby", "captured_at": 1, "label": "mask", "slice": "beard"}
+    broken = Message(b"no picture", "image/png", CROP_TYPE, new_crop_id(), headers)
+    (result,) = validate(
+        [Delivery(1, broken, queue, redelivered=False)],
+        InputShape(64, 64, 3),
+        now_ms=1,
+        max_age_ms=1000,
+        max_skew_ms=0,
+    ).finished
+    assert (result.outcome, result.label, result.slice) == (Outcome.UNREADABLE, *tags)
 
 
 def test_a_few_samples_are_no_alarm() -> None:
