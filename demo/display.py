@@ -12,7 +12,8 @@ from maskgate.gate.client import Gate
 from maskgate.gate.decide import Action
 from maskgate.gate.watch import Screen
 from maskgate.protocol.verdict import Outcome
-from worker.reporting.audit import AuditReport, Share
+from worker.reporting.audit import AuditReport
+from worker.reporting.share import Share
 
 _LINE_S = 2.0
 
@@ -81,15 +82,14 @@ def show_totals(
         f"throughput {verdicts / seconds:.0f} crops/s, latency p50 {p50:.0f} ms, p99 {p99:.0f} ms",
         highlight=False,
     )
-    audited = audit.n + audit.unreadable
-    adds_up &= audited == publisher.audit.accepted
-    shares = (
-        f"precision {_shown(audit.precision)}, recall {_shown(audit.recall)}, "
-        f"uncertain {audit.uncertain}"
-    )
+    adds_up &= audit.n == publisher.audit.accepted
     console.print(
-        f"audit     {audited} of {publisher.audit.accepted} samples: {shares}", highlight=False
+        f"audit     {audit.n} of {publisher.audit.accepted} samples, each sent once; "
+        f"uncertain {audit.uncertain}, unreadable {audit.unreadable}",
+        highlight=False,
     )
+    for name, share in audit.shares.items():
+        console.print(f"  {name:10} {_shown(share)}", highlight=False)
     console.print("the totals add up" if adds_up else "THE TOTALS DON'T ADD UP", highlight=False)
     return adds_up
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from maskgate.protocol.crop import Label
 from maskgate.protocol.queue import QueueKind
 from maskgate.protocol.verdict import Outcome
 from worker.result import CropResult
@@ -28,6 +29,24 @@ def live_result(
         track_id=track,
         p_mask=_P_MASK.get(outcome) if p_mask is None else p_mask,
         captured_at_ms=captured_at_ms,
+    )
+
+
+def audit_result(
+    crop_id: str,
+    label: Label | None = Label.MASK,
+    outcome: Outcome = Outcome.MASK,
+    slice_name: str | None = None,
+) -> CropResult:
+    return CropResult(
+        tag=1,
+        queue=QueueKind.AUDIT,
+        outcome=outcome,
+        camera_id="lobby",
+        crop_id=crop_id,
+        track_id=crop_id,
+        label=label,
+        slice=slice_name,
     )
 
 

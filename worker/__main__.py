@@ -103,13 +103,14 @@ def _work(settings: WorkerSettings) -> int:
         stats = Stats()
         connections = ConnectionState(stats.registry)
         health = Health(connections, settings.stalled_after_s)
-        store = _store(settings, client, model, stats)
+        clock = RedisClock(now_ms)
+        store = _store(settings, client, model, clock, stats)
         worker = Worker(
             RabbitConsumer(broker, prefetch=settings.prefetch),
             store,
             model,
             limits=Limits(settings.max_batch, settings.crop_max_age_ms, settings.max_skew_ms),
-            clock=RedisClock(now_ms),
+            clock=clock,
             connections=connections,
             reporter=Reporter(
                 stats,
@@ -141,7 +142,7 @@ def _redis(settings: WorkerSettings, name: str) -> Redis:
 
 
 def _store(
-    settings: WorkerSettings, client: Redis, model: Model, stats: Stats
+    settings: WorkerSettings, client: Redis, model: Model, clock: RedisClock, stats: Stats
 ) -> RedisVerdictStore:
     return RedisVerdictStore(
         client,
@@ -149,6 +150,8 @@ def _store(
         ttl_ms=settings.verdict_ttl_ms,
         max_skew_ms=settings.max_skew_ms,
         history=HistoryBudget(settings.history_length, stats.registry),
+        audit_slices=frozenset(settings.audit_slices.split(",")),
+        clock=clock.now_ms,
     )
 
 

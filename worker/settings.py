@@ -41,6 +41,12 @@ class WorkerSettings(BrokerSettings, RedisSettings):
     history_length: int = Field(
         10_000, ge=1, description="about how many entries of a camera's history are kept"
     )
+    audit_slices: str = Field(
+        "",
+        pattern=r"^([A-Za-z0-9_-]{1,64}(,[A-Za-z0-9_-]{1,64}){0,19})?$",
+        description="up to 20 slices of audit samples to report by name, separated by commas; "
+        "the others are reported together (default: none)",
+    )
     redis_timeout_s: float = Field(
         1.0, gt=0, le=60, description="how long Redis may take to answer"
     )

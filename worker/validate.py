@@ -8,7 +8,7 @@ import msgspec
 from maskgate.inference.card import InputShape
 from maskgate.inference.image import Pixels, decode
 from maskgate.inference.preprocess import reduce
-from maskgate.protocol.crop import Crop, known_ids, parse
+from maskgate.protocol.crop import Crop, known_ids, known_tags, parse
 from maskgate.protocol.errors import Reason, UnreadableCropError
 from maskgate.protocol.queue import Delivery, QueueKind
 from maskgate.protocol.verdict import Outcome
@@ -64,6 +64,8 @@ def _refuse_future(crop: Crop, latest_ms: int) -> None:
 
 def _unreadable(delivery: Delivery, reason: Reason) -> CropResult:
     camera_id, crop_id, track_id = known_ids(delivery.message)
+    is_audit = delivery.queue is QueueKind.AUDIT
+    label, tag = known_tags(delivery.message) if is_audit else (None, None)
     return CropResult(
         tag=delivery.tag,
         queue=delivery.queue,
@@ -72,4 +74,6 @@ def _unreadable(delivery: Delivery, reason: Reason) -> CropResult:
         crop_id=crop_id,
         track_id=track_id,
         reason=reason,
+        label=label,
+        slice=tag,
     )

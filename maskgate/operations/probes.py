@@ -14,6 +14,7 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker
 from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
+from maskgate.protocol.audit import audit_day_key
 from maskgate.protocol.errors import BrokerError
 from maskgate.protocol.topology import (
     AUDIT_EXCHANGE,
@@ -23,14 +24,14 @@ from maskgate.protocol.topology import (
     LIVE_EXCHANGE,
     LIVE_QUEUE,
 )
-from maskgate.protocol.verdict import ALIVE_KEY, audit_key, history_key, verdict_key
+from maskgate.protocol.verdict import ALIVE_KEY, history_key, verdict_key
 from maskgate.runtime import pika_internals
 from maskgate.runtime.store import store_errors
 
 _PROBE = "maskgate-probe"
 _REFUSED = 403
 _QUORUM = {"x-queue-type": "quorum"}
-_VERDICT, _HISTORY, _AUDIT = verdict_key(_PROBE), history_key(_PROBE), audit_key(_PROBE)
+_VERDICT, _HISTORY, _AUDIT = verdict_key(_PROBE), history_key(_PROBE), audit_day_key(_PROBE, 0)
 
 
 def _publish(channel: Any, exchange: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from maskgate.operations.topology import DEFINITIONS
+from maskgate.protocol.audit import AUDIT_KEYS
 from maskgate.protocol.topology import (
     AUDIT_EXCHANGE,
     AUDIT_QUEUE,
@@ -22,7 +23,6 @@ from maskgate.protocol.topology import (
 )
 from maskgate.protocol.verdict import (
     ALIVE_KEY,
-    AUDIT_KEYS,
     CHANNEL_PATTERN,
     HISTORY_KEYS,
     TRACKS_KEYS,
@@ -50,8 +50,9 @@ REDIS_RIGHTS = {
     "worker": (
         f"resetkeys ~{VERDICT_KEYS} ~{HISTORY_KEYS} ~{TRACKS_KEYS} ~{AUDIT_KEYS} ~{ALIVE_KEY} "
         f"resetchannels &{CHANNEL_PATTERN} "
-        "-@all +fcall +info +time +set +hset +hdel +hgetall +hincrby +del +xadd "
-        "+pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank +ping +hello +client|setname"
+        "-@all +fcall +info +time +set +hset +hdel +hgetall +hincrby +del +xadd +lpush +ltrim "
+        "+lrange +pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank +ping +hello "
+        "+client|setname"
     ),
     "deployer": "resetkeys resetchannels -@all +function|load +function|list +ping +hello "
     "+client|setname",

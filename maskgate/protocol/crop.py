@@ -122,6 +122,15 @@ def known_ids(message: Message) -> tuple[str | None, str | None, str | None]:
     )
 
 
+def known_tags(message: Message) -> tuple[Label | None, str | None]:
+    """Label and slice, each None if not valid: an unreadable audit sample is counted by these."""
+    label, tag = message.headers.get("label"), message.headers.get("slice")
+    return (
+        Label(str(label)) if label in (Label.MASK, Label.NO_MASK) else None,
+        str(tag) if is_id(tag) else None,
+    )
+
+
 def _matching(pattern: re.Pattern[str], value: object, reason: Reason) -> str:
     if not isinstance(value, str) or pattern.fullmatch(value) is None:
         raise UnreadableCropError(reason, _shown(value))

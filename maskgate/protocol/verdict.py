@@ -109,16 +109,6 @@ def camera_of_channel(channel: str) -> str:
     return channel.removeprefix("verdicts:{").removesuffix("}")
 
 
-def audit_key(model: str) -> str:
-    """The key of a model's confusion matrix over the audit samples."""
-    return f"audit:{{{model}}}"
-
-
-def audit_seen_key(model: str) -> str:
-    """The key of the crop ids of the audit samples counted so far."""
-    return f"audit:{{{model}}}:seen"
-
-
 def parse_verdict(fields: Mapping[str, str]) -> Verdict | None:
     """Read a verdict's hash; None if the key does not exist.
 
@@ -169,4 +159,3 @@ def _convert(fields: Mapping[str, str], kind: type[StructT]) -> StructT:
 VERDICT_KEYS = "verdict:*"
 HISTORY_KEYS = CHANNEL_PATTERN
 TRACKS_KEYS = "tracks:*"
-AUDIT_KEYS = "audit:*"

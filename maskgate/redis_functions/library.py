@@ -16,9 +16,7 @@ from maskgate.runtime.store import store_errors
 #: Names of maskgate's libraries begin with this.
 PREFIX = "maskgate_"
 _HERE = Path(__file__).parent
-#: Function → its flags. A verdict is written even when Redis is full: see
-#: ``worker/store/history_budget.py`` for what yields.
-_FUNCTIONS = {"verdicts": "'allow-oom'", "heartbeat": "'allow-oom'", "audit": ""}
+_FUNCTIONS = ("verdicts", "heartbeat", "audit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +56,7 @@ def library() -> Library:
     for name in ("call_or_replace", *_FUNCTIONS):
         digest.update(_source(name).encode())
     name = PREFIX + digest.hexdigest()[:8]
-    functions = (
-        _registered(f"{name}_{function}", _source(function), flags)
-        for function, flags in _FUNCTIONS.items()
-    )
+    functions = (_registered(f"{name}_{function}", _source(function)) for function in _FUNCTIONS)
     return Library(name, "\n".join([f"#!lua name={name}", prelude, *functions]))
 
 
@@ -80,8 +75,9 @@ def _source(name: str) -> str:
     return (_HERE / f"{name}.lua").read_text()
 
 
-def _registered(name: str, body: str, flags: str) -> str:
+def _registered(name: str, body: str) -> str:
+    # Allowed even when Redis is full: worker/store/history_budget.py says what yields.
     return (
-        f"redis.register_function{{function_name='{name}', flags={{{flags}}}, "
+        f"redis.register_function{{function_name='{name}', flags={{'allow-oom'}}, "
         f"callback=function(KEYS, ARGV)\n{body}end}}"
     )

@@ -4,6 +4,7 @@ import json
 import signal
 import time
 import urllib.request
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -11,8 +12,9 @@ import numpy as np
 import pika
 import pytest
 
+from maskgate.protocol.audit import audit_newest_key
 from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_QUEUE
-from maskgate.protocol.verdict import audit_key, history_key
+from maskgate.protocol.verdict import history_key
 from producer.drawing import draw_face
 from tests.servers.ports import eventually, free_port
 from tests.servers.processes import done, running, said
@@ -148,6 +150,10 @@ def test_sigterm_under_load_drains_and_exits_0_within_5_s(
     )
 
 
+def audited(log: Path, window: str) -> list[dict[str, object]]:
+    return [line for line in lines(log, "audit.report") if line["window"] == window]
+
+
 def test_the_logged_audit_report_matches_the_counts_in_redis(
     environment: dict[str, str], redis: RedisServer, tmp_path: Path
 ) -> None:
@@ -170,7 +176,7 @@ def test_the_logged_audit_report_matches_the_counts_in_redis(
         produced = json.loads(done(*load, environment=environment).stdout)
         assert produced["audit"]["accepted"] == 100
         eventually(
-            lambda: [r for r in lines(log, "audit.report") if r["n"] == 100],
+            lambda: [r for r in audited(log, "30d") if r["n"] == 100],
             20,
             "a report on 100 samples",
         )
@@ -180,10 +186,9 @@ def test_the_logged_audit_report_matches_the_counts_in_redis(
             "500 crops",
         )
     with redis.client() as client:
-        (key,) = client.keys("audit:{*}")
-        counts = {cell: int(n) for cell, n in client.hgetall(key).items() if ":" not in cell}
-    reported = lines(log, "audit.report")[-1]
-    assert key == audit_key(str(reported["model"]))
+        (model,) = {str(line["model"]) for line in lines(log, "audit.report")}
+        counts = Counter(client.lrange(audit_newest_key(model), 0, -1))
+    reported = audited(log, "newest")[-1]
     assert sum(counts.values()) == reported["n"]
     hits, false_positives = counts.get("mask.mask", 0), counts.get("no_mask.mask", 0)
     assert reported["precision"] == pytest.approx(hits / (hits + false_positives), abs=1e-4)

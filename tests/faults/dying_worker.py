@@ -19,7 +19,7 @@ from worker.broker.rabbit import RabbitConsumer
 
 #: The steps of a batch, in order.
 POINTS = ("received", "decoded", "inferred", "writing", "written", "acknowledging", "acknowledged")
-_SENDS_VERDICTS = b"EVALSHA"
+_SENDS_VERDICTS = b"_verdicts"
 
 
 def _wrap(

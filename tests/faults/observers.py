@@ -11,8 +11,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from maskgate.gate.client import Gate
+from maskgate.protocol.audit import audit_seen_key
 from maskgate.protocol.topology import DEAD_QUEUE
-from maskgate.protocol.verdict import audit_seen_key, history_key, parse_history_entry
+from maskgate.protocol.verdict import history_key, parse_history_entry
 from maskgate.runtime.clock import now_ms
 from tests.faults.ledger import DELIVERY_LIMIT, Ledger
 from tests.faults.load import CAMERAS

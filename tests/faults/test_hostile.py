@@ -26,7 +26,7 @@ from maskgate.protocol.topology import (
     LIVE_KEY,
     LIVE_QUEUE,
 )
-from maskgate.protocol.verdict import audit_key, history_key
+from maskgate.protocol.verdict import history_key
 from maskgate.runtime import pika_internals
 from maskgate.runtime.clock import now_ms
 from tests.faults.hostile import FACE, IMAGES, Hostile
@@ -45,7 +45,7 @@ POISONED = (98, 125)
 #: Every key that a worker may write for this camera, or for a crop without a valid camera.
 KEYS = re.compile(
     r"verdict:\{door\}(:[A-Za-z0-9_-]{1,64})?|verdicts:\{(door|\?)\}|worker:alive"
-    r"|audit:\{[A-Za-z0-9._-]+\}(:seen)?"
+    r"|audit:\{[A-Za-z0-9._-]+\}:(seen|newest|day:[0-9-]{10}|hour:[0-9T-]{13})"
 )
 
 
@@ -183,11 +183,7 @@ def test_hostile_crops_are_accounted_for_and_honest_ones_get_their_verdicts(
         assert [key for key in client.scan_iter() if not KEYS.fullmatch(key)] == [], (
             "a key that the contract does not allow"
         )
-        (counted,) = [
-            client.hgetall(key)
-            for key in client.scan_iter(audit_key("*"))
-            if not key.endswith(":seen")
-        ]
+        (counted,) = [client.hgetall(key) for key in client.scan_iter("audit:*:day:*")]
         assert counted == {"unreadable": "1"}
     text = log.read_text()
     assert "libpng" not in text, "a codec wrote to the worker's log"

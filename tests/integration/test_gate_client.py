@@ -11,7 +11,7 @@ from maskgate.gate import Action, Gap, Gate
 from maskgate.operations.secrets import acl
 from maskgate.protocol.errors import MaskgateError, StoreError
 from maskgate.protocol.verdict import ALIVE_KEY, HistoryEntry, history_key, track_key, verdict_key
-from tests.crop_results import live_result, write
+from tests.crop_results import audit_result, live_result, write
 from tests.servers.redis_server import RedisServer, redis_server
 from worker.store.history_budget import HistoryBudget
 from worker.store.redis_store import RedisVerdictStore
@@ -216,8 +216,8 @@ def test_the_workers_user_can_do_its_work_and_no_more(guarded: RedisServer, admi
             client, model="m", ttl_ms=3000, max_skew_ms=250, history=HistoryBudget(10)
         )
         store.heartbeat()
-        write(store, [mask])
-        store.audit_counts()
+        write(store, [mask, audit_result("s")])
+        assert store.audit_counts()["today"] == {"mask.mask": 1}
         with pytest.raises(Exception, match="no permissions"):
             client.keys("*")
     assert admin.exists(verdict_key("lobby")) == 1

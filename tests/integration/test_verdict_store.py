@@ -7,14 +7,11 @@ import pytest
 from redis import Redis
 
 from maskgate.gate import Action, Gate
-from maskgate.protocol.crop import Label
 from maskgate.protocol.errors import StoreError
 from maskgate.protocol.queue import QueueKind
 from maskgate.protocol.verdict import (
     ALIVE_KEY,
     Outcome,
-    audit_key,
-    audit_seen_key,
     history_key,
     parse_verdict,
     track_key,
@@ -45,21 +42,6 @@ def store(client: Redis) -> RedisVerdictStore:
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def audit_result(label: Label, slice_name: str | None = None) -> CropResult:
-    return CropResult(
-        tag=1,
-        queue=QueueKind.AUDIT,
-        outcome=Outcome.MASK,
-        camera_id="lobby",
-        crop_id="s",
-        track_id="s",
-        p_mask=0.9,
-        captured_at_ms=now_ms(),
-        label=label,
-        slice=slice_name,
-    )
 
 
 def fields_of(client: Redis, key: str) -> dict[str, str]:
@@ -219,16 +201,6 @@ def test_keys_of_another_type_do_not_stop_verdicts(client: Redis, store: RedisVe
     assert standing(client) == "a"
 
 
-def test_audit_keys_of_another_type_do_not_stop_the_counting(
-    client: Redis, store: RedisVerdictStore
-) -> None:
-    sample = audit_result(Label.MASK)
-    for key in (audit_key("m"), audit_seen_key("m")):
-        client.set(key, "in the way")
-    write(store, [sample])
-    assert store.audit_counts() == {"mask.mask": 1}
-
-
 @pytest.fixture
 def full(client: Redis) -> Iterator[None]:
     client.config_set("maxmemory", "1mb")
@@ -282,17 +254,6 @@ def test_a_write_wakes_whoever_waits_and_only_on_its_camera(
         reported = waiting.get_message(timeout=5)
         assert (reported["type"], reported["data"]) == ("message", "a")
     assert standing(client, verdict_key("yard")) == "x"
-
-
-def test_an_audit_sample_is_counted_once_and_is_never_a_verdict(
-    client: Redis, store: RedisVerdictStore
-) -> None:
-    sample = audit_result(Label.NO_MASK, "beard")
-    write(store, [sample, sample])
-    write(store, [sample])
-    assert store.audit_counts() == {"no_mask.mask": 1, "beard:no_mask.mask": 1}
-    assert client.exists(verdict_key("lobby"), history_key("lobby")) == 0
-    assert client.exists(audit_key("m")) == 1
 
 
 def test_a_crop_of_no_known_camera_still_has_its_end_on_record(

@@ -13,7 +13,8 @@ import yaml
 
 from maskgate.operations.secrets import BROKER_RIGHTS, REDIS_RIGHTS, generate, rabbit_hash
 from maskgate.operations.topology import DEFINITIONS
-from maskgate.protocol import topology, verdict
+from maskgate.protocol import audit, topology, verdict
+from worker.store.audit_counts import audit_keys
 
 ROOT = Path(__file__).parent.parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -157,8 +158,7 @@ def test_only_the_administrator_may_declare() -> None:
         (verdict.track_key("lobby", "t"), verdict.VERDICT_KEYS),
         (verdict.history_key("lobby"), verdict.HISTORY_KEYS),
         (verdict.history_key(verdict.NO_CAMERA), verdict.HISTORY_KEYS),
-        (verdict.audit_key("m"), verdict.AUDIT_KEYS),
-        (verdict.audit_seen_key("m"), verdict.AUDIT_KEYS),
+        *((key, audit.AUDIT_KEYS) for key in audit_keys("m", 0)),
         (verdict.ALIVE_KEY, verdict.ALIVE_KEY),
     ],
 )

@@ -50,7 +50,7 @@ class FakeStore:
         asked_s = time.monotonic()
         return ClockReading(asked_s, now_ms(), asked_s)
 
-    def audit_counts(self) -> dict[str, int]:
+    def audit_counts(self) -> dict[str, dict[str, int]]:
         return {}
 
 

@@ -1,13 +1,13 @@
 import numpy as np
-import pytest
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
 from maskgate.protocol.crop import Message
 from maskgate.protocol.queue import Delivery, QueueKind
+from maskgate.protocol.verdict import Outcome
 from maskgate.runtime.slow_start import SlowStart
 from worker.loop import batches
-from worker.reporting.audit import Share, report
-from worker.reporting.stats import BatchHistogram
+from worker.reporting.stats import BatchHistogram, Stats
+from worker.result import CropResult
 
 
 def test_the_window_doubles_only_when_it_was_full_and_up_to_its_limit() -> None:
@@ -57,29 +57,18 @@ def test_a_histogram_given_a_batch_tells_what_the_librarys_own_tells_of_each_val
     assert reported == wanted
 
 
-@pytest.mark.parametrize(
-    ("hits", "n", "low", "high"),
-    [(20, 20, 0.839, 1.0), (97, 100, 0.915, 0.990), (485, 500, 0.951, 0.982)],
-)
-def test_wilson_intervals_are_the_published_ones(
-    hits: int, n: int, low: float, high: float
-) -> None:
-    assert Share(hits, n).interval() == pytest.approx((low, high), abs=0.0006)
-
-
-def test_a_report_counts_the_decided_and_tells_what_misses_the_target() -> None:
-    counts = {
-        "mask.mask": 900,
-        "mask.no_mask": 100,
-        "no_mask.no_mask": 990,
-        "no_mask.mask": 10,
-        "mask.uncertain": 5,
-        "unreadable": 2,
-    }
-    counts["beard:no_mask.mask"] = 10
-    reported = report(counts)
-    assert (reported.n, reported.uncertain, reported.unreadable) == (2005, 5, 2)
-    assert reported.recall.value == pytest.approx(0.9)
-    assert reported.precision.value == pytest.approx(900 / 910)
-    assert reported.below_target == ["accuracy", "recall"]
-    assert report(counts, "beard").accuracy.value == 0
+def test_an_interval_counts_live_crops_and_audit_samples_apart() -> None:
+    stats, laps_s = Stats(), {"decode": 0.0, "infer": 0.0, "write": 0.0}
+    of = [
+        (QueueKind.LIVE, Outcome.MASK),
+        (QueueKind.AUDIT, Outcome.MASK),
+        (QueueKind.AUDIT, Outcome.UNCERTAIN),
+    ]
+    results = [
+        CropResult(tag=tag, queue=kind, outcome=outcome) for tag, (kind, outcome) in enumerate(of)
+    ]
+    stats.batch(results, laps_s, now_ms=0)
+    line = stats.line()
+    assert (line["crops"], line["mask"], line["uncertain"]) == (3, 1, 0)
+    assert line["audit"] == {"mask": 1, "uncertain": 1}
+    assert stats.line()["audit"] == {}

@@ -1,15 +1,14 @@
-"""What the log says of a worker: one line per interval, and the audit report when it changed."""
+"""What the log says of a worker: one line per interval, and the audit reports that changed."""
 
 import time
 from collections.abc import Mapping, Sequence
 
 import structlog
 
-from maskgate.protocol.errors import StoreError
 from maskgate.protocol.verdict import Outcome
 from worker.connections import ConnectionState, Service
 from worker.operations.health import Health
-from worker.reporting.audit import report, slices
+from worker.reporting.audit_log import AuditLog
 from worker.reporting.stats import Stats
 from worker.result import CropResult
 from worker.store.verdict_store import VerdictStore
@@ -18,7 +17,7 @@ log = structlog.get_logger()
 
 
 class Reporter:
-    """Writes ``worker.interval``, ``audit.report`` and ``audit.below_target`` to the log."""
+    """Writes ``worker.interval`` to the log, and what the audit found."""
 
     def __init__(
         self,
@@ -33,10 +32,8 @@ class Reporter:
         self._stats = stats
         self._health = health
         self._connections = connections
-        self._store = store
-        self._model = model
+        self._audit_log = AuditLog(store, model, stats.registry)
         self._interval_s = interval_s
-        self._audited: dict[str, int] = {}
         self._due_s = time.monotonic() + interval_s
 
     def turned(self) -> None:
@@ -69,23 +66,4 @@ class Reporter:
             ready=not self._health.complaints(),
             **({"error": broker_error} if broker_error else {}),
         )
-        self._report_audit()
-
-    def _report_audit(self) -> None:
-        try:
-            counts = self._store.audit_counts()
-        except StoreError:
-            return  # the loop's next call finds out as well, and logs it
-        if counts == self._audited:
-            return
-        self._audited = counts
-        audit = report(counts)
-        by_slice = {name: report(counts, name).fields() for name in slices(counts)}
-        log.info("audit.report", model=self._model, **audit.fields(), slices=by_slice)
-        if audit.below_target:
-            log.warning(
-                "audit.below_target",
-                model=self._model,
-                measures=audit.below_target,
-                **audit.fields(),
-            )
+        self._audit_log.report()

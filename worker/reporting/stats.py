@@ -58,7 +58,7 @@ class Stats:
         counts = Tally((result.queue, result.outcome, result.reason) for result in results)
         for (queue, outcome, reason), n in counts.items():
             self._crops.labels(queue.value, outcome.value, reason.value if reason else "").inc(n)
-            self._outcomes[outcome] += n
+            self._outcomes[queue][outcome] += n
         captured_at_ms = [
             result.captured_at_ms or 0
             for result in results
@@ -70,7 +70,11 @@ class Stats:
             self._latency.observe(latencies_ms / 1000)
 
     def line(self) -> dict[str, object]:
-        """The fields of the log line for the interval that ends now; the next one begins."""
+        """The fields of the log line for the interval that ends now; the next one begins.
+
+        ``crops`` and the times are of live crops and audit samples; the counts by outcome are of
+        live crops, those of samples are in ``audit``.
+        """
         elapsed_s = time.monotonic() - self._since_s
         crops = sum(self._sizes)
         fields: dict[str, object] = {
@@ -80,7 +84,8 @@ class Stats:
             "batches": len(self._sizes),
             "batch_mean": round(crops / len(self._sizes), 1) if self._sizes else 0.0,
             "batch_max": max(self._sizes, default=0),
-            **{outcome.value: self._outcomes[outcome] for outcome in Outcome},
+            **{outcome.value: self._outcomes[QueueKind.LIVE][outcome] for outcome in Outcome},
+            "audit": {outcome.value: n for outcome, n in self._outcomes[QueueKind.AUDIT].items()},
             **_percentiles(
                 "latency_ms", np.concatenate(self._latencies_ms) if self._latencies_ms else ()
             ),
@@ -95,7 +100,7 @@ class Stats:
         self._sizes: list[int] = []
         self._stages: dict[str, list[float]] = {stage: [] for stage in STAGES}
         self._latencies_ms: list[npt.NDArray[np.float64]] = []
-        self._outcomes: Tally[Outcome] = Tally()
+        self._outcomes: dict[QueueKind, Tally[Outcome]] = {kind: Tally() for kind in QueueKind}
 
 
 class BatchHistogram(Collector):

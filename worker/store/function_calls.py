@@ -1,7 +1,7 @@
 """From results to calls of Redis functions: keys, and one MessagePack map with named values."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -11,19 +11,16 @@ from maskgate.protocol import evidence
 from maskgate.protocol.queue import QueueKind
 from maskgate.protocol.verdict import (
     NO_CAMERA,
-    audit_key,
-    audit_seen_key,
     history_key,
     track_key,
     tracks_key,
     verdict_key,
 )
 from worker.result import CropResult
+from worker.store.audit_counts import audit_argument, audit_keys
 
 #: The history of a camera that was removed is deleted after a day.
 HISTORY_TTL_MS = 24 * 3600 * 1000
-#: Redeliveries come within seconds; this many crop ids cover days of audit samples.
-AUDIT_IDS_REMEMBERED = 100_000
 
 
 #: More than stand in front of any door. A sender that invents tracks gains nothing.
@@ -73,17 +70,17 @@ class _VerdictBatch(msgspec.Struct, gc=False):
     crops: list[CropResult]
 
 
-class _AuditBatch(msgspec.Struct, gc=False):
-    """The argument of ``audit.lua``."""
-
-    samples: list[CropResult]
-    ids_remembered: int = AUDIT_IDS_REMEMBERED
-
-
 def function_calls(
-    results: Sequence[CropResult], settings: StoreSettings
+    results: Sequence[CropResult],
+    settings: StoreSettings,
+    *,
+    audit_slices: Collection[str],
+    now_ms: int,
 ) -> Iterator[FunctionCall]:
-    """One call per camera for live crops, and one for all audit samples."""
+    """One call per camera for live crops, and one for all audit samples.
+
+    ``now_ms`` is Redis's time: it tells in which day and hour the samples are counted.
+    """
     by_camera: dict[str, list[CropResult]] = defaultdict(list)
     samples: list[CropResult] = []
     for result in results:
@@ -94,8 +91,8 @@ def function_calls(
     for camera_id, crops in by_camera.items():
         yield _verdict_call(camera_id, crops, settings)
     if samples:
-        keys = [audit_key(settings.model), audit_seen_key(settings.model)]
-        yield FunctionCall("audit", keys, msgpack.encode(_AuditBatch(samples)))
+        keys = audit_keys(settings.model, now_ms)
+        yield FunctionCall("audit", keys, audit_argument(samples, audit_slices))
 
 
 def _verdict_call(camera_id: str, crops: list[CropResult], settings: StoreSettings) -> FunctionCall:

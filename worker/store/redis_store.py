@@ -4,7 +4,7 @@ Writing the same results again changes nothing but the history.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from redis import Redis
@@ -12,10 +12,12 @@ from redis.connection import ConnectionInterface
 from redis.exceptions import ResponseError
 
 from maskgate.protocol.errors import StoreError
-from maskgate.protocol.verdict import ALIVE_KEY, audit_key
+from maskgate.protocol.verdict import ALIVE_KEY
 from maskgate.redis_functions import library
+from maskgate.runtime.clock import Clock, now_ms
 from maskgate.runtime.store import store_errors
 from worker.result import CropResult
+from worker.store.audit_counts import read_windows
 from worker.store.function_calls import FunctionCall, StoreSettings, function_calls
 from worker.store.history_budget import HistoryBudget
 from worker.store.redis_clock import ClockReading
@@ -24,20 +26,39 @@ ALIVE_TTL_MS = 5000
 
 
 class RedisVerdictStore:
-    """Verdicts in Redis or Valkey."""
+    """Verdicts in Redis or Valkey.
+
+    ``clock`` is Redis's time, for the day and hour in which audit samples are counted;
+    ``audit_slices`` are the slices that are counted by name.
+    """
 
     def __init__(
-        self, client: Redis, *, model: str, ttl_ms: int, max_skew_ms: int, history: HistoryBudget
+        self,
+        client: Redis,
+        *,
+        model: str,
+        ttl_ms: int,
+        max_skew_ms: int,
+        history: HistoryBudget,
+        audit_slices: Collection[str] = (),
+        clock: Clock = now_ms,
     ) -> None:
         self._client = client
         self._history = history
+        self._clock = clock
+        self._audit_slices = audit_slices
         self._settings = StoreSettings(model, ttl_ms, max_skew_ms, history.length)
         self._library = library()
 
     @contextmanager
     def writing(self, results: Sequence[CropResult]) -> Iterator[None]:
         """See :class:`worker.store.verdict_store.VerdictStore`."""
-        with store_errors(), self._running(list(function_calls(results, self._settings))):
+        calls = list(
+            function_calls(
+                results, self._settings, audit_slices=self._audit_slices, now_ms=self._clock()
+            )
+        )
+        with store_errors(), self._running(calls):
             yield
 
     def heartbeat(self) -> ClockReading:
@@ -54,13 +75,10 @@ class RedisVerdictStore:
         self._settings.history_length = self._history.length
         return reading
 
-    def audit_counts(self) -> dict[str, int]:
+    def audit_counts(self) -> Mapping[str, Mapping[str, int]]:
         """See :class:`worker.store.verdict_store.VerdictStore`."""
         with store_errors():
-            return {
-                str(cell): int(count)
-                for cell, count in self._client.hgetall(audit_key(self._settings.model)).items()
-            }
+            return read_windows(self._client, self._settings.model, self._clock())
 
     @contextmanager
     def _running(self, calls: Sequence[FunctionCall]) -> Iterator[None]:

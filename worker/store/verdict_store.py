@@ -1,6 +1,6 @@
 """What the worker needs Redis for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -27,8 +27,8 @@ class VerdictStore(Protocol):
             StoreError: no answer.
         """
 
-    def audit_counts(self) -> dict[str, int]:
-        """The confusion matrix over all workers: see ``worker.reporting.audit``.
+    def audit_counts(self) -> Mapping[str, Mapping[str, int]]:
+        """By window, the counts of audit samples over all workers: ``worker.reporting.audit``.
 
         Raises:
             StoreError: no answer.
