@@ -24,7 +24,15 @@ from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.settings import load
 from maskgate.runtime.stop import Stop
 from producer.camera import Plan, play
-from producer.images import FolderImages, Image, audit_files, drawn_images, image_files, repeated
+from producer.images import (
+    FolderImages,
+    Image,
+    audit_files,
+    drawn_images,
+    image_files,
+    in_visits,
+    repeated,
+)
 from producer.rabbit import RabbitPublisher
 from producer.settings import FolderSettings, ProducerSettings, SyntheticSettings
 
@@ -102,7 +110,8 @@ def _live_images(
         files = image_files(settings.directory)
         return FolderImages(files, shape, as_is=settings.as_is), len(files)
     faces = drawn_images(settings.seed, getattr(settings, "faces", 0), shape)
-    return faces, len(faces)
+    people = in_visits(faces, settings.track_length)
+    return people, len(people)
 
 
 def _audit_images(

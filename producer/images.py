@@ -1,7 +1,9 @@
 """Sources of crops: images of a folder, labelled samples, drawn faces."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +113,19 @@ def drawn_images(seed: int, count: int, shape: InputShape) -> list[Image]:
         Image(*encode(face.pixels, shape), Label.MASK if face.masked else Label.NO_MASK, face.slice)
         for face in faces
     ]
+
+
+def in_visits(images: Sequence[Image], length: int) -> list[Image]:
+    """The images as if people came one after the other, ``length`` crops each, each label in turn.
+
+    As many whole visits as show every image, and an even number of them: the list can be repeated.
+    """
+    turns = [
+        cycle([image for image in images if image.label is label])
+        for label in (Label.NO_MASK, Label.MASK)
+    ]
+    visits = 2 * math.ceil(len(images) / (2 * length))
+    return [next(turns[visit % 2]) for visit in range(visits) for _ in range(length)]
 
 
 def repeated(images: "FolderImages | Sequence[Image]", *, loop: bool) -> Iterator[Image]:
