@@ -13,7 +13,9 @@ import numpy as np
 import pika
 import pytest
 
+from maskgate.inference.card import InputShape
 from maskgate.inference.image import PNG, decode
+from maskgate.inference.limits import crop_limits
 from maskgate.operations.topology import DEFINITIONS
 from maskgate.protocol.crop import new_crop_id
 from maskgate.protocol.errors import Reason, UnreadableCropError
@@ -39,6 +41,7 @@ from tests.servers.rabbit_server import RabbitServer
 from tests.servers.redis_server import RedisServer
 
 GOOD = bodies(1)[0]
+LIMITS = crop_limits(InputShape(64, 64, 3))
 #: After which valid crops the poison is sent: in the middle of a prefetch window, so that the
 #: worker also holds valid crops behind it whenever it dies.
 POISONED = (98, 125)
@@ -58,16 +61,16 @@ def raw_headers(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("case", IMAGES, ids=lambda case: case.name)
 def test_an_image_is_decoded_or_unreadable_for_its_reason(case: Hostile) -> None:
     if case.reason is None:
-        assert decode(case.body, case.content_type).size > 0
+        assert decode(case.body, case.content_type, LIMITS).size > 0
         return
     with pytest.raises(UnreadableCropError) as caught:
-        decode(case.body, case.content_type)
+        decode(case.body, case.content_type, LIMITS)
     assert caught.value.reason is case.reason
 
 
 def test_an_image_is_rotated_by_its_exif_orientation() -> None:
     turned = next(case for case in IMAGES if case.name == "EXIF-rotated")
-    seen = decode(turned.body, turned.content_type).astype(int)
+    seen = decode(turned.body, turned.content_type, LIMITS).astype(int)
     assert abs(seen - np.rot90(FACE, -1)).mean() < 10 < abs(seen - FACE).mean()
 
 

@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskgate.inference.card import InputShape
-from maskgate.inference.image import JPEG, MESSAGE_LIMITS, PGM, PNG, PPM, Pixels, decode, encode_pnm
+from maskgate.inference.image import JPEG, PGM, PNG, PPM, Pixels, decode, encode_pnm
+from maskgate.inference.limits import BODY_BYTES, crop_limits
 from maskgate.inference.preprocess import normalise, reduce
 from maskgate.protocol.errors import Reason, UnreadableCropError
 
+LIMITS = crop_limits(InputShape(28, 28, 3))
 RNG = np.random.default_rng(0)
 PICTURE: Pixels = np.asarray(
     cv2.GaussianBlur(RNG.integers(0, 255, (40, 30, 3), np.uint8), (0, 0), 3), np.uint8
@@ -22,12 +24,12 @@ HUGE_JPEG = AS_JPEG.replace(struct.pack(">HH", 40, 30), struct.pack(">HH", 65535
 
 
 def test_png_decodes_to_the_same_rgb_pixels() -> None:
-    assert (decode(AS_PNG, PNG) == PICTURE[:, :, ::-1]).all()
+    assert (decode(AS_PNG, PNG, LIMITS) == PICTURE[:, :, ::-1]).all()
 
 
 @pytest.mark.parametrize("pixels", [PICTURE, PICTURE[:, :, 0].copy()], ids=["colour", "grey"])
 def test_pnm_survives_a_round_trip(pixels: Pixels) -> None:
-    assert (decode(*encode_pnm(pixels)) == pixels).all()
+    assert (decode(*encode_pnm(pixels), LIMITS) == pixels).all()
 
 
 @pytest.mark.parametrize(
@@ -37,7 +39,7 @@ def test_pnm_survives_a_round_trip(pixels: Pixels) -> None:
         (b"\xff", JPEG, Reason.CONTENT_MISMATCH),
         (AS_JPEG, PNG, Reason.CONTENT_MISMATCH),
         (b"GIF89a", "image/gif", Reason.BAD_CONTENT_TYPE),
-        (b"\xff\xd8\xff" + b"\0" * MESSAGE_LIMITS.body_bytes, JPEG, Reason.BODY_TOO_LARGE),
+        (b"\xff\xd8\xff" + b"\0" * BODY_BYTES, JPEG, Reason.BODY_TOO_LARGE),
         (AS_JPEG[:20], JPEG, Reason.BAD_IMAGE),
         (AS_PNG[:20], PNG, Reason.BAD_IMAGE),
         (HUGE_PNG, PNG, Reason.IMAGE_TOO_LARGE),
@@ -53,7 +55,7 @@ def test_a_bad_image_is_unreadable_for_its_reason(
     body: bytes, content_type: str, reason: Reason
 ) -> None:
     with pytest.raises(UnreadableCropError) as caught:
-        decode(body, content_type)
+        decode(body, content_type, LIMITS)
     assert caught.value.reason is reason
 
 
@@ -66,7 +68,10 @@ def test_no_bytes_raise_anything_but_unreadable(noise: bytes, content_type: str,
         PGM: encode_pnm(PICTURE[:, :, 0].copy())[0],
     }[content_type]
     try:
-        assert decode(good[:at] + noise + good[at + len(noise) :], content_type).dtype == np.uint8
+        assert (
+            decode(good[:at] + noise + good[at + len(noise) :], content_type, LIMITS).dtype
+            == np.uint8
+        )
     except UnreadableCropError as error:
         assert error.reason in Reason
 
@@ -93,4 +98,4 @@ def test_grey_is_repeated_and_normalised_from_minus_one_to_one() -> None:
 
 def test_what_the_producer_reduced_the_worker_leaves_as_it_is() -> None:
     once = reduce(PICTURE, InputShape(28, 28, 3))
-    assert (reduce(decode(*encode_pnm(once)), InputShape(28, 28, 3)) == once).all()
+    assert (reduce(decode(*encode_pnm(once), LIMITS), InputShape(28, 28, 3)) == once).all()
