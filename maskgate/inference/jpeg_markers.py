@@ -13,6 +13,8 @@ from maskgate.protocol.errors import Reason, UnreadableCropError
 #: libjpeg writes 10 scans for a progressive picture in colour, cameras one.
 MAX_SCANS = 10
 MAX_SEGMENTS = 64
+#: A body of several scans. Each bit that refines a coefficient costs the codec a wrong guess.
+MAX_BYTES_OF_SCANS = 128 * 1024
 #: All APPn and COM segments together. The codec's time for EXIF grows with the square of its size.
 MAX_METADATA_BYTES = 16 * 1024
 
@@ -66,6 +68,11 @@ def crop_size(body: bytes) -> tuple[int, int]:
             )
     if size is None or not scans:
         raise UnreadableCropError(_BAD, "a JPEG without frame or scan")
+    if scans > 1 and len(body) > MAX_BYTES_OF_SCANS:
+        raise UnreadableCropError(
+            Reason.IMAGE_TOO_LARGE,
+            f"{scans} scans, {len(body)} bytes; at most {MAX_BYTES_OF_SCANS}",
+        )
     return size
 
 

@@ -14,7 +14,7 @@ from maskgate.inference.image import JPEG, PGM, PNG, PPM, Pixels, encode_pnm
 from maskgate.inference.limits import BODY_BYTES
 from maskgate.protocol.errors import Reason
 from producer.drawing import draw_face
-from tests.faults.jpeg_genes import exif, frame, many_scans, segment
+from tests.faults.jpeg_genes import exif, frame, many_scans, refined, segment
 from tests.faults.png_genes import PLAIN_GENES, chunk, empty_blocks
 from tests.faults.png_genes import png as png_of
 
@@ -69,6 +69,8 @@ def _rotated() -> bytes:
 def _elaborate(jpeg: bytes, png: bytes) -> Iterator[Hostile]:
     """Images within all limits of size whose structure makes the codec work, or works it hard."""
     yield Hostile("JPEG of 14,929 scans", many_scans(14_929), JPEG, UNSUPPORTED)
+    yield Hostile("JPEG of 10 scans, 256 KiB", refined(BODY_BYTES), JPEG, LARGE)
+    yield Hostile("JPEG of 10 scans, 128 KiB", refined(BODY_BYTES // 2), JPEG, None)
     yield Hostile("progressive JPEG", _pillow("JPEG", "RGB", progressive=True), JPEG, None)
     for name, marker in (("arithmetic", 0xC9), ("lossless", 0xC3), ("hierarchical", 0xC5)):
         body = jpeg.replace(b"\xff\xc0", bytes([0xFF, marker]), 1)

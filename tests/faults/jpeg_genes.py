@@ -7,17 +7,20 @@ import random
 import struct
 from typing import Any
 
-from tests.faults.genes import BODY_BYTES, SIZES, Genes
+from tests.faults.genes import BODY_BYTES, SCANS_BYTES, SIZES, Genes
 
 _STANDARD_DC = bytes([0, 1, 5, 1, 1, 1, 1, 1, 1, *[0] * 7]), bytes(range(12))
 _FEW = bytes(16 * run + size for run in range(16) for size in (0, 1))
 _ALL = bytes(16 * run + size for run in range(16) for size in range(11))
+_RUN = b"\xbf\x7f"
 #: Code lengths (how many codes of 1 to 16 bits) and symbols of a table for AC coefficients.
 _AC_TABLES = (
     (bytes([0, 0, 0, 0, 31, 1, *[0] * 10]), _FEW),
     (bytes([1, *[0] * 15]), b"\xe0"),
     (bytes([1, 1, *[0] * 14]), b"\xe0\xf0"),
     (bytes([1, 1, *[0] * 14]), b"\x01\xf1"),
+    (bytes([1, 1, *[0] * 14]), b"\x01\xe0"),  # coefficients without gaps, or 2^14 blocks of them
+    (bytes([1, 1, 1, *[0] * 13]), b"\x01\x00\xe0"),
     (bytes([0, 0, 0, 0, 0, 0, 80, 96, *[0] * 8]), _ALL),
     (bytes([1, 1, 1, 1, 1, 1, 1, 1, *[0] * 7, 168]), _ALL),  # most codes of 16 bits
     (bytes([*[0] * 15, 176]), _ALL),
@@ -31,10 +34,10 @@ JPEG_SPACE: dict[str, range | tuple[Any, ...]] = {
         "12 11 11", "11 22 11", "44 11 11", "22 21 12", "14 11 11", "11 11 41",
     ),
     "restart": (0, 0, 1, 8, 64, 65535),
-    "ac": range(len(_AC_TABLES)),
+    "ac": (*range(len(_AC_TABLES)), 4, 4),
     "quantised": (1, 255),
     "exif_bytes": (0, 4000, 15_000),
-    "body_bytes": (60_000, 120_000, 200_000, BODY_BYTES),
+    "body_bytes": (60_000, 100_000, SCANS_BYTES, SCANS_BYTES, BODY_BYTES),
     "scans": (1, 3, 6, 8, 9, 10),
     **{f"scan{i}": range(1 << 16) for i in range(10)},
 }  # fmt: skip
@@ -104,6 +107,23 @@ def many_scans(count: int) -> bytes:
     )
 
 
+def refined(body_bytes: int) -> bytes:
+    """512 × 512 px in 10 scans: no coefficient is 0, and 8 scans add a random bit to each."""
+    tables = _STANDARD_DC, _AC_TABLES[4]
+    head = (
+        b"\xff\xd8"
+        + exif(15_000)
+        + segment(0xDB, b"\0" + b"\1" * 64)
+        + frame(0xC2, 512, 512, b"\x11")
+        + b"".join(segment(0xC4, bytes([16 * i]) + b"".join(each)) for i, each in enumerate(tables))
+        + scan(range(1), (0, 0), 0x01, b"")
+        + scan(range(1), (1, 63), 0x01, bytes(512 * 512 * 63 // 64 * 2 // 8))
+    )
+    each = (body_bytes - len(head)) // 8 - 14
+    bits = (_RUN + random.Random(1).randbytes(each)).replace(b"\xff", b"\x7f")[:each]
+    return head + scan(range(1), (1, 63), 0x10, bits) * 8 + b"\xff\xd9"
+
+
 def _scan(choice: random.Random, position: int, genes: Genes, size: int) -> bytes:
     count = len(genes["sampling"].split())
     components, band, bits = range(count), (0, 63), 0
@@ -114,6 +134,9 @@ def _scan(choice: random.Random, position: int, genes: Genes, size: int) -> byte
     if band[0]:  # the codec refuses several components in a scan of AC coefficients
         one = choice.randrange(count)
         components = range(one, one + 1)
-    pattern = choice.randbytes(choice.choice((1, 2, 3, 8, 100, 10_000)))
+    random_bytes = choice.randbytes(choice.choice((1, 2, 3, 8, 100, 10_000)))
+    pattern = choice.choice((b"\0", b"\0", b"\xaa", b"\x55", *[random_bytes] * 4))
+    # Of the table with a code for 2^14 blocks and more: their number, then a bit each.
+    run = choice.choice((b"", _RUN))
     filled = int(size * choice.choice((0.01, 0.5, 0.97, 0.97)))
-    return scan(components, band, bits, (pattern * (filled // len(pattern) + 1))[:filled])
+    return scan(components, band, bits, (run + pattern * (filled // len(pattern) + 1))[:filled])

@@ -1,4 +1,4 @@
-"""``make fuzz-slow``: searches for the accepted crop that costs the most processor time.
+"""``make fuzz TRIES=20000``: searches for the accepted crop that costs the most processor time.
 
 Hill climbing from random bodies: a change is kept if the body became slower. Repeatable from its
 seed but for the clock. It exits with 0 only if the slowest body takes at most 20 ms.
@@ -6,6 +6,7 @@ seed but for the clock. It exits with 0 only if the slowest body takes at most 2
 
 import argparse
 import contextlib
+import dataclasses
 import random
 import sys
 import time
@@ -17,7 +18,7 @@ import cv2
 import numpy as np
 
 from maskgate.inference.card import InputShape
-from maskgate.inference.image import JPEG, PNG, decode
+from maskgate.inference.image import JPEG, PNG, check, decode
 from maskgate.inference.limits import crop_limits
 from maskgate.inference.preprocess import reduce
 from maskgate.protocol.errors import UnreadableCropError
@@ -80,6 +81,7 @@ class Slow:
     genes: Genes
     body: bytes
     ms: float
+    accepted: bool
 
 
 def main(argv: list[str]) -> int:
@@ -102,7 +104,7 @@ def search(tries: int, seed: int) -> list[Slow]:
         ]
 
 
-def cost_ms(body: bytes, content_type: str, repeats: int = 2) -> float:
+def cost_ms(body: bytes, content_type: str, repeats: int = 7) -> float:
     """Processor time from the body to the model's input, the least of some; refused bodies too."""
     least_s = float("inf")
     for _ in range(repeats):
@@ -123,6 +125,8 @@ def _slowest(name: str, tries: int, choice: random.Random) -> Slow:
             top, since = _made(name, _drawn(family, choice)), 0
         changed = _made(name, _changed(top.genes, family, choice))
         if changed.ms > top.ms:
+            changed = dataclasses.replace(changed, ms=cost_ms(changed.body, family.content_type, 2))
+        if changed.ms > top.ms:  # also without whatever else the machine did
             top, since = changed, 0
         best = max(best, top, key=lambda slow: slow.ms)
     return best
@@ -140,12 +144,21 @@ def _changed(genes: Genes, family: Family, choice: random.Random) -> Genes:
 def _made(name: str, genes: Genes) -> Slow:
     family = FAMILIES[name]
     body = family.body(genes)
-    return Slow(name, genes, body, cost_ms(body, family.content_type))
+    accepted = _accepts(body, family.content_type)
+    return Slow(name, genes, body, cost_ms(body, family.content_type, repeats=1), accepted)
+
+
+def _accepts(body: bytes, content_type: str) -> bool:
+    try:
+        check(body, content_type, _LIMITS)
+    except UnreadableCropError:
+        return False
+    return True
 
 
 def _again(slow: Slow) -> Slow:
-    ms = cost_ms(slow.body, FAMILIES[slow.family].content_type, repeats=7)
-    return Slow(slow.family, slow.genes, slow.body, ms)
+    ms = cost_ms(slow.body, FAMILIES[slow.family].content_type)
+    return dataclasses.replace(slow, ms=ms)
 
 
 if __name__ == "__main__":

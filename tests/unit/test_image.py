@@ -1,3 +1,4 @@
+import io
 import struct
 
 import cv2
@@ -5,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image, PngImagePlugin
 
 from maskgate.inference.card import InputShape
-from maskgate.inference.image import JPEG, PGM, PNG, PPM, Pixels, decode, encode_pnm
-from maskgate.inference.limits import BODY_BYTES, crop_limits
+from maskgate.inference.image import JPEG, PGM, PNG, PPM, Pixels, decode, encode_pnm, sniff
+from maskgate.inference.limits import BODY_BYTES, FILE_LIMITS, crop_limits
 from maskgate.inference.preprocess import normalise, reduce
 from maskgate.protocol.errors import Reason, UnreadableCropError
 
@@ -19,6 +21,8 @@ PICTURE: Pixels = np.asarray(
 )
 AS_JPEG = cv2.imencode(".jpg", PICTURE)[1].tobytes()
 AS_PNG = cv2.imencode(".png", PICTURE)[1].tobytes()
+PICTURE_WITH_TEXT = PngImagePlugin.PngInfo()
+PICTURE_WITH_TEXT.add_text("Comment", "text" * 1000, zip=True)
 HUGE_PNG = AS_PNG[:16] + struct.pack(">II", 100_000, 100_000) + AS_PNG[24:]
 HUGE_JPEG = AS_JPEG.replace(struct.pack(">HH", 40, 30), struct.pack(">HH", 65535, 65535), 1)
 
@@ -57,6 +61,36 @@ def test_a_bad_image_is_unreadable_for_its_reason(
     with pytest.raises(UnreadableCropError) as caught:
         decode(body, content_type, LIMITS)
     assert caught.value.reason is reason
+
+
+def test_a_body_of_the_largest_size_is_decoded() -> None:
+    assert decode(AS_PNG + bytes(BODY_BYTES - len(AS_PNG)), PNG, LIMITS).shape == PICTURE.shape
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "pixels"),
+    [(28, 28, 512 * 512), (64, 64, 512 * 512), (300, 400, 600 * 800)],
+)
+def test_a_crop_may_have_512_px_a_side_or_twice_the_models_input(
+    height: int, width: int, pixels: int
+) -> None:
+    assert crop_limits(InputShape(height, width, 3)).pixels == pixels
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_local_photograph_may_be_large_and_carry_text(kind: str) -> None:
+    stream = io.BytesIO()
+    options: dict[str, object] = (
+        {"exif": b"Exif\0\0" + bytes(30_000), "progressive": True, "icc_profile": bytes(3000)}
+        if kind == "JPEG"
+        else {"pnginfo": PICTURE_WITH_TEXT}
+    )
+    Image.new("RGB", (800, 700)).save(stream, kind, **options)
+    body = stream.getvalue()
+    assert decode(body, sniff(body) or "", FILE_LIMITS).shape == (700, 800, 3)
+    with pytest.raises(UnreadableCropError) as caught:
+        decode(body, sniff(body) or "", LIMITS)
+    assert caught.value.reason is Reason.UNSUPPORTED_IMAGE
 
 
 @given(st.binary(max_size=300), st.sampled_from([JPEG, PNG, PPM, PGM]), st.integers(3, 200))
