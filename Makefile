@@ -57,8 +57,10 @@ overload: setup ## twice the crops that a worker can classify, and then none at 
 	$(BIN)/python -m tests.faults.overload
 
 COUNT ?= 1000000
-fuzz: $(VENV)/.dev ## COUNT=1000000: damaged pictures and messages through the classification
+TRIES ?= 20000
+fuzz: $(VENV)/.dev ## COUNT=1000000 damaged messages; TRIES=20000: the crop that takes longest
 	$(BIN)/python -m tests.faults.fuzz --count $(COUNT)
+	$(BIN)/python -m tests.faults.slow_bodies --tries $(TRIES)
 
 outages: setup ## broker and Redis gone for 1 s, 30 s and 5 minutes
 	$(BIN)/python -m tests.faults.outages

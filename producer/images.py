@@ -10,17 +10,9 @@ import numpy as np
 import structlog
 
 from maskgate.inference.card import InputShape
-from maskgate.inference.image import (
-    FILE_LIMITS,
-    JPEG,
-    MESSAGE_LIMITS,
-    PNG,
-    Pixels,
-    decode,
-    encode_pnm,
-    sniff,
-)
+from maskgate.inference.image import JPEG, PNG, Pixels, check, decode, encode_pnm, sniff
 from maskgate.inference.image_folders import IMAGE_SUFFIXES, label_of_folder
+from maskgate.inference.limits import FILE_LIMITS, crop_limits
 from maskgate.inference.preprocess import reduce
 from maskgate.protocol.crop import Label
 from maskgate.protocol.errors import ConfigurationError, UnreadableCropError
@@ -84,9 +76,17 @@ class FolderImages:
     def _read(self, path: Path) -> tuple[bytes, str]:
         body = path.read_bytes()
         content_type = sniff(body) or ""
-        if self._as_is and content_type in (JPEG, PNG) and len(body) <= MESSAGE_LIMITS.body_bytes:
+        if self._as_is and self._may_be_sent(body, content_type):
             return body, content_type
         return encode(decode(body, content_type, FILE_LIMITS), self._shape)
+
+    def _may_be_sent(self, body: bytes, content_type: str) -> bool:
+        """Whether a worker with this model takes the file as it is."""
+        try:
+            check(body, content_type, crop_limits(self._shape))
+        except UnreadableCropError:
+            return False
+        return content_type in (JPEG, PNG)
 
 
 def audit_files(directory: Path) -> list[Path]:

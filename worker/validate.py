@@ -7,6 +7,7 @@ import msgspec
 
 from maskgate.inference.card import InputShape
 from maskgate.inference.image import Pixels, decode
+from maskgate.inference.limits import crop_limits
 from maskgate.inference.preprocess import reduce
 from maskgate.protocol.crop import Crop, known_ids, known_tags, parse
 from maskgate.protocol.errors import Reason, UnreadableCropError
@@ -40,7 +41,7 @@ def validate(
     the time goes to crops whose verdict a door can still use. Nobody waits for an audit sample, so
     it does not expire. A crop stamped more than ``max_skew_ms`` after ``now_ms`` is ``unreadable``.
     """
-    validated = Validated()
+    validated, limits = Validated(), crop_limits(shape)
     for delivery in batch:
         try:
             crop = parse(delivery.message, audit=delivery.queue is QueueKind.AUDIT)
@@ -50,7 +51,7 @@ def validate(
                 )
             else:
                 _refuse_future(crop, now_ms + max_skew_ms)
-                image = reduce(decode(crop.body, crop.content_type), shape)
+                image = reduce(decode(crop.body, crop.content_type, limits), shape)
                 validated.readable.append(ReadableCrop(delivery, crop, image))
         except UnreadableCropError as error:
             validated.finished.append(_unreadable(delivery, error.reason))

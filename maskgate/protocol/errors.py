@@ -21,6 +21,7 @@ class Reason(StrEnum):
     CONTENT_MISMATCH = "content_mismatch"
     BAD_IMAGE = "bad_image"
     IMAGE_TOO_LARGE = "image_too_large"
+    UNSUPPORTED_IMAGE = "unsupported_image"
     TOO_OLD = "too_old"
 
 

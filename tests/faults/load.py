@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from maskgate.inference.image import JPEG, decode, encode_pnm
+from maskgate.inference.limits import crop_limits
 from maskgate.inference.model import Model
 from maskgate.inference.preprocess import reduce
 from maskgate.protocol.crop import Crop, Label, Message, new_crop_id, to_message
@@ -43,15 +44,15 @@ class Body:
 def bodies(count: int, seed: int = 5) -> list[Body]:
     """Drawn faces, as thumbnails and as JPEG, that the shipped model classifies clearly."""
     model, rng = Model.load(SHIPPED_MODEL), np.random.default_rng(seed)
-    limits = (model.card.uncertain_from, model.card.uncertain_to)
+    shape, limits = model.card.input, (model.card.uncertain_from, model.card.uncertain_to)
     found: list[Body] = []
     for face in (draw_face(rng, masked=bool(i % 2)).pixels for i in itertools.count()):
         if len(found) >= count:
             break
         jpeg = cv2.imencode(".jpg", face[:, :, ::-1])[1].tobytes()
-        for content, content_type in ((jpeg, JPEG), encode_pnm(reduce(face, model.card.input))):
+        for content, content_type in ((jpeg, JPEG), encode_pnm(reduce(face, shape))):
             (p_mask,) = model.p_mask(
-                [reduce(decode(content, content_type), model.card.input)]
+                [reduce(decode(content, content_type, crop_limits(shape)), shape)]
             ).tolist()
             outcome = Outcome(model.card.outcome(p_mask))
             if outcome is not Outcome.UNCERTAIN and all(

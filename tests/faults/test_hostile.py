@@ -13,7 +13,9 @@ import numpy as np
 import pika
 import pytest
 
+from maskgate.inference.card import InputShape
 from maskgate.inference.image import PNG, decode
+from maskgate.inference.limits import BODY_BYTES, crop_limits
 from maskgate.operations.topology import DEFINITIONS
 from maskgate.protocol.crop import new_crop_id
 from maskgate.protocol.errors import Reason, UnreadableCropError
@@ -39,6 +41,9 @@ from tests.servers.rabbit_server import RabbitServer
 from tests.servers.redis_server import RedisServer
 
 GOOD = bodies(1)[0]
+LIMITS = crop_limits(InputShape(64, 64, 3))
+#: The codec gets what is behind the end of a picture, too.
+POISONED_PNG = next(case.body for case in IMAGES if case.name == "all black") + POISON
 #: After which valid crops the poison is sent: in the middle of a prefetch window, so that the
 #: worker also holds valid crops behind it whenever it dies.
 POISONED = (98, 125)
@@ -58,16 +63,16 @@ def raw_headers(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("case", IMAGES, ids=lambda case: case.name)
 def test_an_image_is_decoded_or_unreadable_for_its_reason(case: Hostile) -> None:
     if case.reason is None:
-        assert decode(case.body, case.content_type).size > 0
+        assert decode(case.body, case.content_type, LIMITS).size > 0
         return
     with pytest.raises(UnreadableCropError) as caught:
-        decode(case.body, case.content_type)
+        decode(case.body, case.content_type, LIMITS)
     assert caught.value.reason is case.reason
 
 
 def test_an_image_is_rotated_by_its_exif_orientation() -> None:
     turned = next(case for case in IMAGES if case.name == "EXIF-rotated")
-    seen = decode(turned.body, turned.content_type).astype(int)
+    seen = decode(turned.body, turned.content_type, LIMITS).astype(int)
     assert abs(seen - np.rot90(FACE, -1)).mean() < 10 < abs(seen - FACE).mean()
 
 
@@ -190,6 +195,44 @@ def test_hostile_crops_are_accounted_for_and_honest_ones_get_their_verdicts(
     assert len(text.splitlines()) < 60
 
 
+def test_crops_made_to_be_slow_do_not_keep_honest_ones_waiting(
+    environment: dict[str, str], rabbit: RabbitServer, redis: RedisServer, tmp_path: Path
+) -> None:
+    slow = [
+        case for case in IMAGES if case.name in ("JPEG of 14,929 scans", "PNG with thirty zTXt")
+    ]
+    expected: dict[str, tuple[str, str]] = {}
+    with (
+        running("worker", environment=environment, log=tmp_path / "worker.log") as worker,
+        confirmed(rabbit) as channel,
+    ):
+        for case in slow * 5:
+            crop_id = publish(channel, case.body, case.content_type)
+            expected[crop_id] = ("unreadable", "unsupported_image")
+            expected[publish(channel, GOOD.content, GOOD.content_type)] = (str(GOOD.outcome), "")
+        # Decoded, these bodies would take more than a minute of processor time.
+        eventually(lambda: expected.keys() <= ends(redis).keys(), 30, "an outcome of every crop")
+        assert worker.poll() is None
+    assert ends(redis) == expected
+
+
+def test_a_body_over_the_limit_never_reaches_the_codec(
+    environment: dict[str, str], rabbit: RabbitServer, redis: RedisServer, tmp_path: Path
+) -> None:
+    body = POISONED_PNG + bytes(BODY_BYTES + 1 - len(POISONED_PNG))
+    log = tmp_path / "worker.log"
+    with (
+        running("tests.faults.poisoned_worker", environment=environment, log=log) as worker,
+        confirmed(rabbit) as channel,
+    ):
+        crop_id = publish(channel, body, PNG)
+        eventually(lambda: crop_id in ends(redis), 30, "an outcome")
+        assert ends(redis)[crop_id] == ("unreadable", "body_too_large")
+        assert worker.poll() is None
+        publish(channel, body[:-1], PNG)
+        eventually(lambda: worker.poll() is not None, 30, "the death of a worker that decodes")
+
+
 def test_a_time_that_is_no_number_does_not_pass_the_broker(rabbit: RabbitServer) -> None:
     nan = RawTable(DOOR + field(b"captured_at", b"d", b"\x7f\xf8" + bytes(6)))
     with pytest.raises(pika.exceptions.ConnectionClosed), confirmed(rabbit) as channel:
@@ -229,7 +272,7 @@ def test_a_crop_that_kills_workers_is_a_dead_letter_and_takes_no_neighbour_with_
         for i in range(200):
             good.append(publish(channel, GOOD.content, GOOD.content_type))
             if i in POISONED:
-                poison.append(publish(channel, b"\x89PNG\r\n\x1a\n" + POISON, PNG))
+                poison.append(publish(channel, POISONED_PNG, PNG))
 
     dead: dict[str, str | None] = {}
 
