@@ -18,7 +18,7 @@ from pika.adapters.select_connection import IOLoop
 
 from maskgate.protocol.crop import Message
 from maskgate.protocol.queue import QueueKind, Refusal, Tally
-from maskgate.protocol.topology import AUDIT_EXCHANGE, AUDIT_KEY, LIVE_EXCHANGE, LIVE_KEY
+from maskgate.protocol.topology import AUDIT_EXCHANGE, AUDIT_KEY, LIVE_EXCHANGE
 from maskgate.runtime.backoff import Backoff
 from maskgate.runtime.broker import trouble
 from maskgate.runtime.stop import Stop
@@ -122,7 +122,9 @@ class RabbitPublisher:
         return self._channel is not None and self._channel.is_open
 
     def _publish(self, message: Message, *, audit: bool) -> None:
-        exchange, key = (AUDIT_EXCHANGE, AUDIT_KEY) if audit else (LIVE_EXCHANGE, LIVE_KEY)
+        exchange, key = (
+            (AUDIT_EXCHANGE, AUDIT_KEY) if audit else (LIVE_EXCHANGE, message.routing_key)
+        )
         properties = pika.BasicProperties(
             content_type=message.content_type,
             type=message.type,

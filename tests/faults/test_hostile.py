@@ -23,8 +23,8 @@ from maskgate.protocol.topology import (
     AUDIT_QUEUE,
     DEAD_QUEUE,
     LIVE_EXCHANGE,
-    LIVE_KEY,
     LIVE_QUEUE,
+    live_key,
 )
 from maskgate.protocol.verdict import audit_key, history_key
 from maskgate.runtime import pika_internals
@@ -83,7 +83,7 @@ def publish(
         "headers": {"camera_id": "door", "captured_at": now_ms()},
         **changes,
     }
-    where = (AUDIT_EXCHANGE, AUDIT_KEY) if audit else (LIVE_EXCHANGE, LIVE_KEY)
+    where = (AUDIT_EXCHANGE, AUDIT_KEY) if audit else (LIVE_EXCHANGE, live_key("door"))
     channel.basic_publish(*where, body, pika.BasicProperties(**properties), mandatory=True)
     return crop_id
 
