@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from maskgate.gate.settings import GateSettings, WaitSettings, WatchSettings
+from maskgate.operations.management import ManagementSettings
 from maskgate.runtime.settings import PREFIX, Settings
 from producer.settings import FolderSettings, SyntheticSettings
 from worker.settings import WorkerSettings
@@ -16,6 +17,7 @@ KINDS = (
     GateSettings,
     WaitSettings,
     WatchSettings,
+    ManagementSettings,
 )
 
 
