@@ -70,7 +70,7 @@ def _acl_users(text: str) -> dict[str, tuple[str, str]]:
 
 def _of_kind(kind: str, found: Mapping[Any, Any], wanted: Mapping[Any, Any]) -> Iterator[str]:
     for identity, entry in wanted.items():
-        name = f"{kind.removesuffix('s')} {' '.join(identity)}"
+        name = f"{_one(kind)} {' '.join(identity)}"
         there = found.get(identity)
         if there is None:
             yield f"+ {name}: {_shown(entry, kind)}"
@@ -80,7 +80,11 @@ def _of_kind(kind: str, found: Mapping[Any, Any], wanted: Mapping[Any, Any]) -> 
         for field in _changed_fields(there, entry):
             yield f"~ {name}: {field} {there.get(field)!r} -> {entry[field]!r}"
     for identity in found.keys() - wanted.keys():
-        yield f"? {kind.removesuffix('s')} {' '.join(identity)}: not in the definitions, kept"
+        yield f"? {_one(kind)} {' '.join(identity)}: not in the definitions, kept"
+
+
+def _one(kind: str) -> str:
+    return "policy" if kind == "policies" else kind.removesuffix("s").replace("_", " ")
 
 
 def _changed_fields(there: Mapping[str, Any], entry: Mapping[str, Any]) -> list[str]:
