@@ -16,7 +16,11 @@ COMMANDS = {
     "alive": ("maskgate.gate.commands", "exit 0 if a worker is running, else 1"),
     "topology": (
         "maskgate.operations.commands",
-        "put exchanges, queues and policies on a running broker",
+        "bring exchanges, queues, policies and users of a running broker up to date",
+    ),
+    "camera": (
+        "maskgate.operations.commands",
+        "register a camera on a running broker, renew its password, or revoke it",
     ),
     "functions": (
         "maskgate.operations.functions",
@@ -28,7 +32,7 @@ COMMANDS = {
     ),
     "secrets": (
         "maskgate.operations.commands",
-        "make passwords, broker definitions and Redis ACL for one installation",
+        "make or update passwords, broker definitions and Redis ACL of an installation",
     ),
     "completion": ("maskgate.completion", "print a completion script for bash or zsh"),
 }

@@ -93,12 +93,14 @@ def _produce(settings: ProducerSettings) -> int:
     begun_s = time.monotonic()
     live = repeated(images, loop=settings.loop)
     endless = settings.loop and settings.limit is None
-    with _progress(None if endless else min(total, settings.limit or total)) as advance:
-        play(live, audit, outlet, plan, stop=stop, clock=now_ms, progress=advance)
-        outlet.flush(_FLUSH_TIMEOUT_S)
-    outlet.close()
-    skipped = images.skipped if isinstance(images, FolderImages) else 0
-    print(json.dumps(summary(outlet, skipped=skipped, elapsed_s=time.monotonic() - begun_s)))
+    try:
+        with _progress(None if endless else min(total, settings.limit or total)) as advance:
+            play(live, audit, outlet, plan, stop=stop, clock=now_ms, progress=advance)
+            outlet.flush(_FLUSH_TIMEOUT_S)
+    finally:
+        outlet.close()
+        skipped = images.skipped if isinstance(images, FolderImages) else 0
+        print(json.dumps(summary(outlet, skipped=skipped, elapsed_s=time.monotonic() - begun_s)))
     return ExitCode.OK if outlet.live.accepted + outlet.audit.accepted else ExitCode.UNAVAILABLE
 
 

@@ -17,8 +17,9 @@ import structlog
 from pika.adapters.select_connection import IOLoop
 
 from maskgate.protocol.crop import Message
+from maskgate.protocol.errors import ConfigurationError
 from maskgate.protocol.queue import QueueKind, Refusal, Tally
-from maskgate.protocol.topology import AUDIT_EXCHANGE, AUDIT_KEY, LIVE_EXCHANGE, LIVE_KEY
+from maskgate.protocol.topology import AUDIT_EXCHANGE, AUDIT_KEY, LIVE_EXCHANGE
 from maskgate.runtime.backoff import Backoff
 from maskgate.runtime.broker import trouble
 from maskgate.runtime.stop import Stop
@@ -26,6 +27,7 @@ from maskgate.runtime.stop import Stop
 #: Unconfirmed messages: enough to hide the broker's fsync, few enough to send again.
 WINDOW = 256
 _PERSISTENT = 2
+_ACCESS_REFUSED = 403
 _CLOSE_TIMEOUT_S = 2.0
 _SETTLE_TIMEOUT_S = 30.0
 _TURN_S = 0.2
@@ -43,6 +45,9 @@ class RabbitPublisher:
     folder can wait, a live camera can't. Messages that were unconfirmed when a connection was lost
     are sent again: the broker may have them already, and twice does no harm. ``settled`` is called
     with each message that was sent, and with its refusal, or None if the broker accepted it.
+
+    A camera that the broker's user may not speak for stops the process: no attempt would succeed.
+    Then ``publish``, ``rest`` and ``flush`` raise ConfigurationError.
     """
 
     def __init__(
@@ -72,6 +77,7 @@ class RabbitPublisher:
         self._retry_at_s = 0.0
         self._turned_s = 0.0
         self._trouble = ""
+        self._forbidden = ""
 
     def publish(self, message: Message, queue: QueueKind = QueueKind.LIVE) -> None:
         """See :class:`maskgate.protocol.queue.CropPublisher`."""
@@ -122,7 +128,9 @@ class RabbitPublisher:
         return self._channel is not None and self._channel.is_open
 
     def _publish(self, message: Message, *, audit: bool) -> None:
-        exchange, key = (AUDIT_EXCHANGE, AUDIT_KEY) if audit else (LIVE_EXCHANGE, LIVE_KEY)
+        exchange, key = (
+            (AUDIT_EXCHANGE, AUDIT_KEY) if audit else (LIVE_EXCHANGE, message.routing_key)
+        )
         properties = pika.BasicProperties(
             content_type=message.content_type,
             type=message.type,
@@ -140,6 +148,8 @@ class RabbitPublisher:
         """Run the event loop until ``done()``, the timeout or a stop request."""
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
         while not done():
+            if self._forbidden and not self._stop.requested:
+                raise ConfigurationError(self._forbidden)
             self._connect_if_due()
             left_s = _TURN_S if deadline_s is None else min(_TURN_S, deadline_s - time.monotonic())
             if left_s <= 0 or (self._stop.requested and not even_if_stopping):
@@ -224,6 +234,13 @@ class RabbitPublisher:
 
     def _on_channel_closed(self, _channel: object, error: Exception) -> None:
         self._channel = None
+        if getattr(error, "reply_code", None) == _ACCESS_REFUSED:
+            self._forbidden = (
+                f"MASKGATE_CAMERA, MASKGATE_BROKER_URL: {error}. 'maskgate camera add NAME' "
+                "registers a camera, with --audit also for labelled samples; set its user, "
+                "camera-NAME, and the password that it writes"
+            )
+            self._loop.stop()
         if self._connection is not None and self._connection.is_open:
             self._lost(error)
             self._connection.close()

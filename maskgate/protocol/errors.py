@@ -10,6 +10,7 @@ class Reason(StrEnum):
     BAD_CONTENT_TYPE = "bad_content_type"
     BAD_CROP_ID = "bad_crop_id"
     BAD_CAMERA_ID = "bad_camera_id"
+    CAMERA_MISMATCH = "camera_mismatch"
     BAD_TRACK_ID = "bad_track_id"
     BAD_CAPTURED_AT = "bad_captured_at"
     CAPTURED_IN_FUTURE = "captured_in_future"

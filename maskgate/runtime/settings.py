@@ -2,8 +2,9 @@
 
 ``MASKGATE_BROKER_URL`` in the environment is ``--broker-url`` on the command line. A setting may
 also come from a file: ``MASKGATE_BROKER_PASSWORD_FILE`` names the file that holds
-``MASKGATE_BROKER_PASSWORD``. Keys and certificates come from files only:
-``MASKGATE_BROKER_KEY_FILE`` is a setting itself; no ``MASKGATE_BROKER_KEY`` holds the key.
+``MASKGATE_BROKER_PASSWORD``. The command line accepts no password. Keys and certificates come from
+files only: ``MASKGATE_BROKER_KEY_FILE`` is a setting itself; no ``MASKGATE_BROKER_KEY`` holds the
+key.
 """
 
 import os
@@ -72,8 +73,7 @@ class BrokerSettings(Settings):
     )
     broker_password: SecretStr | None = Field(
         None,
-        description="password for RabbitMQ; replaces the one in the URL. "
-        "Other users of the machine can read command lines: use a file",
+        description="password for RabbitMQ; replaces the one in the URL",
     )
     broker_ca_file: Path | None = Field(
         None,
@@ -107,8 +107,7 @@ class RedisSettings(Settings):
     )
     redis_password: SecretStr | None = Field(
         None,
-        description="password for Redis; replaces the one in the URL. "
-        "Other users of the machine can read command lines: use a file",
+        description="password for Redis; replaces the one in the URL",
     )
     redis_ca_file: Path | None = Field(
         None,

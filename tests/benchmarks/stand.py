@@ -15,7 +15,13 @@ from maskgate.inference.model import Model
 from maskgate.inference.preprocess import reduce
 from maskgate.protocol.crop import Crop, Label, Message, new_crop_id, to_message
 from maskgate.protocol.queue import QueueKind
-from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_EXCHANGE, LIVE_KEY, LIVE_QUEUE
+from maskgate.protocol.topology import (
+    AUDIT_QUEUE,
+    DEAD_QUEUE,
+    LIVE_BINDING,
+    LIVE_EXCHANGE,
+    LIVE_QUEUE,
+)
 from maskgate.runtime.broker import parameters
 from maskgate.runtime.clock import now_ms
 from maskgate.runtime.stop import Stop
@@ -119,7 +125,7 @@ class Stand:
         with self.rabbit.channel() as channel:
             channel.queue_delete(LIVE_QUEUE)
             channel.queue_declare(LIVE_QUEUE, durable=True, arguments={"x-queue-type": kind})
-            channel.queue_bind(LIVE_QUEUE, LIVE_EXCHANGE, LIVE_KEY)
+            channel.queue_bind(LIVE_QUEUE, LIVE_EXCHANGE, LIVE_BINDING)
 
 
 @contextmanager

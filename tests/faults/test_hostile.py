@@ -25,8 +25,8 @@ from maskgate.protocol.topology import (
     AUDIT_QUEUE,
     DEAD_QUEUE,
     LIVE_EXCHANGE,
-    LIVE_KEY,
     LIVE_QUEUE,
+    live_key,
 )
 from maskgate.protocol.verdict import history_key
 from maskgate.runtime import pika_internals
@@ -88,7 +88,7 @@ def publish(
         "headers": {"camera_id": "door", "captured_at": now_ms()},
         **changes,
     }
-    where = (AUDIT_EXCHANGE, AUDIT_KEY) if audit else (LIVE_EXCHANGE, LIVE_KEY)
+    where = (AUDIT_EXCHANGE, AUDIT_KEY) if audit else (LIVE_EXCHANGE, live_key("door"))
     channel.basic_publish(*where, body, pika.BasicProperties(**properties), mandatory=True)
     return crop_id
 

@@ -9,7 +9,7 @@ import pika
 import pytest
 
 from maskgate.operations.secrets import BROKER_RIGHTS
-from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_QUEUE
+from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_EXCHANGE, DEAD_QUEUE, LIVE_QUEUE
 from tests.servers.ports import eventually
 from tests.servers.rabbit_server import RabbitServer
 from worker.__main__ import main
@@ -37,8 +37,8 @@ def dead(rabbit: RabbitServer) -> None:
     """Two live crops, one audit sample and something without an id or headers, all rejected."""
     with rabbit.channel() as channel:
         for crop_id, exchange, key in (
-            (IDS[0], "crops", "live"),
-            (IDS[1], "crops", "live"),
+            (IDS[0], "crops", "live.door"),
+            (IDS[1], "crops", "live.door"),
             (IDS[2], "audit", "audit"),
         ):
             headers = {"camera_id": "door", "captured_at": 5, "label": "mask"}
@@ -46,7 +46,7 @@ def dead(rabbit: RabbitServer) -> None:
                 "image/x-portable-graymap", message_id=crop_id, type="face-crop.v1", headers=headers
             )
             channel.basic_publish(exchange, key, BODY, properties)
-        channel.basic_publish("crops", "live", b"\x1b[31mred")
+        channel.basic_publish("crops", "live.door", b"\x1b[31mred")
         for queue, count in ((LIVE_QUEUE, 3), (AUDIT_QUEUE, 1)):
             for _ in range(count):
                 method = eventually(partial(_get, channel, queue), what="a crop")
@@ -99,16 +99,33 @@ def test_a_crop_that_is_given_back_is_in_its_queue_as_it_was_and_dead_no_more(
 
 
 @pytest.mark.usefixtures("dead")
+def test_a_crop_goes_back_under_its_senders_key_whatever_its_headers_say(
+    deadletters: Command, rabbit: RabbitServer
+) -> None:
+    forged = {"x-death": [{"queue": "crops.audit", "routing-keys": ["audit", "live.other"]}]}
+    with rabbit.channel() as channel:
+        channel.basic_publish(
+            DEAD_EXCHANGE, "live.door", BODY, pika.BasicProperties(message_id="f", headers=forged)
+        )
+    eventually(lambda: rabbit.depth(DEAD_QUEUE) == 5, what="the fifth dead letter")
+    assert deadletters("requeue", "--all") == 0
+    with rabbit.channel() as channel:
+        keys = {_get(channel, LIVE_QUEUE).routing_key for _ in range(4)}
+        assert keys == {"live.door"}
+        assert _get(channel, AUDIT_QUEUE).routing_key == "audit"
+
+
+@pytest.mark.usefixtures("dead")
 def test_a_queue_that_does_not_take_it_leaves_it_dead(
     deadletters: Command, rabbit: RabbitServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with rabbit.channel() as channel:
-        channel.queue_unbind(LIVE_QUEUE, "crops", "live")
+        channel.queue_unbind(LIVE_QUEUE, "crops", "live.*")
     try:
         assert deadletters("requeue", "--crop-id", IDS[0]) == 69
     finally:
         with rabbit.channel() as channel:
-            channel.queue_bind(LIVE_QUEUE, "crops", "live")
+            channel.queue_bind(LIVE_QUEUE, "crops", "live.*")
     assert f"{IDS[0]}: not requeued" in capsys.readouterr().out
     eventually(lambda: rabbit.depth(DEAD_QUEUE) == 4, what="all of them still there")
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 import worker.broker.rabbit
 from maskgate.protocol.crop import parse
-from maskgate.protocol.queue import CropConsumer, CropPublisher, Delivery, QueueKind
+from maskgate.protocol.queue import CropConsumer, CropPublisher, Delivery, QueueKind, Refusal
 from tests.integration.queues import (
     Queue,
     drain,
@@ -53,6 +54,7 @@ def test_what_is_published_arrives_once_in_order_and_whole(
     got = drain(consumer, 40)
     assert [d.message.message_id for d in got] == [m.message_id for m in sent]
     assert [d.message.body for d in got] == [m.body for m in sent]
+    assert {d.message.routing_key for d in got} == {"live.lobby"}
     assert parse(got[0].message, audit=False).captured_at_ms == 1_790_000_000_000
     assert (publisher.live.offered, publisher.live.accepted, publisher.live.in_doubt) == (40, 40, 0)
     assert consumer.receive(1, 0.1) == []
@@ -73,9 +75,19 @@ def test_audit_samples_are_of_the_audit_queue(
     publisher: CropPublisher, consumer: CropConsumer
 ) -> None:
     publish(publisher, 2, QueueKind.AUDIT)
-    assert [d.queue for d in drain(consumer, 2)] == [QueueKind.AUDIT] * 2
+    got = drain(consumer, 2)
+    assert [d.queue for d in got] == [QueueKind.AUDIT] * 2
+    assert {d.message.routing_key for d in got} == {"audit"}
     assert publisher.audit.accepted == 2
     assert publisher.live.offered == 0
+
+
+def test_a_key_of_no_camera_is_unroutable(publisher: CropPublisher, queue: Queue) -> None:
+    for key in ("live", "live.a.b", "other", ""):
+        publisher.publish(msgspec.structs.replace(message(), routing_key=key))
+    publisher.flush(10)
+    assert publisher.live.refusals == {Refusal.UNROUTABLE: 4}
+    assert queue.waiting() == 0
 
 
 def test_a_worker_holds_one_crop_at_first_and_twice_as_many_after_each_full_batch(

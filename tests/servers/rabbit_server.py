@@ -41,7 +41,8 @@ class RabbitServer:
 
     @property
     def management_url(self) -> str:
-        return f"http://guest:guest@127.0.0.1:{self.management_port}"
+        """Its password is ``guest`` too; management commands take none from a URL."""
+        return f"http://guest@127.0.0.1:{self.management_port}"
 
     def start(self) -> None:
         with (self.folder / "out.log").open("ab") as log:

@@ -102,7 +102,7 @@ def test_the_definitions_hold_the_names_that_the_code_uses() -> None:
         topology.DEAD_QUEUE,
     }
     bound = {(b["source"], b["routing_key"], b["destination"]) for b in definitions["bindings"]}
-    assert (topology.LIVE_EXCHANGE, topology.LIVE_KEY, topology.LIVE_QUEUE) in bound
+    assert (topology.LIVE_EXCHANGE, topology.LIVE_BINDING, topology.LIVE_QUEUE) in bound
     assert (topology.AUDIT_EXCHANGE, topology.AUDIT_KEY, topology.AUDIT_QUEUE) in bound
     assert (topology.DEAD_EXCHANGE, "", topology.DEAD_QUEUE) in bound
     assert all(queue["arguments"] == {"x-queue-type": "quorum"} for queue in definitions["queues"])

@@ -14,6 +14,7 @@ from maskgate.inference.card import ModelCard
 from maskgate.inference.model import Model
 from maskgate.protocol.crop import CROP_TYPE, Message, new_crop_id
 from maskgate.protocol.errors import StoreError
+from maskgate.protocol.topology import live_key
 from maskgate.protocol.verdict import Outcome
 from maskgate.runtime.clock import now_ms
 from maskgate.runtime.stop import Stop
@@ -64,7 +65,9 @@ class FakeModel:
 
 def crop(content: bytes = b"P5 1 1 255\n\0", *, age_ms: int = 0) -> Message:
     headers = {"camera_id": "lobby", "captured_at": now_ms() - age_ms}
-    return Message(content, "image/x-portable-graymap", CROP_TYPE, new_crop_id(), headers)
+    return Message(
+        content, "image/x-portable-graymap", CROP_TYPE, new_crop_id(), headers, live_key("lobby")
+    )
 
 
 class Place:

@@ -12,12 +12,11 @@ from maskgate.protocol.topology import (
     AUDIT_KEY,
     AUDIT_QUEUE,
     LIVE_EXCHANGE,
-    LIVE_KEY,
     LIVE_QUEUE,
+    key_owner,
 )
 
-#: Queue that a dead letter came from → exchange and routing key that lead back to it.
-_ROUTES = {LIVE_QUEUE: (LIVE_EXCHANGE, LIVE_KEY), AUDIT_QUEUE: (AUDIT_EXCHANGE, AUDIT_KEY)}
+_QUEUES = {LIVE_EXCHANGE: LIVE_QUEUE, AUDIT_EXCHANGE: AUDIT_QUEUE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +37,11 @@ class DeadLetter:
     body_bytes: int
 
 
-def describe(properties: Any, body: bytes) -> DeadLetter:
-    """What may be shown of a message with these properties (pika's) and this body."""
+def describe(routing_key: str, properties: Any, body: bytes) -> DeadLetter:
+    """What may be shown of a message with this key, these properties (pika's) and this body."""
     headers = properties.headers or {}
     message = Message(
-        body, properties.content_type, properties.type, properties.message_id, headers
+        body, properties.content_type, properties.type, properties.message_id, headers, routing_key
     )
     camera_id, crop_id, _ = known_ids(message)
     death = _last_death(headers)
@@ -50,17 +49,23 @@ def describe(properties: Any, body: bytes) -> DeadLetter:
     return DeadLetter(
         crop_id,
         camera_id,
-        queue=death["queue"] if route_back(headers) else None,
+        queue=_QUEUES[route[0]] if (route := route_back(routing_key)) else None,
         reason=str(death["reason"]) if "reason" in death else None,
         died_at=died_at.isoformat() if isinstance(died_at, dt.datetime) else None,
-        problem=_problem(message, audit=death.get("queue") == AUDIT_QUEUE),
+        problem=_problem(message, audit=routing_key == AUDIT_KEY),
         body_bytes=len(body),
     )
 
 
-def route_back(headers: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Exchange and routing key of the queue it came from; None if that is unknown."""
-    return _ROUTES.get(str(_last_death(headers).get("queue")))
+def route_back(routing_key: str) -> tuple[str, str] | None:
+    """Exchange and routing key of the queue it came from; None if that is unknown.
+
+    The broker keeps the key that the sender was allowed to use. The header ``x-death`` does not
+    count: a sender can write it, and requeueing would then lend the operator's rights.
+    """
+    if routing_key == AUDIT_KEY:
+        return AUDIT_EXCHANGE, AUDIT_KEY
+    return (LIVE_EXCHANGE, routing_key) if key_owner(routing_key) else None
 
 
 def _problem(message: Message, *, audit: bool) -> str | None:

@@ -63,8 +63,8 @@ def run(arguments: argparse.Namespace, parameters: pika.connection.Parameters) -
         letters = list(_unacknowledged(channel, arguments.limit))
         if arguments.command == "requeue":
             return _requeue(channel, letters, None if arguments.all else set(arguments.crop_id))
-    for _, properties, body in letters:
-        shown = asdict(describe(properties, body))
+    for method, properties, body in letters:
+        shown = asdict(describe(method.routing_key, properties, body))
         print(
             json.dumps(shown)
             if arguments.json
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace, parameters: pika.connection.Parameters) -
 
 
 def _requeue(
-    channel: Any, letters: Sequence[tuple[int, Any, bytes]], wanted: set[str] | None
+    channel: Any, letters: Sequence[tuple[Any, Any, bytes]], wanted: set[str] | None
 ) -> int:
     channel.confirm_delivery()
     chosen = [letter for letter in letters if wanted is None or letter[1].message_id in wanted]
@@ -86,14 +86,14 @@ def _requeue(
     return ExitCode.OK if requeued == len(chosen) and not missing else ExitCode.UNAVAILABLE
 
 
-def _requeue_one(channel: Any, tag: int, properties: Any, body: bytes) -> bool:
+def _requeue_one(channel: Any, method: Any, properties: Any, body: bytes) -> bool:
     """Publish a dead letter to its queue, wait for the confirmation, then acknowledge it here.
 
     A failure in between can duplicate a crop, but not lose one.
     """
-    crop_id = describe(properties, body).crop_id or "a message without an id"
+    crop_id = describe(method.routing_key, properties, body).crop_id or "a message without an id"
     headers = properties.headers or {}
-    route = route_back(headers)
+    route = route_back(method.routing_key)
     if route is None:
         print(f"{crop_id}: not requeued, the queue it came from is unknown")
         return False
@@ -105,17 +105,17 @@ def _requeue_one(channel: Any, tag: int, properties: Any, body: bytes) -> bool:
     except (NackError, UnroutableError) as error:
         print(f"{crop_id}: not requeued, its queue is full or missing ({type(error).__name__})")
         return False
-    channel.basic_ack(tag)
+    channel.basic_ack(method.delivery_tag)
     return True
 
 
-def _unacknowledged(channel: Any, limit: int) -> Iterator[tuple[int, Any, bytes]]:
-    """Tag, properties and body of each. What is not acknowledged later stays in the queue."""
+def _unacknowledged(channel: Any, limit: int) -> Iterator[tuple[Any, Any, bytes]]:
+    """Method, properties and body of each. What is not acknowledged later stays in the queue."""
     for _ in range(limit):
         method, properties, body = channel.basic_get(DEAD_QUEUE, auto_ack=False)
         if method is None:
             return
-        yield method.delivery_tag, properties, body
+        yield method, properties, body
 
 
 @contextmanager
