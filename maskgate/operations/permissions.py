@@ -14,7 +14,7 @@ from maskgate.runtime.store import connect
 INTENDED_BROKER: Mapping[str, frozenset[str]] = {
     "camera": frozenset({"publish crops"}),
     "auditor": frozenset({"publish crops", "publish audit samples"}),
-    "worker": frozenset({"read crops", "read audit samples"}),
+    "worker": frozenset({"read crops", "read audit samples", "publish dead letters"}),
     "operator": frozenset({"read dead letters", "publish crops", "publish audit samples"}),
     "gate": frozenset(),
 }

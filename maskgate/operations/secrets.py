@@ -16,12 +16,14 @@ from maskgate.operations.topology import DEFINITIONS
 from maskgate.protocol.topology import (
     AUDIT_EXCHANGE,
     AUDIT_QUEUE,
+    DEAD_EXCHANGE,
     DEAD_QUEUE,
     LIVE_EXCHANGE,
     LIVE_QUEUE,
 )
 from maskgate.protocol.verdict import (
     ALIVE_KEY,
+    ATTEMPTS_KEYS,
     AUDIT_KEYS,
     CHANNEL_PATTERN,
     HISTORY_KEYS,
@@ -33,7 +35,11 @@ _NOTHING = "^$"
 #: samples, and only the administrator declares.
 BROKER_RIGHTS = {
     "admin": (".*", ".*", ".*"),
-    "worker": (_NOTHING, _NOTHING, f"^({LIVE_QUEUE}|{AUDIT_QUEUE})$".replace(".", r"\.")),
+    "worker": (
+        _NOTHING,
+        f"^{DEAD_EXCHANGE}$".replace(".", r"\."),
+        f"^({LIVE_QUEUE}|{AUDIT_QUEUE})$".replace(".", r"\."),
+    ),
     "camera": (_NOTHING, f"^{LIVE_EXCHANGE}$", _NOTHING),
     "auditor": (_NOTHING, f"^({LIVE_EXCHANGE}|{AUDIT_EXCHANGE})$", _NOTHING),
     "operator": (
@@ -47,7 +53,7 @@ BROKER_RIGHTS = {
 REDIS_RIGHTS = {
     "admin": "~* &* +@all",
     "worker": (
-        f"resetkeys ~{VERDICT_KEYS} ~{HISTORY_KEYS} ~{AUDIT_KEYS} ~{ALIVE_KEY} "
+        f"resetkeys ~{VERDICT_KEYS} ~{HISTORY_KEYS} ~{AUDIT_KEYS} ~{ALIVE_KEY} ~{ATTEMPTS_KEYS} "
         f"resetchannels &{CHANNEL_PATTERN} "
         "-@all +evalsha +script|load +time +set +hmget +hset +hgetall +hincrby +del +xadd "
         "+pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank +ping +hello +client|setname"

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     BAD_IMAGE = "bad_image"
     IMAGE_TOO_LARGE = "image_too_large"
     TOO_OLD = "too_old"
+    TOO_MANY_ATTEMPTS = "too_many_attempts"
 
 
 class MaskgateError(Exception):

@@ -10,6 +10,7 @@ from maskgate.protocol.errors import MaskgateError
 
 #: Every worker sets this key, with an expiry. Without it, no worker is running.
 ALIVE_KEY = "worker:alive"
+ATTEMPTS_KEYS = "worker:attempts:*"
 #: The wake-up channels of all cameras.
 CHANNEL_PATTERN = "verdicts:*"
 #: How long a verdict stands after its crop was captured, unless the workers are configured
@@ -92,6 +93,11 @@ def history_key(camera_id: str) -> str:
 def camera_of_channel(channel: str) -> str:
     """The camera id in the name of a wake-up channel."""
     return channel.removeprefix("verdicts:{").removesuffix("}")
+
+
+def attempts_key(crop_id: str) -> str:
+    """Key that counts how often workers began to process a crop that was delivered before."""
+    return ATTEMPTS_KEYS.replace("*", crop_id)
 
 
 def audit_key(model: str) -> str:

@@ -16,7 +16,7 @@ from maskgate.protocol.verdict import Outcome
 
 #: The outcomes that are verdicts; the history has others, too.
 _VERDICTS = (Outcome.MASK, Outcome.NO_MASK, Outcome.UNCERTAIN)
-DELIVERY_LIMIT = "delivery_limit"
+TOO_MANY_ATTEMPTS = "too_many_attempts"
 
 
 @dataclass(frozen=True, slots=True)

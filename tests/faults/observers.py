@@ -14,7 +14,7 @@ from maskgate.gate.client import Gate
 from maskgate.protocol.topology import DEAD_QUEUE
 from maskgate.protocol.verdict import audit_seen_key, history_key, parse_history_entry
 from maskgate.runtime.clock import now_ms
-from tests.faults.ledger import DELIVERY_LIMIT, Ledger
+from tests.faults.ledger import TOO_MANY_ATTEMPTS, Ledger
 from tests.faults.load import CAMERAS
 from tests.servers.rabbit_server import RabbitServer
 
@@ -113,9 +113,8 @@ class DeadLetters(Observer):
 
 
 def _reason(headers: dict[str, Any] | None) -> str:
-    deaths = (headers or {}).get("x-death") or [{}]
-    reason = str(deaths[0].get("reason"))
-    return {"rejected": "unreadable"}.get(reason, reason or DELIVERY_LIMIT)
+    reason = (headers or {}).get("dead_reason")
+    return TOO_MANY_ATTEMPTS if reason == TOO_MANY_ATTEMPTS else "unreadable"
 
 
 class Doors(Observer):

@@ -79,6 +79,6 @@ def drain(consumer: CropConsumer, count: int) -> list[Delivery]:
     while len(taken) < count and time.monotonic() < deadline_s:
         batch = consumer.receive(16, 0.1)
         if batch:
-            consumer.ack(batch, ())
+            consumer.ack(batch, {})
         taken += batch
     return taken

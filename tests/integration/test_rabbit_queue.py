@@ -38,13 +38,13 @@ def test_a_batch_is_not_cut_where_one_poll_ends(
     consumer.connect()
     publish(publisher, 15)
     for window in (1, 2, 4, 8):  # until 16 may be held
-        consumer.ack(receive(consumer, window), ())
+        consumer.ack(receive(consumer, window), {})
 
     def one_batch() -> bool:
         publish(publisher, 16)
         eventually(lambda: queue.waiting() == 0, what="all of them on their way")
         batch = consumer.receive(16, 1)
-        consumer.ack(batch + receive(consumer, 16 - len(batch)), ())
+        consumer.ack(batch + receive(consumer, 16 - len(batch)), {})
         return len(batch) == 16
 
     eventually(

@@ -13,13 +13,15 @@ from redis import Redis
 from redis.connection import ConnectionInterface
 from redis.exceptions import NoScriptError, ResponseError
 
-from maskgate.protocol.verdict import ALIVE_KEY, audit_key
+from maskgate.protocol.verdict import ALIVE_KEY, attempts_key, audit_key
 from maskgate.runtime.store import store_errors
 from worker.result import CropResult
 from worker.store.redis_clock import ClockReading
 from worker.store.script_calls import ScriptCall, StoreSettings, script_calls
 
 ALIVE_TTL_MS = 5000
+#: Longer than a worker that dies of a crop may take to be started again, six times.
+ATTEMPTS_TTL_MS = 3_600_000
 
 
 class RedisVerdictStore:
@@ -55,6 +57,14 @@ class RedisVerdictStore:
                     self._client.script_load(script)
                 with self._running(calls):
                     pass
+
+    def attempt(self, crop_id: str) -> int:
+        """See :class:`worker.store.verdict_store.VerdictStore`."""
+        key = attempts_key(crop_id)
+        with store_errors(), self._client.pipeline(transaction=False) as pipe:
+            pipe.hincrby(key, "n", 1)
+            pipe.pexpire(key, ATTEMPTS_TTL_MS)
+            return int(pipe.execute()[0])
 
     def heartbeat(self) -> ClockReading:
         """See :class:`worker.store.verdict_store.VerdictStore`."""
