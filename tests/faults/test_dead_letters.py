@@ -99,7 +99,7 @@ def test_eight_restarts_make_no_dead_letter_of_a_healthy_crop(
 @pytest.fixture
 def impatient(rabbit: RabbitServer) -> Iterator[None]:
     """A broker that takes crops back from a worker that has not settled them for half a second."""
-    asked = {"consumer_timeout": (500, 1_800_000), "channel_tick_interval": (200, 60_000)}
+    asked = {"consumer_timeout": (500, 300_000), "channel_tick_interval": (200, 60_000)}
     for name, (short, _) in asked.items():
         rabbit.ctl("eval", f"application:set_env(rabbit, {name}, {short}).")
     yield

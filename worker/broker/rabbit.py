@@ -14,13 +14,16 @@ from maskgate.runtime.pika_internals import DeliveryFrames, attach
 from worker.broker.dead_letters import DeadLetters
 from worker.broker.subscription import Subscription
 
+#: Nobody waits for an audit sample, and what both windows may hold must fit into the container.
+AUDIT_PREFETCH = 32
+
 
 class RabbitConsumer:
     """See :class:`maskgate.protocol.queue.CropConsumer`."""
 
     def __init__(self, parameters: pika.connection.Parameters, *, prefetch: int) -> None:
         self._parameters = parameters
-        self._prefetch = prefetch
+        self._prefetch = {QueueKind.LIVE: prefetch, QueueKind.AUDIT: min(prefetch, AUDIT_PREFETCH)}
         self._connection: Any = None
         self._channel: Any = None
         self._subscriptions: dict[QueueKind, Subscription] = {}
@@ -38,8 +41,8 @@ class RabbitConsumer:
             self._channel.add_on_cancel_callback(self._on_cancel)
             self._frames = attach(self._connection, self._channel.channel_number)
             self._subscriptions = {
-                kind: Subscription(kind, max_prefetch=self._prefetch, deliver=self._arrived.append)
-                for kind in QueueKind
+                kind: Subscription(kind, max_prefetch=most, deliver=self._arrived.append)
+                for kind, most in self._prefetch.items()
             }
             for subscription in self._subscriptions.values():
                 self._channel.queue_declare(subscription.queue, passive=True)
