@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from maskgate.protocol.crop import MAX_BODY_BYTES
 from maskgate.protocol.errors import Reason, UnreadableCropError
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
@@ -45,7 +46,7 @@ class Limits:
 
 
 #: For crops from the network. 2^22 pixels take 12 MiB.
-MESSAGE_LIMITS = Limits(body_bytes=256 * 1024, side_px=4096, pixels=1 << 22)
+MESSAGE_LIMITS = Limits(body_bytes=MAX_BODY_BYTES, side_px=4096, pixels=1 << 22)
 #: For files on a local disk: whole photographs.
 FILE_LIMITS = Limits(body_bytes=32 * 1024 * 1024, side_px=16384, pixels=1 << 26)
 

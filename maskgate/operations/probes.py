@@ -14,6 +14,7 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker
 from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError
 
+from maskgate.protocol.crop import MAX_BODY_BYTES
 from maskgate.protocol.errors import BrokerError
 from maskgate.protocol.topology import (
     AUDIT_EXCHANGE,
@@ -29,6 +30,7 @@ from maskgate.runtime.store import store_errors
 
 _PROBE = "maskgate-probe"
 _REFUSED = 403
+_TOO_LARGE = 406  # PRECONDITION_FAILED
 _QUORUM = {"x-queue-type": "quorum"}
 _VERDICT, _HISTORY, _AUDIT = verdict_key(_PROBE), history_key(_PROBE), audit_key(_PROBE)
 
@@ -36,6 +38,13 @@ _VERDICT, _HISTORY, _AUDIT = verdict_key(_PROBE), history_key(_PROBE), audit_key
 def _publish(channel: Any, exchange: str) -> None:
     channel.confirm_delivery()
     channel.basic_publish(exchange, f"{_PROBE}-{secrets.token_hex(4)}", b"")
+
+
+def _publish_too_much(channel: Any) -> None:
+    channel.confirm_delivery()
+    channel.basic_publish(
+        LIVE_EXCHANGE, f"{_PROBE}-{secrets.token_hex(4)}", bytes(MAX_BODY_BYTES + 1)
+    )
 
 
 def _read(channel: Any, queue: str) -> None:
@@ -59,6 +68,7 @@ BROKER: Mapping[str, Callable[[Any], object]] = {
     "publish audit samples": lambda channel: _publish(channel, AUDIT_EXCHANGE),
     "publish dead letters": lambda channel: _publish(channel, DEAD_EXCHANGE),
     "publish to any queue": lambda channel: _publish(channel, ""),
+    "publish more than 256 KiB": _publish_too_much,
     "read crops": lambda channel: _read(channel, LIVE_QUEUE),
     "read audit samples": lambda channel: _read(channel, AUDIT_QUEUE),
     "read dead letters": lambda channel: _read(channel, DEAD_QUEUE),
@@ -93,7 +103,8 @@ def _allows(parameters: pika.connection.Parameters, action: Callable[[Any], obje
     try:
         action(connection.channel())
     except ChannelClosedByBroker as error:
-        if error.reply_code != _REFUSED:
+        too_large = action is _publish_too_much and error.reply_code == _TOO_LARGE
+        if not too_large and error.reply_code != _REFUSED:
             msg = f"the broker failed on a probe: {error}"
             raise BrokerError(msg) from None
         return False

@@ -11,6 +11,8 @@ import msgspec
 from maskgate.protocol.errors import Reason, UnreadableCropError
 
 CROP_TYPE = "face-crop.v1"
+#: A broker refuses larger messages: see ``deploy/rabbitmq/rabbitmq.conf``.
+MAX_BODY_BYTES = 256 * 1024
 #: Numbers in Redis's Lua are doubles, exact up to here. Nanoseconds since the epoch are above.
 MAX_TIME_MS = 1 << 53
 

@@ -13,7 +13,7 @@ import pika
 import pytest
 
 from maskgate.inference.image import PNG, decode
-from maskgate.protocol.crop import new_crop_id
+from maskgate.protocol.crop import MAX_BODY_BYTES, new_crop_id
 from maskgate.protocol.errors import Reason, UnreadableCropError
 from maskgate.protocol.topology import (
     AUDIT_EXCHANGE,
@@ -117,7 +117,8 @@ def test_hostile_crops_are_accounted_for_and_honest_ones_get_their_verdicts(
     decoded: set[str] = set()
     by_broker: dict[str, str] = {}
     with confirmed(rabbit) as channel:
-        for case in IMAGES:
+        # A body over the limit does not pass the broker: see test_memory.py.
+        for case in (each for each in IMAGES if len(each.body) <= MAX_BODY_BYTES):
             good.append(publish(channel, GOOD.content, GOOD.content_type))
             crop_id = publish(channel, case.body, case.content_type)
             if case.reason is not None:

@@ -7,6 +7,7 @@ import pytest
 
 from maskgate.operations.commands import main
 from maskgate.operations.secrets import generate
+from maskgate.protocol.crop import MAX_BODY_BYTES
 from tests.servers.rabbit_server import RabbitServer
 from tests.servers.redis_server import RedisServer, redis_server
 
@@ -42,7 +43,7 @@ def test_every_role_has_exactly_the_intended_rights(
 ) -> None:
     assert main(command) == 0, capsys.readouterr().out
     reported = capsys.readouterr().out
-    assert reported.endswith("119 tried, 0 not as intended\n")
+    assert reported.endswith("124 tried, 0 not as intended\n")
     assert "(!)" not in reported
 
 
@@ -57,6 +58,18 @@ def test_an_extra_right_is_found(
     reported = capsys.readouterr().out
     assert reported.count("yes (!)") == 1
     assert "1 not as intended" in reported
+
+
+def test_a_broker_without_a_size_limit_is_found(
+    command: list[str], rabbit: RabbitServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rabbit.ctl("eval", "application:set_env(rabbit, max_message_size, 16777216).")
+    try:
+        assert main(command) == 70
+    finally:
+        rabbit.ctl("eval", f"application:set_env(rabbit, max_message_size, {MAX_BODY_BYTES}).")
+    # The camera, the auditor and the operator may publish crops.
+    assert "3 not as intended" in capsys.readouterr().out
 
 
 def test_a_missing_secret_is_named(
