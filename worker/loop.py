@@ -105,14 +105,7 @@ class Worker:
             return False
         watch.lap("write")
         self._reporter.processed(results, watch.laps_s, self._clock.now_ms())
-        self._consumer.ack(
-            batch,
-            {
-                each.tag: each.reason
-                for each in results
-                if each.reason and each.outcome is Outcome.UNREADABLE
-            },
-        )
+        self._consumer.ack(batch, _rejected(results))
         return True
 
     def _count_attempt(self, batch: Sequence[Delivery]) -> int | None:
@@ -173,11 +166,19 @@ class Worker:
         wait(backoff.next_s())
 
 
+def _rejected(results: Sequence[CropResult]) -> dict[int, Reason]:
+    return {
+        each.tag: each.reason
+        for each in results
+        if each.reason and each.outcome is Outcome.UNREADABLE
+    }
+
+
 def batches(deliveries: Sequence[Delivery]) -> Iterator[list[Delivery]]:
     """Split deliveries, in their order: each redelivered crop is a batch of its own.
 
-    A redelivered crop may have killed the worker that held it before. Alone, it takes no other
-    crop with it to the dead-letter queue.
+    A redelivered crop may have killed the worker that held it before. Alone, its attempts are
+    counted, and no other crop's.
     """
     for redelivered, group in groupby(deliveries, key=lambda delivery: delivery.redelivered):
         if redelivered:
