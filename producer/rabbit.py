@@ -41,9 +41,10 @@ class RabbitPublisher:
     """See :class:`maskgate.protocol.queue.CropPublisher`.
 
     Without a broker, or during its memory or disk alarm, a crop is refused. If ``patient``,
-    ``publish`` waits for the broker instead: a folder can wait, a live camera can't. Messages that were unconfirmed when a connection was lost
-    are sent again: the broker may have them already, and twice does no harm. ``settled`` is called
-    with each message that was sent, and with its refusal, or None if the broker accepted it.
+    ``publish`` waits for the broker instead: a folder can wait, a live camera can't. Messages that
+    were unconfirmed when a connection was lost are sent again: the broker may have them already,
+    and twice does no harm. ``settled`` is called with each message that was sent, and with its
+    refusal, or None if the broker accepted it.
     """
 
     def __init__(

@@ -69,7 +69,7 @@ def test_a_deleted_queue_is_an_error_not_silence(rabbit: RabbitServer) -> None:
 
 
 def test_a_full_queue_refuses_and_the_refusals_are_counted(rabbit: RabbitServer) -> None:
-    policy = '{"max-length":5,"overflow":"reject-publish","dead-letter-exchange":"crops.dead"}'
+    policy = '{"max-length":5,"overflow":"reject-publish"}'
     rabbit.ctl(
         "set_policy", "--apply-to", "queues", "--priority", "9", "small", "^crops.live$", policy
     )
