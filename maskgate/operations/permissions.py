@@ -27,7 +27,7 @@ INTENDED_REDIS: Mapping[str, frozenset[str]] = {
             "write a history",
             "send wake-ups",
         }
-        | {"run the worker's scripts", "read audit counts", "write audit counts"}
+        | {"run the worker's scripts", "read audit counts", "write audit counts", "count attempts"}
     ),
     "gate": frozenset(
         {"read a verdict", "read a history", "read the heartbeat", "wait for wake-ups"}

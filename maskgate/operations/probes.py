@@ -24,7 +24,7 @@ from maskgate.protocol.topology import (
     LIVE_EXCHANGE,
     LIVE_QUEUE,
 )
-from maskgate.protocol.verdict import ALIVE_KEY, audit_key, history_key, verdict_key
+from maskgate.protocol.verdict import ALIVE_KEY, attempts_key, audit_key, history_key, verdict_key
 from maskgate.runtime import pika_internals
 from maskgate.runtime.store import store_errors
 
@@ -33,6 +33,7 @@ _REFUSED = 403
 _TOO_LARGE = 406  # PRECONDITION_FAILED
 _QUORUM = {"x-queue-type": "quorum"}
 _VERDICT, _HISTORY, _AUDIT = verdict_key(_PROBE), history_key(_PROBE), audit_key(_PROBE)
+_ATTEMPTS = attempts_key(_PROBE)
 
 
 def _publish(channel: Any, exchange: str) -> None:
@@ -140,6 +141,7 @@ REDIS: Mapping[str, Callable[[Redis], object]] = {
     "run any script": lambda client: client.eval("return 1", 0),
     "read audit counts": lambda client: client.hgetall(_AUDIT),
     "write audit counts": lambda client: client.hincrby(_AUDIT, "probe"),
+    "count attempts": lambda client: client.hincrby(_ATTEMPTS, "n"),
     "touch other keys": lambda client: client.set(_PROBE, "1", px=1),
     "list keys": lambda client: client.keys(f"{_PROBE}*"),
     "scan keys": lambda client: client.scan(match=f"{_PROBE}*"),
@@ -171,7 +173,7 @@ def try_redis(client: Redis, admin: Redis, user: str | None) -> dict[str, bool]:
         }
         for name, command in REDIS_BY_DRYRUN.items():
             found[name] = user is not None and _dry_run(admin, user, command)
-        admin.delete(_VERDICT, _HISTORY, _AUDIT)
+        admin.delete(_VERDICT, _HISTORY, _AUDIT, _ATTEMPTS)
     return found
 
 

@@ -42,7 +42,7 @@ GOOD = bodies(1)[0]
 POISONED = (98, 125)
 #: Every key that a worker may write for this camera, or for a crop without a valid camera.
 KEYS = re.compile(
-    r"verdict:\{door\}(:[A-Za-z0-9_-]{1,64})?|verdicts:\{(door|\?)\}|worker:alive"
+    r"verdict:\{door\}(:[A-Za-z0-9_-]{1,64})?|verdicts:\{(door|\?)\}|worker:alive|worker:attempts:[0-9a-f]{32}"
     r"|audit:\{[A-Za-z0-9._-]+\}(:seen)?"
 )
 

@@ -43,7 +43,7 @@ def test_every_role_has_exactly_the_intended_rights(
 ) -> None:
     assert main(command) == 0, capsys.readouterr().out
     reported = capsys.readouterr().out
-    assert reported.endswith("124 tried, 0 not as intended\n")
+    assert reported.endswith("127 tried, 0 not as intended\n")
     assert "(!)" not in reported
 
 

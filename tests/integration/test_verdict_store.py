@@ -12,6 +12,7 @@ from maskgate.protocol.errors import StoreError
 from maskgate.protocol.queue import QueueKind
 from maskgate.protocol.verdict import (
     Outcome,
+    attempts_key,
     audit_key,
     audit_seen_key,
     history_key,
@@ -23,7 +24,7 @@ from maskgate.runtime.store import connect
 from tests.crop_results import live_result, write
 from tests.servers.redis_server import RedisServer
 from worker.result import CropResult
-from worker.store.redis_store import RedisVerdictStore
+from worker.store.redis_store import ATTEMPTS_TTL_MS, RedisVerdictStore
 
 
 @pytest.fixture
@@ -255,3 +256,10 @@ def test_a_redis_that_is_gone_is_a_store_error() -> None:
         store = RedisVerdictStore(gone, model="m", ttl_ms=1, max_skew_ms=1, history_length=1)
         with pytest.raises(StoreError):
             write(store, [live_result("a", 1)])
+
+
+def test_attempts_are_counted_by_crop_and_forgotten_in_time(
+    store: RedisVerdictStore, client: Redis
+) -> None:
+    assert [store.attempt("a" * 32), store.attempt("a" * 32), store.attempt("b" * 32)] == [1, 2, 1]
+    assert 0 < client.pttl(attempts_key("a" * 32)) <= ATTEMPTS_TTL_MS
