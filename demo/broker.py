@@ -9,12 +9,13 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
 from maskgate.protocol.crop import Message
+from maskgate.protocol.errors import Reason
 from maskgate.protocol.queue import Delivery, QueueKind, Refusal, Tally
 from maskgate.protocol.topology import AUDIT_KEY, live_key
 from maskgate.runtime.slow_start import SlowStart
@@ -112,7 +113,7 @@ class InProcessConsumer:
     def read(self) -> None:
         """Does nothing: messages stay in the queue until ``receive``."""
 
-    def ack(self, batch: Sequence[Delivery], rejected: Collection[int]) -> None:
+    def ack(self, batch: Sequence[Delivery], rejected: Mapping[int, Reason]) -> None:
         """See :class:`maskgate.protocol.queue.CropConsumer`."""
         for kind, window in self._windows.items():
             redelivered = sum(

@@ -29,7 +29,8 @@ WINDOW = 256
 _PERSISTENT = 2
 _ACCESS_REFUSED = 403
 _CLOSE_TIMEOUT_S = 2.0
-_SETTLE_TIMEOUT_S = 30.0
+#: How long a camera waits for room in the window. A door wants the next picture, not this one.
+_ROOM_TIMEOUT_S = 1.0
 _TURN_S = 0.2
 #: Messages leave the process after this time at the latest. Waiting for a full window, the crops
 #: of a slow camera would expire.
@@ -41,10 +42,11 @@ log = structlog.get_logger()
 class RabbitPublisher:
     """See :class:`maskgate.protocol.queue.CropPublisher`.
 
-    Without a broker, a crop is refused. If ``patient``, ``offer`` waits for the broker instead: a
-    folder can wait, a live camera can't. Messages that were unconfirmed when a connection was lost
-    are sent again: the broker may have them already, and twice does no harm. ``settled`` is called
-    with each message that was sent, and with its refusal, or None if the broker accepted it.
+    Without a broker, or during its memory or disk alarm, a crop is refused. If ``patient``,
+    ``publish`` waits for the broker instead: a folder can wait, a live camera can't. Messages that
+    were unconfirmed when a connection was lost are sent again: the broker may have them already,
+    and twice does no harm. ``settled`` is called with each message that was sent, and with its
+    refusal, or None if the broker accepted it.
 
     A camera that the broker's user may not speak for stops the process: no attempt would succeed.
     Then ``publish``, ``rest`` and ``flush`` raise ConfigurationError.
@@ -78,21 +80,20 @@ class RabbitPublisher:
         self._turned_s = 0.0
         self._trouble = ""
         self._forbidden = ""
+        self._blocked = False
 
     def publish(self, message: Message, queue: QueueKind = QueueKind.LIVE) -> None:
         """See :class:`maskgate.protocol.queue.CropPublisher`."""
         tally = self.audit if queue is QueueKind.AUDIT else self.live
         tally.offered += 1
         if self._patient:
-            self._run_until(lambda: self._ready and len(self._in_flight) < self._window, None)
+            self._run_until(lambda: self._ready and self._has_room, None)
         else:
-            self._run_until(
-                lambda: not self._ready or len(self._in_flight) < self._window, _SETTLE_TIMEOUT_S
-            )
+            self._run_until(lambda: not self._ready or self._has_room, _ROOM_TIMEOUT_S)
             if not self._ready:
                 self._connect_if_due()
                 self._run_until(lambda: self._ready, 0)
-        if not self._ready or len(self._in_flight) >= self._window:
+        if not self._ready or not self._has_room:
             tally.refusals[Refusal.NO_BROKER] += 1
             return
         self._publish(message, audit=queue is QueueKind.AUDIT)
@@ -125,7 +126,11 @@ class RabbitPublisher:
 
     @property
     def _ready(self) -> bool:
-        return self._channel is not None and self._channel.is_open
+        return self._channel is not None and self._channel.is_open and not self._blocked
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._in_flight) < self._window
 
     def _publish(self, message: Message, *, audit: bool) -> None:
         exchange, key = (
@@ -182,6 +187,15 @@ class RabbitPublisher:
             on_close_callback=self._on_lost,
             custom_ioloop=self._loop,
         )
+        self._connection.add_on_connection_blocked_callback(lambda *_: self._on_alarm(blocked=True))
+        self._connection.add_on_connection_unblocked_callback(
+            lambda *_: self._on_alarm(blocked=False)
+        )
+
+    def _on_alarm(self, *, blocked: bool) -> None:
+        """During a memory or disk alarm the broker reads nothing from this connection."""
+        self._blocked = blocked
+        self._loop.stop()
 
     def _begin_anew(self, error: Exception) -> None:
         """Drop connection and loop after an error that pika does not report by a callback."""
@@ -247,6 +261,7 @@ class RabbitPublisher:
 
     def _on_lost(self, _connection: object, error: Exception | str) -> None:
         self._connection = self._channel = None
+        self._blocked = False
         self._lost(error)
         self._loop.stop()
 

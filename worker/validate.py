@@ -54,7 +54,7 @@ def validate(
                 image = reduce(decode(crop.body, crop.content_type, limits), shape)
                 validated.readable.append(ReadableCrop(delivery, crop, image))
         except UnreadableCropError as error:
-            validated.finished.append(_unreadable(delivery, error.reason))
+            validated.finished.append(unreadable(delivery, error.reason))
     return validated
 
 
@@ -63,7 +63,8 @@ def _refuse_future(crop: Crop, latest_ms: int) -> None:
         raise UnreadableCropError(Reason.CAPTURED_IN_FUTURE)
 
 
-def _unreadable(delivery: Delivery, reason: Reason) -> CropResult:
+def unreadable(delivery: Delivery, reason: Reason) -> CropResult:
+    """The result of a crop that is not classified, filed by the ids that are valid."""
     camera_id, crop_id, track_id = known_ids(delivery.message)
     is_audit = delivery.queue is QueueKind.AUDIT
     label, tag = known_tags(delivery.message) if is_audit else (None, None)

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from maskgate.inference.card import InputShape
+from maskgate.protocol.crop import MAX_BODY_BYTES
 
-#: The largest body of a crop's message.
-BODY_BYTES = 256 * 1024
 #: Whatever the model, a crop of 512 × 512 px may be sent.
 _LEAST_PIXELS = 512 * 512
 #: Area averaging from more than twice the model's edges gains nothing that a network sees.
@@ -35,4 +34,4 @@ def crop_limits(shape: InputShape) -> Limits:
     (``tests/faults/slow_bodies.py`` searches for it).
     """
     pixels = max(_LEAST_PIXELS, _TIMES_INPUT * shape.height * shape.width)
-    return Limits(body_bytes=BODY_BYTES, side_px=4096, pixels=pixels)
+    return Limits(body_bytes=MAX_BODY_BYTES, side_px=4096, pixels=pixels)

@@ -26,7 +26,7 @@ INTENDED_BROKER: Mapping[str, frozenset[str]] = {
     "camera": frozenset({"publish its camera's crops"}),
     "drawn": frozenset({"publish its camera's crops", "publish audit samples"}),
     "auditor": frozenset({"publish audit samples"}),
-    "worker": frozenset({"read crops", "read audit samples"}),
+    "worker": frozenset({"read crops", "read audit samples", "publish dead letters"}),
     "operator": frozenset(
         {"publish its camera's crops", "publish another camera's crops"}
         | {"publish audit samples", "read dead letters"}
@@ -43,12 +43,8 @@ INTENDED_REDIS: Mapping[str, frozenset[str]] = {
             "write a history",
             "send wake-ups",
         }
-        | {
-            "run loaded functions",
-            "read the server's state",
-            "read audit counts",
-            "write audit counts",
-        }
+        | {"run loaded functions", "read the server's state", "count attempts"}
+        | {"read audit counts", "write audit counts"}
     ),
     "deployer": frozenset({"load functions"}),
     "gate": frozenset(

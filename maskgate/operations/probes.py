@@ -15,6 +15,7 @@ from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
 from maskgate.protocol.audit import audit_day_key
+from maskgate.protocol.crop import MAX_BODY_BYTES
 from maskgate.protocol.errors import BrokerError
 from maskgate.protocol.topology import (
     AUDIT_EXCHANGE,
@@ -26,16 +27,18 @@ from maskgate.protocol.topology import (
     LIVE_QUEUE,
     live_key,
 )
-from maskgate.protocol.verdict import ALIVE_KEY, history_key, verdict_key
+from maskgate.protocol.verdict import ALIVE_KEY, attempts_key, history_key, verdict_key
 from maskgate.runtime import pika_internals
 from maskgate.runtime.store import store_errors
 
 _PROBE = "maskgate-probe"
 _REFUSED = 403
-#: The broker's answer to a message of another user, if its sender may publish it.
-_OTHER_USER = 406
+#: The broker's answer to a message of another user, and to one that is too large, if its sender
+#: may publish it.
+_OTHER_USER = _TOO_LARGE = 406  # PRECONDITION_FAILED
 _QUORUM = {"x-queue-type": "quorum"}
 _VERDICT, _HISTORY, _AUDIT = verdict_key(_PROBE), history_key(_PROBE), audit_day_key(_PROBE, 0)
+_ATTEMPTS = attempts_key(_PROBE)
 
 
 def _publish(channel: Any, exchange: str, key: str) -> None:
@@ -45,6 +48,11 @@ def _publish(channel: Any, exchange: str, key: str) -> None:
     except ChannelClosedByBroker as error:
         if error.reply_code != _OTHER_USER:
             raise
+
+
+def _publish_too_much(channel: Any, camera: str) -> None:
+    channel.confirm_delivery()
+    channel.basic_publish(LIVE_EXCHANGE, live_key(camera), bytes(MAX_BODY_BYTES + 1))
 
 
 def _read(channel: Any, queue: str) -> None:
@@ -74,6 +82,7 @@ BROKER: Mapping[str, Callable[[Any, str], object]] = {
     "publish audit samples": lambda channel, _: _publish(channel, AUDIT_EXCHANGE, AUDIT_KEY),
     "publish dead letters": lambda channel, _: _publish(channel, DEAD_EXCHANGE, ""),
     "publish to any queue": lambda channel, _: _publish(channel, "", LIVE_QUEUE),
+    "publish more than 256 KiB": _publish_too_much,
     "read crops": lambda channel, _: _read(channel, LIVE_QUEUE),
     "read audit samples": lambda channel, _: _read(channel, AUDIT_QUEUE),
     "read dead letters": lambda channel, _: _read(channel, DEAD_QUEUE),
@@ -126,7 +135,8 @@ def _allows(
     try:
         action(connection.channel(), camera)
     except ChannelClosedByBroker as error:
-        if error.reply_code != _REFUSED:
+        too_large = action is _publish_too_much and error.reply_code == _TOO_LARGE
+        if not too_large and error.reply_code != _REFUSED:
             msg = f"the broker failed on a probe: {error}"
             raise BrokerError(msg) from None
         return False
@@ -183,6 +193,7 @@ REDIS: Mapping[str, Callable[[Redis], object]] = {
     "run a loaded script": _run_loaded_script,
     "read audit counts": lambda client: client.hgetall(_AUDIT),
     "write audit counts": lambda client: client.hincrby(_AUDIT, "probe"),
+    "count attempts": lambda client: client.hincrby(_ATTEMPTS, "n"),
     "touch other keys": lambda client: client.set(_PROBE, "1", px=1),
     "list keys": lambda client: client.keys(f"{_PROBE}*"),
     "scan keys": lambda client: client.scan(match=f"{_PROBE}*"),
@@ -217,7 +228,7 @@ def try_redis(client: Redis, admin: Redis, user: str | None) -> dict[str, bool]:
         }
         for name, command in REDIS_BY_DRYRUN.items():
             found[name] = user is not None and _dry_run(admin, user, command)
-        admin.delete(_VERDICT, _HISTORY, _AUDIT)
+        admin.delete(_VERDICT, _HISTORY, _AUDIT, _ATTEMPTS)
     return found
 
 

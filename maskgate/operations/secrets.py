@@ -22,12 +22,14 @@ from maskgate.protocol.audit import AUDIT_KEYS
 from maskgate.protocol.topology import (
     AUDIT_EXCHANGE,
     AUDIT_QUEUE,
+    DEAD_EXCHANGE,
     DEAD_QUEUE,
     LIVE_EXCHANGE,
     LIVE_QUEUE,
 )
 from maskgate.protocol.verdict import (
     ALIVE_KEY,
+    ATTEMPTS_KEYS,
     CHANNEL_PATTERN,
     HISTORY_KEYS,
     TRACKS_KEYS,
@@ -41,7 +43,11 @@ DRAWN_CAMERA = "lobby"
 #: are no role: ``maskgate camera add`` makes a user for each.
 BROKER_RIGHTS = {
     "admin": (".*", ".*", ".*"),
-    "worker": (NOTHING, NOTHING, f"^({LIVE_QUEUE}|{AUDIT_QUEUE})$".replace(".", r"\.")),
+    "worker": (
+        NOTHING,
+        f"^{DEAD_EXCHANGE}$".replace(".", r"\."),
+        f"^({LIVE_QUEUE}|{AUDIT_QUEUE})$".replace(".", r"\."),
+    ),
     "drawn": (NOTHING, f"^({LIVE_EXCHANGE}|{AUDIT_EXCHANGE})$", NOTHING),
     "auditor": (NOTHING, f"^{AUDIT_EXCHANGE}$", NOTHING),
     "operator": (
@@ -59,6 +65,7 @@ REDIS_RIGHTS = {
     "admin": "~* &* +@all",
     "worker": (
         f"resetkeys ~{VERDICT_KEYS} ~{HISTORY_KEYS} ~{TRACKS_KEYS} ~{AUDIT_KEYS} ~{ALIVE_KEY} "
+        f"~{ATTEMPTS_KEYS} "
         f"resetchannels &{CHANNEL_PATTERN} "
         "-@all +fcall +info +time +set +hset +hdel +hgetall +hincrby +del +xadd +lpush +ltrim "
         "+lrange +pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank +ping +hello "

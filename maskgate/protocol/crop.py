@@ -12,6 +12,8 @@ from maskgate.protocol.errors import Reason, UnreadableCropError
 from maskgate.protocol.topology import AUDIT_KEY, key_owner, live_key
 
 CROP_TYPE = "face-crop.v1"
+#: A broker refuses larger messages: see ``deploy/rabbitmq/rabbitmq.conf``.
+MAX_BODY_BYTES = 256 * 1024
 #: Numbers in Redis's Lua are doubles, exact up to here. Nanoseconds since the epoch are above.
 MAX_TIME_MS = 1 << 53
 

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     IMAGE_TOO_LARGE = "image_too_large"
     UNSUPPORTED_IMAGE = "unsupported_image"
     TOO_OLD = "too_old"
+    TOO_MANY_ATTEMPTS = "too_many_attempts"
 
 
 class MaskgateError(Exception):

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from maskgate.inference import jpeg_markers, limits
+from maskgate.inference import jpeg_markers
+from maskgate.protocol.crop import MAX_BODY_BYTES
 
 #: A body as its choices.
 Genes = dict[str, Any]
-BODY_BYTES = limits.BODY_BYTES - 100
+BODY_BYTES = MAX_BODY_BYTES - 100
 SCANS_BYTES = jpeg_markers.MAX_BYTES_OF_SCANS - 100
 #: Width and height at the limit of pixels, and odd ones.
 SIZES = (

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from maskgate.inference.image import JPEG, PGM, PNG, PPM, Pixels, encode_pnm
-from maskgate.inference.limits import BODY_BYTES
+from maskgate.protocol.crop import MAX_BODY_BYTES
 from maskgate.protocol.errors import Reason
 from producer.drawing import draw_face
 from tests.faults.jpeg_genes import exif, frame, many_scans, refined, segment
@@ -69,8 +69,8 @@ def _rotated() -> bytes:
 def _elaborate(jpeg: bytes, png: bytes) -> Iterator[Hostile]:
     """Images within all limits of size whose structure makes the codec work, or works it hard."""
     yield Hostile("JPEG of 14,929 scans", many_scans(14_929), JPEG, UNSUPPORTED)
-    yield Hostile("JPEG of 10 scans, 256 KiB", refined(BODY_BYTES), JPEG, LARGE)
-    yield Hostile("JPEG of 10 scans, 128 KiB", refined(BODY_BYTES // 2), JPEG, None)
+    yield Hostile("JPEG of 10 scans, 256 KiB", refined(MAX_BODY_BYTES), JPEG, LARGE)
+    yield Hostile("JPEG of 10 scans, 128 KiB", refined(MAX_BODY_BYTES // 2), JPEG, None)
     yield Hostile("progressive JPEG", _pillow("JPEG", "RGB", progressive=True), JPEG, None)
     for name, marker in (("arithmetic", 0xC9), ("lossless", 0xC3), ("hierarchical", 0xC5)):
         body = jpeg.replace(b"\xff\xc0", bytes([0xFF, marker]), 1)
@@ -194,7 +194,7 @@ def images() -> Iterator[Hostile]:
     yield Hostile("all black", _encoded(".png", np.zeros_like(FACE)), PNG, None)
     yield Hostile("all white", _encoded(".jpg", np.full_like(FACE, 255)), JPEG, None)
     yield Hostile("content type that lies", png, JPEG, Reason.CONTENT_MISMATCH)
-    yield Hostile("body over the limit", jpeg + bytes(BODY_BYTES), JPEG, Reason.BODY_TOO_LARGE)
+    yield Hostile("body over the limit", jpeg + bytes(MAX_BODY_BYTES), JPEG, Reason.BODY_TOO_LARGE)
 
 
 IMAGES = list(images())

@@ -17,7 +17,7 @@ from tests.faults.people import People
 
 #: The outcomes that are verdicts; the history has others, too.
 _VERDICTS = (Outcome.MASK, Outcome.NO_MASK, Outcome.UNCERTAIN)
-DELIVERY_LIMIT = "delivery_limit"
+TOO_MANY_ATTEMPTS = "too_many_attempts"
 
 
 @dataclass(frozen=True, slots=True)

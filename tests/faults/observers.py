@@ -15,7 +15,7 @@ from maskgate.protocol.audit import audit_seen_key
 from maskgate.protocol.topology import DEAD_QUEUE
 from maskgate.protocol.verdict import history_key, parse_history_entry
 from maskgate.runtime.clock import now_ms
-from tests.faults.ledger import DELIVERY_LIMIT, Ledger
+from tests.faults.ledger import TOO_MANY_ATTEMPTS, Ledger
 from tests.faults.load import CAMERAS, Sender
 from tests.servers.rabbit_server import RabbitServer
 
@@ -114,9 +114,8 @@ class DeadLetters(Observer):
 
 
 def _reason(headers: dict[str, Any] | None) -> str:
-    deaths = (headers or {}).get("x-death") or [{}]
-    reason = str(deaths[0].get("reason"))
-    return {"rejected": "unreadable"}.get(reason, reason or DELIVERY_LIMIT)
+    reason = (headers or {}).get("dead_reason")
+    return TOO_MANY_ATTEMPTS if reason == TOO_MANY_ATTEMPTS else "unreadable"
 
 
 class Doors(Observer):

@@ -10,6 +10,7 @@ import sys
 import cv2
 import numpy as np
 
+import worker.loop
 from maskgate.inference.image import Pixels
 from worker.__main__ import main
 
@@ -17,6 +18,8 @@ POISON = b"kills whoever decodes it"
 
 if __name__ == "__main__":
     imdecode = cv2.imdecode
+    # Fewer deaths than in service. Neighbours that were counted would soon be dead letters, too.
+    worker.loop.MAX_ATTEMPTS = 2
 
     def decode_or_die(body: Pixels, flags: int) -> object:
         if POISON in np.asarray(body).tobytes():

@@ -73,6 +73,19 @@ def test_a_camera_speaks_for_itself_alone(
     assert rabbit.depth(LIVE_QUEUE) == 1
 
 
+def test_a_copy_to_another_key_arrives_under_its_senders_own(
+    camera: Command, rabbit: RabbitServer, tmp_path: Path
+) -> None:
+    assert camera("add", "yard") == 0
+    connection = connected(rabbit, password(tmp_path))
+    copies = pika.BasicProperties(headers={"CC": ["live.lobby"], "BCC": ["live.hall"]})
+    connection.channel().basic_publish("crops", "live.yard", b"", copies)
+    connection.close()
+    eventually(lambda: rabbit.depth(LIVE_QUEUE) == 1, what="one copy")
+    with rabbit.channel() as channel:
+        assert channel.basic_get(LIVE_QUEUE)[0].routing_key == "live.yard"
+
+
 def test_a_sender_of_many_cameras_is_named_as_such(
     camera: Command, rabbit: RabbitServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

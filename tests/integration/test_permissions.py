@@ -10,6 +10,7 @@ from maskgate.operations.cameras import Sender, add, revoke
 from maskgate.operations.commands import main
 from maskgate.operations.management import Management
 from maskgate.operations.secrets import generate
+from maskgate.protocol.crop import MAX_BODY_BYTES
 from tests.servers.rabbit_server import RabbitServer
 from tests.servers.redis_server import RedisServer, redis_server
 
@@ -51,7 +52,7 @@ def test_every_role_has_exactly_the_intended_rights(
 ) -> None:
     assert main(command) == 0, capsys.readouterr().out
     reported = capsys.readouterr().out
-    assert reported.endswith("200 tried, 0 not as intended\n")
+    assert reported.endswith("211 tried, 0 not as intended\n")
     assert "(!)" not in reported
 
 
@@ -71,6 +72,18 @@ def test_a_user_without_a_topic_permission_is_found(
     rabbit.ctl("clear_topic_permissions", "camera-yard")
     assert main(command) == 70
     assert "2 not as intended" in capsys.readouterr().out  # another camera's crops, and no camera's
+
+
+def test_a_broker_without_a_size_limit_is_found(
+    command: list[str], rabbit: RabbitServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rabbit.ctl("eval", "application:set_env(rabbit, max_message_size, 16777216).")
+    try:
+        assert main(command) == 70
+    finally:
+        rabbit.ctl("eval", f"application:set_env(rabbit, max_message_size, {MAX_BODY_BYTES}).")
+    # The camera, the auditor and the operator may publish crops.
+    assert "3 not as intended" in capsys.readouterr().out
 
 
 def test_a_missing_secret_is_named(

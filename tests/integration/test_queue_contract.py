@@ -7,6 +7,7 @@ import pytest
 
 import worker.broker.rabbit
 from maskgate.protocol.crop import parse
+from maskgate.protocol.errors import Reason
 from maskgate.protocol.queue import CropConsumer, CropPublisher, Delivery, QueueKind, Refusal
 from tests.integration.queues import (
     Queue,
@@ -98,7 +99,7 @@ def test_a_worker_holds_one_crop_at_first_and_twice_as_many_after_each_full_batc
         batch = receive(consumer, window)  # however long a busy broker takes for it
         assert len(batch) == window
         assert consumer.receive(64, 0.3) == []
-        consumer.ack(batch, ())
+        consumer.ack(batch, {})
 
 
 def test_a_rejected_crop_is_dead_and_the_others_are_done(
@@ -106,9 +107,9 @@ def test_a_rejected_crop_is_dead_and_the_others_are_done(
 ) -> None:
     publish(publisher, 3)
     first = receive(consumer, 1)
-    consumer.ack(first, ())
+    consumer.ack(first, {})
     rest = receive(consumer, 2)
-    consumer.ack(rest, {rest[1].tag})
+    consumer.ack(rest, {rest[1].tag: Reason.BAD_IMAGE})
     eventually(lambda: queue.dead() == 1, what="the dead letter")
     consumer.close()
     assert queue.waiting() == 0
@@ -119,7 +120,7 @@ def test_a_batch_may_be_rejected_whole(
 ) -> None:
     publish(publisher, 1)
     batch = receive(consumer, 1)
-    consumer.ack(batch, {batch[0].tag})
+    consumer.ack(batch, {batch[0].tag: Reason.BAD_IMAGE})
     eventually(lambda: queue.dead() == 1, what="the dead letter")
 
 
@@ -128,7 +129,7 @@ def test_what_is_not_acknowledged_comes_back_when_the_worker_closes(
 ) -> None:
     sent = publish(publisher, 5)
     batch = receive(consumer, 1)
-    consumer.ack(batch, ())
+    consumer.ack(batch, {})
     assert len(receive(consumer, 2)) == 2
     consumer.close()
     eventually(lambda: queue.waiting() == 4, what="all four waiting again")
@@ -141,7 +142,7 @@ def test_what_is_not_acknowledged_comes_back_when_the_worker_closes(
 def test_a_reconnect_starts_slowly_again(publisher: CropPublisher, consumer: CropConsumer) -> None:
     publish(publisher, 20)
     for _ in range(3):
-        consumer.ack(receive(consumer, 1), ())
+        consumer.ack(receive(consumer, 1), {})
     consumer.connect()
     batch = receive(consumer, 1)
     assert batch
@@ -155,7 +156,7 @@ def test_what_a_lost_worker_held_comes_back_marked_and_one_at_a_time(
     lost = queue.consumer()
     lost.connect()
     for _ in range(3):
-        lost.ack(receive(lost, 1), ())
+        lost.ack(receive(lost, 1), {})
     assert len(receive(lost, 2)) == 2
     queue.lose(lost)
     after = queue.consumer()
@@ -165,7 +166,7 @@ def test_what_a_lost_worker_held_comes_back_marked_and_one_at_a_time(
         batch = after.receive(16, 5)
         assert batch, "no more came"
         assert len(batch) == 1 or not any(delivery.redelivered for delivery in batch)
-        after.ack(batch, ())
+        after.ack(batch, {})
         seen += batch
     after.close()
     lost.close()

@@ -160,6 +160,7 @@ def test_only_the_administrator_may_declare() -> None:
         (verdict.history_key(verdict.NO_CAMERA), verdict.HISTORY_KEYS),
         *((key, audit.AUDIT_KEYS) for key in audit_keys("m", 0)),
         (verdict.ALIVE_KEY, verdict.ALIVE_KEY),
+        (verdict.attempts_key("0" * 32), verdict.ATTEMPTS_KEYS),
     ],
 )
 def test_the_workers_rights_cover_every_key_that_it_writes(key: str, pattern: str) -> None:

@@ -10,8 +10,9 @@ from PIL import Image, PngImagePlugin
 
 from maskgate.inference.card import InputShape
 from maskgate.inference.image import JPEG, PGM, PNG, PPM, Pixels, decode, encode_pnm, sniff
-from maskgate.inference.limits import BODY_BYTES, FILE_LIMITS, crop_limits
+from maskgate.inference.limits import FILE_LIMITS, crop_limits
 from maskgate.inference.preprocess import normalise, reduce
+from maskgate.protocol.crop import MAX_BODY_BYTES
 from maskgate.protocol.errors import Reason, UnreadableCropError
 
 LIMITS = crop_limits(InputShape(28, 28, 3))
@@ -43,7 +44,7 @@ def test_pnm_survives_a_round_trip(pixels: Pixels) -> None:
         (b"\xff", JPEG, Reason.CONTENT_MISMATCH),
         (AS_JPEG, PNG, Reason.CONTENT_MISMATCH),
         (b"GIF89a", "image/gif", Reason.BAD_CONTENT_TYPE),
-        (b"\xff\xd8\xff" + b"\0" * BODY_BYTES, JPEG, Reason.BODY_TOO_LARGE),
+        (b"\xff\xd8\xff" + b"\0" * MAX_BODY_BYTES, JPEG, Reason.BODY_TOO_LARGE),
         (AS_JPEG[:20], JPEG, Reason.BAD_IMAGE),
         (AS_PNG[:20], PNG, Reason.BAD_IMAGE),
         (HUGE_PNG, PNG, Reason.IMAGE_TOO_LARGE),
@@ -64,7 +65,7 @@ def test_a_bad_image_is_unreadable_for_its_reason(
 
 
 def test_a_body_of_the_largest_size_is_decoded() -> None:
-    assert decode(AS_PNG + bytes(BODY_BYTES - len(AS_PNG)), PNG, LIMITS).shape == PICTURE.shape
+    assert decode(AS_PNG + bytes(MAX_BODY_BYTES - len(AS_PNG)), PNG, LIMITS).shape == PICTURE.shape
 
 
 @pytest.mark.parametrize(

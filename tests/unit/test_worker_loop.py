@@ -32,7 +32,7 @@ from worker.store.redis_clock import ClockReading, RedisClock
 class FakeStore:
     def __init__(self) -> None:
         self.written: list[CropResult] = []
-        self.attempts = 0
+        self.attempts = self.tried = 0
         self.is_away = False
 
     @contextmanager
@@ -50,6 +50,11 @@ class FakeStore:
             raise StoreError(msg)
         asked_s = time.monotonic()
         return ClockReading(asked_s, now_ms(), asked_s)
+
+    def attempt(self, _crop_id: str) -> int:
+        self.heartbeat()
+        self.tried += 1
+        return self.tried
 
     def audit_counts(self) -> dict[str, dict[str, int]]:
         return {}
