@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from maskgate.operations import secrets, topology
+from maskgate.operations import redis_memory, secrets, topology
 from maskgate.operations.camera_commands import (
     add_management_options,
     camera_parser,
@@ -100,6 +100,20 @@ def _secrets() -> argparse.ArgumentParser:
         "bring the rest up to date and print what changed.",
     )
     parser.add_argument("directory", type=Path, metavar="DIR", help="gets one folder for each role")
+    parser.add_argument(
+        "--doors",
+        type=int,
+        default=redis_memory.DOORS,
+        metavar="N",
+        help="give Redis memory for the histories of N doors (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--history-length",
+        type=int,
+        default=redis_memory.HISTORY_LENGTH,
+        metavar="N",
+        help="entries of a history, as the workers are configured (default: %(default)s)",
+    )
     parser.set_defaults(run=_run_secrets)
     return parser
 
@@ -131,6 +145,7 @@ def _run_permissions(arguments: argparse.Namespace) -> int:
 
 
 def _run_secrets(arguments: argparse.Namespace) -> int:
-    for line in secrets.generate(arguments.directory):
+    doors, length = arguments.doors, arguments.history_length
+    for line in secrets.generate(arguments.directory, doors=doors, history_length=length):
         print(line)
     return ExitCode.OK

@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from maskgate.operations import private_files
+from maskgate.operations import private_files, redis_memory
 from maskgate.operations.differences import acl_differences, differences
 from maskgate.operations.live_keys import ANY_CAMERA, pattern_of
+from maskgate.operations.redis_memory import DOORS, HISTORY_LENGTH
 from maskgate.operations.topology import DEFINITIONS
 from maskgate.protocol.audit import AUDIT_KEYS
 from maskgate.protocol.topology import (
@@ -93,10 +94,13 @@ GIVEN = {
 }
 
 
-def generate(directory: Path) -> list[str]:
+def generate(
+    directory: Path, *, doors: int = DOORS, history_length: int = HISTORY_LENGTH
+) -> list[str]:
     """Write what is missing or out of date; returns what changed since an earlier run.
 
-    Passwords that are there are kept, and the lines name none.
+    Passwords that are there are kept, and the lines name none. Redis gets memory for the full
+    histories of so many doors.
 
     Raises:
         ConfigurationError: a file can't be read or written.
@@ -113,6 +117,7 @@ def generate(directory: Path) -> list[str]:
     old_acl = private_files.read(acl_file)
     changed += acl_differences(old_acl, acl(redis)) if old_acl else []
     _update(acl_file, acl(redis))
+    _update(directory / "redis" / "memory.conf", redis_memory.configuration(doors, history_length))
     return changed
 
 

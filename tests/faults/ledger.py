@@ -70,6 +70,7 @@ class Ledger:
     went_back: list[str] = field(default_factory=list)
     people: People = field(default_factory=People)
     reads: Counter[Action] = field(default_factory=Counter)
+    reads_of_people: Counter[Action] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
     _newest_ms: dict[tuple[str, str], int] = field(default_factory=dict)
     _on_track: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -103,7 +104,7 @@ class Ledger:
         ``track`` None: the decision is about everybody in front of the camera.
         """
         with self.lock:
-            self.reads[decision.action] += 1
+            (self.reads if track is None else self.reads_of_people)[decision.action] += 1
             verdict = decision.verdict
             if decision.action is Action.MANUAL or verdict is None:
                 return

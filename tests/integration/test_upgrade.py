@@ -138,7 +138,8 @@ def test_a_queue_of_another_type_is_named_with_what_to_do(
 
 
 def test_redis_reads_the_new_rights_when_it_is_told_to(installed: Path) -> None:
-    with redis_server(installed / "redis" / "users.acl") as server:
+    password = (installed / "redis" / "admin").read_text()
+    with redis_server(installed / "redis" / "users.acl", admin_password=password) as server:
 
         def client(role: str, path: str) -> Redis:
             url = f"redis://{role}@127.0.0.1:{server.port}/0"
