@@ -53,6 +53,9 @@ MINUTES ?= 10
 soak: setup ## MINUTES=10: all faults in random order under load, then the ledger
 	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(SOAK)
 
+siege: setup ## MINUTES=10: honest cameras beside attackers with a camera's and the auditor's key
+	$(BIN)/python -m tests.faults.siege --minutes $(MINUTES)
+
 overload: setup ## twice the crops that a worker can classify, and then none at work
 	$(BIN)/python -m tests.faults.overload
 

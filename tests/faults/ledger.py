@@ -68,6 +68,7 @@ class Ledger:
     wrong_opens: list[str] = field(default_factory=list)
     counted_twice: list[str] = field(default_factory=list)
     went_back: list[str] = field(default_factory=list)
+    foreign: set[str] = field(default_factory=set)  # an attacker's: nothing is known of them
     people: People = field(default_factory=People)
     reads: Counter[Action] = field(default_factory=Counter)
     reads_of_people: Counter[Action] = field(default_factory=Counter)
@@ -174,7 +175,9 @@ class Ledger:
                 written_again=sum(len(reported) - 1 for reported in self.ends.values()),
                 lost=lost,
                 unknown=sorted(
-                    (self.ends.keys() | self.dead.keys() | self.audited) - self.sent.keys()
+                    (self.ends.keys() | self.dead.keys() | self.audited)
+                    - self.sent.keys()
+                    - self.foreign
                 ),
                 contradicted=contradicted,
                 wrong_opens=self.wrong_opens + self.people.wrong_opens(),
