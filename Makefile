@@ -68,14 +68,17 @@ fuzz: $(VENV)/.dev ## COUNT=1000000 damaged messages; TRIES=20000: the crop that
 outages: setup ## broker and Redis gone for 1 s, 30 s and 5 minutes
 	$(BIN)/python -m tests.faults.outages
 
-# The worker is measured with nothing but its own packages, as its image has them.
+# The worker is measured with nothing but its own packages, as its image has them, and the peers
+# with the same ones and theirs.
 $(VENV)/.bench: $(VENV)/.dev
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,trainer,pretrained,bench]'
 	$(PYTHON) -m venv $(VENV)/worker
 	$(VENV)/worker/bin/pip install --quiet --disable-pip-version-check -e '.[worker]'
+	$(PYTHON) -m venv $(VENV)/peers
+	$(VENV)/peers/bin/pip install --quiet --disable-pip-version-check -e '.[worker,bench]'
 	@touch $@
 
-BENCHMARKS := $(BIN)/python -m tests.benchmarks --worker-python $(VENV)/worker/bin/python
+BENCHMARKS := $(BIN)/python -m tests.benchmarks --worker-python $(VENV)/worker/bin/python \
+  --peers-python $(VENV)/peers/bin/python
 
 bench: setup $(VENV)/.bench ## all benchmarks beside other ways to do it: half an hour
 	$(BENCHMARKS) $(BENCH)

@@ -15,7 +15,8 @@ from maskgate.inference.image import decode
 from maskgate.inference.limits import crop_limits
 from maskgate.inference.model import Model
 from maskgate.inference.preprocess import reduce
-from tests.benchmarks.stand import THUMBNAIL_MODEL, bodies
+from tests.benchmarks.stand import bodies
+from tests.benchmarks.thumbnail import THUMBNAIL_MODEL
 
 _BATCH = 64
 

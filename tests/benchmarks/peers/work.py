@@ -15,7 +15,7 @@ from maskgate.inference.limits import crop_limits
 from maskgate.inference.model import Model
 from maskgate.inference.preprocess import reduce
 from maskgate.protocol.verdict import history_key, verdict_key
-from tests.benchmarks.stand import THUMBNAIL_MODEL
+from tests.benchmarks.thumbnail import THUMBNAIL_MODEL
 
 _TTL_MS = 600_000
 
