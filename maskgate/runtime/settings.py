@@ -72,7 +72,7 @@ class BrokerSettings(Settings):
     )
     broker_password: SecretStr | None = Field(
         None,
-        description="password for RabbitMQ; replaces the one in the URL. "
+        description="password for RabbitMQ, if the URL holds none. "
         "Other users of the machine can read command lines: use a file",
     )
     broker_ca_file: Path | None = Field(
@@ -107,7 +107,7 @@ class RedisSettings(Settings):
     )
     redis_password: SecretStr | None = Field(
         None,
-        description="password for Redis; replaces the one in the URL. "
+        description="password for Redis, if the URL holds none. "
         "Other users of the machine can read command lines: use a file",
     )
     redis_ca_file: Path | None = Field(
