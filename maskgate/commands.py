@@ -11,14 +11,17 @@ from maskgate.runtime.exit_codes import ExitCode
 COMMANDS = {
     "wait": (
         "maskgate.gate.commands",
-        "wait for a decision about one camera; exit 0: recognise, 10: remove the mask, "
-        "any other: manual",
+        "wait for a decision; exit 0: recognise, 10: remove the mask, any other: manual",
     ),
     "watch": ("maskgate.gate.commands", "show the verdicts and decisions of all cameras"),
     "alive": ("maskgate.gate.commands", "exit 0 if a worker is running, else 69"),
     "topology": (
         "maskgate.operations.commands",
-        "put exchanges, queues and policies on a running broker",
+        "bring exchanges, queues, policies and users of a running broker up to date",
+    ),
+    "camera": (
+        "maskgate.operations.commands",
+        "register a camera on a running broker, renew its password, or revoke it",
     ),
     "functions": (
         "maskgate.operations.functions",
@@ -30,7 +33,7 @@ COMMANDS = {
     ),
     "secrets": (
         "maskgate.operations.commands",
-        "make passwords, broker definitions and Redis ACL for one installation",
+        "make or update passwords, broker definitions and Redis ACL of an installation",
     ),
     "completion": ("maskgate.completion", "print a completion script for bash or zsh"),
 }

@@ -24,7 +24,15 @@ from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.settings import load
 from maskgate.runtime.stop import Stop
 from producer.camera import Plan, play
-from producer.images import FolderImages, Image, audit_files, drawn_images, image_files, repeated
+from producer.images import (
+    FolderImages,
+    Image,
+    audit_files,
+    drawn_images,
+    image_files,
+    in_visits,
+    repeated,
+)
 from producer.rabbit import RabbitPublisher
 from producer.settings import FolderSettings, ProducerSettings, SyntheticSettings
 
@@ -85,12 +93,14 @@ def _produce(settings: ProducerSettings) -> int:
     begun_s = time.monotonic()
     live = repeated(images, loop=settings.loop)
     endless = settings.loop and settings.limit is None
-    with _progress(None if endless else min(total, settings.limit or total)) as advance:
-        play(live, audit, outlet, plan, stop=stop, clock=now_ms, progress=advance)
-        outlet.flush(_FLUSH_TIMEOUT_S)
-    outlet.close()
-    skipped = images.skipped if isinstance(images, FolderImages) else 0
-    print(json.dumps(summary(outlet, skipped=skipped, elapsed_s=time.monotonic() - begun_s)))
+    try:
+        with _progress(None if endless else min(total, settings.limit or total)) as advance:
+            play(live, audit, outlet, plan, stop=stop, clock=now_ms, progress=advance)
+            outlet.flush(_FLUSH_TIMEOUT_S)
+    finally:
+        outlet.close()
+        skipped = images.skipped if isinstance(images, FolderImages) else 0
+        print(json.dumps(summary(outlet, skipped=skipped, elapsed_s=time.monotonic() - begun_s)))
     return ExitCode.OK if outlet.live.accepted + outlet.audit.accepted else ExitCode.UNAVAILABLE
 
 
@@ -102,7 +112,8 @@ def _live_images(
         files = image_files(settings.directory)
         return FolderImages(files, shape, as_is=settings.as_is), len(files)
     faces = drawn_images(settings.seed, getattr(settings, "faces", 0), shape)
-    return faces, len(faces)
+    people = in_visits(faces, settings.track_length)
+    return people, len(people)
 
 
 def _audit_images(

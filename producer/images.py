@@ -1,24 +1,18 @@
 """Sources of crops: images of a folder, labelled samples, drawn faces."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 import structlog
 
 from maskgate.inference.card import InputShape
-from maskgate.inference.image import (
-    FILE_LIMITS,
-    JPEG,
-    MESSAGE_LIMITS,
-    PNG,
-    Pixels,
-    decode,
-    encode_pnm,
-    sniff,
-)
+from maskgate.inference.image import JPEG, PNG, Pixels, check, decode, encode_pnm, sniff
 from maskgate.inference.image_folders import IMAGE_SUFFIXES, label_of_folder
+from maskgate.inference.limits import FILE_LIMITS, crop_limits
 from maskgate.inference.preprocess import reduce
 from maskgate.protocol.crop import Label
 from maskgate.protocol.errors import ConfigurationError, UnreadableCropError
@@ -82,9 +76,17 @@ class FolderImages:
     def _read(self, path: Path) -> tuple[bytes, str]:
         body = path.read_bytes()
         content_type = sniff(body) or ""
-        if self._as_is and content_type in (JPEG, PNG) and len(body) <= MESSAGE_LIMITS.body_bytes:
+        if self._as_is and self._may_be_sent(body, content_type):
             return body, content_type
         return encode(decode(body, content_type, FILE_LIMITS), self._shape)
+
+    def _may_be_sent(self, body: bytes, content_type: str) -> bool:
+        """Whether a worker with this model takes the file as it is."""
+        try:
+            check(body, content_type, crop_limits(self._shape))
+        except UnreadableCropError:
+            return False
+        return content_type in (JPEG, PNG)
 
 
 def audit_files(directory: Path) -> list[Path]:
@@ -111,6 +113,19 @@ def drawn_images(seed: int, count: int, shape: InputShape) -> list[Image]:
         Image(*encode(face.pixels, shape), Label.MASK if face.masked else Label.NO_MASK, face.slice)
         for face in faces
     ]
+
+
+def in_visits(images: Sequence[Image], length: int) -> list[Image]:
+    """The images as if people came one after the other, ``length`` crops each, each label in turn.
+
+    As many whole visits as show every image, and an even number of them: the list can be repeated.
+    """
+    turns = [
+        cycle([image for image in images if image.label is label])
+        for label in (Label.NO_MASK, Label.MASK)
+    ]
+    visits = 2 * math.ceil(len(images) / (2 * length))
+    return [next(turns[visit % 2]) for visit in range(visits) for _ in range(length)]
 
 
 def repeated(images: "FolderImages | Sequence[Image]", *, loop: bool) -> Iterator[Image]:

@@ -17,8 +17,9 @@ import structlog
 from pika.adapters.select_connection import IOLoop
 
 from maskgate.protocol.crop import Message
+from maskgate.protocol.errors import ConfigurationError
 from maskgate.protocol.queue import QueueKind, Refusal, Tally
-from maskgate.protocol.topology import AUDIT_EXCHANGE, AUDIT_KEY, LIVE_EXCHANGE, LIVE_KEY
+from maskgate.protocol.topology import AUDIT_EXCHANGE, AUDIT_KEY, LIVE_EXCHANGE
 from maskgate.runtime.backoff import Backoff
 from maskgate.runtime.broker import trouble
 from maskgate.runtime.stop import Stop
@@ -26,8 +27,10 @@ from maskgate.runtime.stop import Stop
 #: Unconfirmed messages: enough to hide the broker's fsync, few enough to send again.
 WINDOW = 256
 _PERSISTENT = 2
+_ACCESS_REFUSED = 403
 _CLOSE_TIMEOUT_S = 2.0
-_SETTLE_TIMEOUT_S = 30.0
+#: How long a camera waits for room in the window. A door wants the next picture, not this one.
+_ROOM_TIMEOUT_S = 1.0
 _TURN_S = 0.2
 #: Messages leave the process after this time at the latest. Waiting for a full window, the crops
 #: of a slow camera would expire.
@@ -39,10 +42,14 @@ log = structlog.get_logger()
 class RabbitPublisher:
     """See :class:`maskgate.protocol.queue.CropPublisher`.
 
-    Without a broker, a crop is refused. If ``patient``, ``offer`` waits for the broker instead: a
-    folder can wait, a live camera can't. Messages that were unconfirmed when a connection was lost
-    are sent again: the broker may have them already, and twice does no harm. ``settled`` is called
-    with each message that was sent, and with its refusal, or None if the broker accepted it.
+    Without a broker, or during its memory or disk alarm, a crop is refused. If ``patient``,
+    ``publish`` waits for the broker instead: a folder can wait, a live camera can't. Messages that
+    were unconfirmed when a connection was lost are sent again: the broker may have them already,
+    and twice does no harm. ``settled`` is called with each message that was sent, and with its
+    refusal, or None if the broker accepted it.
+
+    A camera that the broker's user may not speak for stops the process: no attempt would succeed.
+    Then ``publish``, ``rest`` and ``flush`` raise ConfigurationError.
     """
 
     def __init__(
@@ -72,21 +79,21 @@ class RabbitPublisher:
         self._retry_at_s = 0.0
         self._turned_s = 0.0
         self._trouble = ""
+        self._forbidden = ""
+        self._blocked = False
 
     def publish(self, message: Message, queue: QueueKind = QueueKind.LIVE) -> None:
         """See :class:`maskgate.protocol.queue.CropPublisher`."""
         tally = self.audit if queue is QueueKind.AUDIT else self.live
         tally.offered += 1
         if self._patient:
-            self._run_until(lambda: self._ready and len(self._in_flight) < self._window, None)
+            self._run_until(lambda: self._ready and self._has_room, None)
         else:
-            self._run_until(
-                lambda: not self._ready or len(self._in_flight) < self._window, _SETTLE_TIMEOUT_S
-            )
+            self._run_until(lambda: not self._ready or self._has_room, _ROOM_TIMEOUT_S)
             if not self._ready:
                 self._connect_if_due()
                 self._run_until(lambda: self._ready, 0)
-        if not self._ready or len(self._in_flight) >= self._window:
+        if not self._ready or not self._has_room:
             tally.refusals[Refusal.NO_BROKER] += 1
             return
         self._publish(message, audit=queue is QueueKind.AUDIT)
@@ -119,10 +126,16 @@ class RabbitPublisher:
 
     @property
     def _ready(self) -> bool:
-        return self._channel is not None and self._channel.is_open
+        return self._channel is not None and self._channel.is_open and not self._blocked
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._in_flight) < self._window
 
     def _publish(self, message: Message, *, audit: bool) -> None:
-        exchange, key = (AUDIT_EXCHANGE, AUDIT_KEY) if audit else (LIVE_EXCHANGE, LIVE_KEY)
+        exchange, key = (
+            (AUDIT_EXCHANGE, AUDIT_KEY) if audit else (LIVE_EXCHANGE, message.routing_key)
+        )
         properties = pika.BasicProperties(
             content_type=message.content_type,
             type=message.type,
@@ -140,6 +153,8 @@ class RabbitPublisher:
         """Run the event loop until ``done()``, the timeout or a stop request."""
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
         while not done():
+            if self._forbidden and not self._stop.requested:
+                raise ConfigurationError(self._forbidden)
             self._connect_if_due()
             left_s = _TURN_S if deadline_s is None else min(_TURN_S, deadline_s - time.monotonic())
             if left_s <= 0 or (self._stop.requested and not even_if_stopping):
@@ -172,6 +187,15 @@ class RabbitPublisher:
             on_close_callback=self._on_lost,
             custom_ioloop=self._loop,
         )
+        self._connection.add_on_connection_blocked_callback(lambda *_: self._on_alarm(blocked=True))
+        self._connection.add_on_connection_unblocked_callback(
+            lambda *_: self._on_alarm(blocked=False)
+        )
+
+    def _on_alarm(self, *, blocked: bool) -> None:
+        """During a memory or disk alarm the broker reads nothing from this connection."""
+        self._blocked = blocked
+        self._loop.stop()
 
     def _begin_anew(self, error: Exception) -> None:
         """Drop connection and loop after an error that pika does not report by a callback."""
@@ -224,12 +248,20 @@ class RabbitPublisher:
 
     def _on_channel_closed(self, _channel: object, error: Exception) -> None:
         self._channel = None
+        if getattr(error, "reply_code", None) == _ACCESS_REFUSED:
+            self._forbidden = (
+                f"MASKGATE_CAMERA, MASKGATE_BROKER_URL: {error}. 'maskgate camera add NAME' "
+                "registers a camera, with --audit also for labelled samples; set its user, "
+                "camera-NAME, and the password that it writes"
+            )
+            self._loop.stop()
         if self._connection is not None and self._connection.is_open:
             self._lost(error)
             self._connection.close()
 
     def _on_lost(self, _connection: object, error: Exception | str) -> None:
         self._connection = self._channel = None
+        self._blocked = False
         self._lost(error)
         self._loop.stop()
 

@@ -54,6 +54,7 @@ class FolderSettings(ProducerSettings):
 class SyntheticSettings(ProducerSettings):
     """Send faces that are drawn by code."""
 
+    track_length: int = Field(50, ge=1, description="successive crops of one drawn person")
     faces: int = Field(256, ge=2, description="number of different faces, at least 2")
     audit_drawn: bool = Field(
         default=False,

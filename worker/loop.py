@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from maskgate.protocol.errors import BrokerError
+from maskgate.protocol.crop import known_ids
+from maskgate.protocol.errors import BrokerError, Reason
 from maskgate.protocol.queue import CropConsumer, Delivery
 from maskgate.protocol.verdict import Outcome
 from maskgate.runtime.backoff import Backoff
@@ -18,11 +19,13 @@ from worker.reporting.stopwatch import Stopwatch
 from worker.result import CropResult
 from worker.store.redis_clock import RedisClock
 from worker.store.verdict_store import VerdictStore
-from worker.validate import Validated, validate
+from worker.validate import Validated, unreadable, validate
 
 #: How long an idle loop waits for a crop, and so how long a request to stop may wait.
 _IDLE_TURN_S = 0.2
 _HEARTBEAT_S = 1.0
+#: A crop whose worker died so often while it processed it is a dead letter.
+MAX_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +84,19 @@ class Worker:
         self._reporter.turned()
         self._beat()
         deliveries = self._consumer.receive(self._limits.max_batch, _IDLE_TURN_S)
-        self._reconnecting.reset()
         for batch in batches(deliveries):
             if not self._process(batch):
                 return  # to acknowledge a later batch would acknowledge this one, too
+        self._reconnecting.reset()
 
     def _process(self, batch: Sequence[Delivery]) -> bool:
         """Process a batch; False if a stop was requested while Redis was away."""
         watch = Stopwatch()
+        tried = self._count_attempt(batch)
+        if tried is None:
+            return False
         with self._muted:
-            validated = self._validate(batch)
+            validated = self._given_up(batch) if tried > MAX_ATTEMPTS else self._validate(batch)
             watch.lap("decode")
             classified = infer(validated.readable, self._model)
         results = merge(validated.finished, classified)
@@ -99,9 +105,28 @@ class Worker:
             return False
         watch.lap("write")
         self._reporter.processed(results, watch.laps_s, self._clock.now_ms())
-        unreadable = {each.tag for each in results if each.outcome is Outcome.UNREADABLE}
-        self._consumer.ack(batch, unreadable)
+        self._consumer.ack(batch, _rejected(results))
         return True
+
+    def _count_attempt(self, batch: Sequence[Delivery]) -> int | None:
+        """How often the crop of a redelivered batch was tried; None if a stop was requested.
+
+        Neither a crop that was returned unprocessed nor a window that was lost counts, so the
+        broker's count of deliveries is no evidence. Redis keeps the count: the process may die.
+        """
+        _, crop_id, _ = known_ids(batch[0].message)
+        if not batch[0].redelivered or crop_id is None:
+            return 0
+        tried = 0
+
+        def count() -> None:
+            nonlocal tried
+            tried = self._store.attempt(crop_id)
+
+        return tried if self._on_redis(count) else None
+
+    def _given_up(self, batch: Sequence[Delivery]) -> Validated:
+        return Validated(finished=[unreadable(each, Reason.TOO_MANY_ATTEMPTS) for each in batch])
 
     def _validate(self, batch: Sequence[Delivery]) -> Validated:
         # Redis's clock: verdicts expire by it.
@@ -115,8 +140,12 @@ class Worker:
 
     def _write(self, results: Sequence[CropResult]) -> bool:
         """Write until Redis has everything; False if a stop was requested before."""
+        return self._on_redis(lambda: self._write_once(results))
+
+    def _on_redis(self, action: Callable[[], None]) -> bool:
+        """Repeat an action until Redis answers; False if a stop was requested before."""
         backoff = Backoff()
-        while not self._connections.attempt_redis(lambda: self._write_once(results)):
+        while not self._connections.attempt_redis(action):
             if self._stop.requested:
                 return False  # not acknowledged: the broker gives the batch to another worker
             self._pause(backoff, self._consumer.keep_alive)
@@ -137,11 +166,19 @@ class Worker:
         wait(backoff.next_s())
 
 
+def _rejected(results: Sequence[CropResult]) -> dict[int, Reason]:
+    return {
+        each.tag: each.reason
+        for each in results
+        if each.reason and each.outcome is Outcome.UNREADABLE
+    }
+
+
 def batches(deliveries: Sequence[Delivery]) -> Iterator[list[Delivery]]:
     """Split deliveries, in their order: each redelivered crop is a batch of its own.
 
-    A redelivered crop may have killed the worker that held it before. Alone, it takes no other
-    crop with it to the dead-letter queue.
+    A redelivered crop may have killed the worker that held it before. Alone, its attempts are
+    counted, and no other crop's.
     """
     for redelivered, group in groupby(deliveries, key=lambda delivery: delivery.redelivered):
         if redelivered:

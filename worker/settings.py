@@ -36,7 +36,7 @@ class WorkerSettings(BrokerSettings, RedisSettings):
         256,
         ge=1,
         le=65_535,
-        description="most crops of a queue that are received and not acknowledged",
+        description="most live crops that are received and not acknowledged; at 256 KiB each",
     )
     history_length: int = Field(
         10_000, ge=1, description="about how many entries of a camera's history are kept"

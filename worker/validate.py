@@ -7,6 +7,7 @@ import msgspec
 
 from maskgate.inference.card import InputShape
 from maskgate.inference.image import Pixels, decode
+from maskgate.inference.limits import crop_limits
 from maskgate.inference.preprocess import reduce
 from maskgate.protocol.crop import Crop, known_ids, known_tags, parse
 from maskgate.protocol.errors import Reason, UnreadableCropError
@@ -40,7 +41,7 @@ def validate(
     the time goes to crops whose verdict a door can still use. Nobody waits for an audit sample, so
     it does not expire. A crop stamped more than ``max_skew_ms`` after ``now_ms`` is ``unreadable``.
     """
-    validated = Validated()
+    validated, limits = Validated(), crop_limits(shape)
     for delivery in batch:
         try:
             crop = parse(delivery.message, audit=delivery.queue is QueueKind.AUDIT)
@@ -50,10 +51,10 @@ def validate(
                 )
             else:
                 _refuse_future(crop, now_ms + max_skew_ms)
-                image = reduce(decode(crop.body, crop.content_type), shape)
+                image = reduce(decode(crop.body, crop.content_type, limits), shape)
                 validated.readable.append(ReadableCrop(delivery, crop, image))
         except UnreadableCropError as error:
-            validated.finished.append(_unreadable(delivery, error.reason))
+            validated.finished.append(unreadable(delivery, error.reason))
     return validated
 
 
@@ -62,7 +63,8 @@ def _refuse_future(crop: Crop, latest_ms: int) -> None:
         raise UnreadableCropError(Reason.CAPTURED_IN_FUTURE)
 
 
-def _unreadable(delivery: Delivery, reason: Reason) -> CropResult:
+def unreadable(delivery: Delivery, reason: Reason) -> CropResult:
+    """The result of a crop that is not classified, filed by the ids that are valid."""
     camera_id, crop_id, track_id = known_ids(delivery.message)
     is_audit = delivery.queue is QueueKind.AUDIT
     label, tag = known_tags(delivery.message) if is_audit else (None, None)

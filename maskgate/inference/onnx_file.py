@@ -2,24 +2,33 @@
 
 onnxruntime would open any path that such a file names. The worker does not install the onnx
 package, so this module reads as much of the protobuf wire format as the question needs.
-Field numbers from onnx.proto3: ModelProto.graph 7; GraphProto.node 1, initializer 5;
-TensorProto.external_data 13, data_location 14; NodeProto.attribute 5;
-AttributeProto.t 5, g 6, tensors 10, graphs 11.
+Field numbers are from onnx.proto3.
 """
 
 from collections.abc import Iterator
 
 from maskgate.protocol.errors import ModelError
 
-# Message → field number → message in that field, on every path from the model to a tensor.
-_GRAPH, _NODE, _ATTRIBUTE, _TENSOR = "graph", "node", "attribute", "tensor"
-_LEADS_TO = {
-    "model": {7: _GRAPH},
-    _GRAPH: {1: _NODE, 5: _TENSOR},
-    _NODE: {5: _ATTRIBUTE},
-    _ATTRIBUTE: {5: _TENSOR, 6: _GRAPH, 10: _TENSOR, 11: _GRAPH},
+#: Message, field number, message in that field: every way from the model to a tensor. A test
+#: derives the same from the onnx package.
+LEADS_TO = {
+    "Model": {7: "Graph", 20: "TrainingInfo", 25: "Function"},
+    "Graph": {1: "Node", 5: "Tensor", 15: "SparseTensor"},
+    "Node": {5: "Attribute"},
+    "Attribute": {
+        5: "Tensor",
+        6: "Graph",
+        10: "Tensor",
+        11: "Graph",
+        22: "SparseTensor",
+        23: "SparseTensor",
+    },
+    "SparseTensor": {1: "Tensor", 2: "Tensor"},
+    "Function": {7: "Node", 11: "Attribute"},
+    "TrainingInfo": {1: "Graph", 2: "Graph"},
 }
-_EXTERNAL_FIELDS = (13, 14)
+_EXTERNAL_FIELDS = (13, 14)  # TensorProto.external_data, data_location
+_MAX_TAG = (1 << 32) - 1  # readers of protobuf differ about higher ones
 _MAX_DEPTH = 16
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -31,7 +40,7 @@ def has_external_data(content: bytes) -> bool:
         ModelError: the bytes are not protobuf.
     """
     try:
-        return _search(memoryview(content), "model", 0)
+        return _search(memoryview(content), "Model", 0)
     except IndexError:
         msg = "is not an ONNX file, or is truncated"
         raise ModelError(msg) from None
@@ -41,11 +50,11 @@ def _search(message: memoryview, kind: str, depth: int) -> bool:
     if depth > _MAX_DEPTH:
         raise IndexError
     for field, value in _fields(message):
-        if kind == _TENSOR:
+        if kind == "Tensor":
             if field in _EXTERNAL_FIELDS and value not in (0, b""):
                 return True
         elif (
-            (inner := _LEADS_TO[kind].get(field))
+            (inner := LEADS_TO[kind].get(field))
             and isinstance(value, memoryview)
             and _search(value, inner, depth + 1)
         ):
@@ -57,6 +66,8 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     at = 0
     while at < len(message):
         tag, at = _varint(message, at)
+        if tag > _MAX_TAG:
+            raise IndexError
         field, wire = tag >> 3, tag & 7
         if wire == _VARINT:
             number, at = _varint(message, at)

@@ -1,14 +1,21 @@
-"""``maskgate topology``, ``maskgate permissions`` and ``maskgate secrets``."""
+"""``maskgate topology``, ``permissions``, ``secrets`` and ``camera``."""
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from maskgate.operations import secrets, topology
+from maskgate.operations import redis_memory, secrets, topology
+from maskgate.operations.camera_commands import (
+    add_management_options,
+    camera_parser,
+    management_of,
+)
+from maskgate.operations.management import ManagementSettings
 from maskgate.protocol.errors import ConfigurationError, MaskgateError
 from maskgate.runtime.command_line import HelpFormatter
 from maskgate.runtime.exit_codes import ExitCode
+from maskgate.runtime.settings import load
 
 
 def main(argv: Sequence[str]) -> int:
@@ -27,29 +34,34 @@ def main(argv: Sequence[str]) -> int:
 
 def parser(name: str) -> argparse.ArgumentParser:
     """The command line of one command."""
-    return {"topology": _topology, "permissions": _permissions, "secrets": _secrets}[name]()
+    return {
+        "topology": _topology,
+        "permissions": _permissions,
+        "secrets": _secrets,
+        "camera": camera_parser,
+    }[name]()
 
 
 def _topology() -> argparse.ArgumentParser:
-    parser = _parser("topology", "Put exchanges, queues and policies on a running broker.")
+    parser = _parser("topology", "Bring a running broker up to date.")
     apply = parser.add_subparsers(title="commands", metavar="COMMAND", required=True).add_parser(
         "apply",
-        help="import the definitions; what exists already stays as it is",
+        help="import the definitions and print what changed; nothing is removed",
         description="Import the definitions over RabbitMQ's management API.",
         formatter_class=HelpFormatter,
     )
-    apply.add_argument(
-        "--management-url",
-        required=True,
-        metavar="URL",
-        help="management API of the broker: http://USER:PASSWORD@HOST:15672",
-    )
+    add_management_options(apply)
     apply.add_argument(
         "--definitions",
         type=Path,
-        default=topology.DEFINITIONS,
         metavar="FILE",
-        help="definitions to import (default: %(default)s)",
+        help="definitions to import (default: those of MASKGATE_SECRETS_DIR, with users and "
+        "rights; else the shipped ones, without)",
+    )
+    apply.add_argument(
+        "--replace-exchanges",
+        action="store_true",
+        help="delete and make anew an exchange that has another type; no message is lost",
     )
     apply.set_defaults(run=_run_topology)
     return parser
@@ -71,15 +83,37 @@ def _permissions() -> argparse.ArgumentParser:
         "--broker", required=True, metavar="HOST:PORT", help="where RabbitMQ listens for AMQP"
     )
     parser.add_argument("--redis", required=True, metavar="HOST:PORT", help="where Redis listens")
+    parser.add_argument(
+        "--camera",
+        required=True,
+        metavar="NAME",
+        help="a camera that 'maskgate camera add NAME' registered for itself alone",
+    )
     parser.set_defaults(run=_run_permissions)
     return parser
 
 
 def _secrets() -> argparse.ArgumentParser:
     parser = _parser(
-        "secrets", "Make the passwords of a development installation; existing ones are kept."
+        "secrets",
+        "Make passwords, broker definitions and Redis ACL. Again: keep the passwords, "
+        "bring the rest up to date and print what changed.",
     )
     parser.add_argument("directory", type=Path, metavar="DIR", help="gets one folder for each role")
+    parser.add_argument(
+        "--doors",
+        type=int,
+        default=redis_memory.DOORS,
+        metavar="N",
+        help="give Redis memory for the histories of N doors (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--history-length",
+        type=int,
+        default=redis_memory.HISTORY_LENGTH,
+        metavar="N",
+        help="entries of a history, as the workers are configured (default: %(default)s)",
+    )
     parser.set_defaults(run=_run_secrets)
     return parser
 
@@ -91,8 +125,14 @@ def _parser(name: str, description: str) -> argparse.ArgumentParser:
 
 
 def _run_topology(arguments: argparse.Namespace) -> int:
-    topology.apply(arguments.management_url, arguments.definitions)
-    print(f"applied {arguments.definitions.name}")
+    given = load(ManagementSettings, [], "maskgate topology").secrets_dir
+    definitions = arguments.definitions or (
+        given / "rabbitmq" / "definitions.json" if given else topology.DEFINITIONS
+    )
+    changed = topology.apply(
+        management_of(arguments), definitions, replace_exchanges=arguments.replace_exchanges
+    )
+    print(*changed, f"applied {definitions}", sep="\n")
     return ExitCode.OK
 
 
@@ -100,10 +140,12 @@ def _run_permissions(arguments: argparse.Namespace) -> int:
     # The other commands, and completion, work without pika.
     from maskgate.operations.permissions import compare  # noqa: PLC0415  (imports pika)
 
-    wrong = compare(arguments.secrets, arguments.broker, arguments.redis)
+    wrong = compare(arguments.secrets, arguments.broker, arguments.redis, arguments.camera)
     return ExitCode.SOFTWARE if wrong else ExitCode.OK
 
 
 def _run_secrets(arguments: argparse.Namespace) -> int:
-    secrets.generate(arguments.directory)
+    doors, length = arguments.doors, arguments.history_length
+    for line in secrets.generate(arguments.directory, doors=doors, history_length=length):
+        print(line)
     return ExitCode.OK

@@ -1,22 +1,38 @@
 """``maskgate permissions``: tests on running servers what each role may do."""
 
+import secrets as randomness
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pika
 from redis import Redis
 
-from maskgate.operations.probes import BROKER, REDIS, REDIS_BY_DRYRUN, try_broker, try_redis
+from maskgate.operations.cameras import password_file, user_of
+from maskgate.operations.probes import (
+    BROKER,
+    REDIS,
+    REDIS_BY_DRYRUN,
+    may_log_in,
+    try_broker,
+    try_redis,
+)
+from maskgate.operations.secrets import DRAWN_CAMERA
 from maskgate.protocol.errors import ConfigurationError
 from maskgate.runtime.broker import parameters
 from maskgate.runtime.store import connect
 
 #: Role → the actions that it may do; it must be refused all others.
 INTENDED_BROKER: Mapping[str, frozenset[str]] = {
-    "camera": frozenset({"publish crops"}),
-    "auditor": frozenset({"publish crops", "publish audit samples"}),
-    "worker": frozenset({"read crops", "read audit samples"}),
-    "operator": frozenset({"read dead letters", "publish crops", "publish audit samples"}),
+    "camera": frozenset({"publish its camera's crops"}),
+    "drawn": frozenset({"publish its camera's crops", "publish audit samples"}),
+    "auditor": frozenset({"publish audit samples"}),
+    "worker": frozenset({"read crops", "read audit samples", "publish dead letters"}),
+    "operator": frozenset(
+        {"publish its camera's crops", "publish another camera's crops"}
+        | {"publish audit samples", "read dead letters"}
+    ),
     "gate": frozenset(),
+    "unknown": frozenset(),
 }
 INTENDED_REDIS: Mapping[str, frozenset[str]] = {
     "worker": frozenset(
@@ -27,12 +43,8 @@ INTENDED_REDIS: Mapping[str, frozenset[str]] = {
             "write a history",
             "send wake-ups",
         }
-        | {
-            "run loaded functions",
-            "read the server's state",
-            "read audit counts",
-            "write audit counts",
-        }
+        | {"run loaded functions", "read the server's state", "count attempts"}
+        | {"read audit counts", "write audit counts"}
     ),
     "deployer": frozenset({"load functions"}),
     "gate": frozenset(
@@ -42,8 +54,8 @@ INTENDED_REDIS: Mapping[str, frozenset[str]] = {
 }
 #: Role → file of its password, below the folder of secrets.
 _BROKER_PASSWORDS = {
-    "camera": "camera/broker",
-    "auditor": "producer/broker",
+    "drawn": "producer/broker",
+    "auditor": "auditor/broker",
     "worker": "worker/broker",
     "operator": "operator/broker",
 }
@@ -51,16 +63,17 @@ _REDIS_FOLDERS = {"deployer": "functions"}
 _TIMEOUT_S = 5.0
 
 
-def compare(secrets: Path, broker: str, redis: str) -> int:
+def compare(secrets: Path, broker: str, redis: str, camera: str) -> int:
     """Try and print every action of every role; returns how many are not as intended.
 
-    ``secrets`` is a folder as ``maskgate secrets`` writes it; both servers are HOST:PORT.
+    ``secrets`` is a folder as ``maskgate secrets`` writes it; both servers are HOST:PORT. The role
+    of a camera is tried as ``camera``, which must be registered for itself alone.
 
     Raises:
         ConfigurationError: a password or an address can't be used.
         BrokerError, StoreError: a server does not answer, or does not know a role.
     """
-    on_broker = {role: _broker(secrets, broker, role) for role in INTENDED_BROKER}
+    on_broker = {role: _broker(secrets, broker, role, camera) for role in INTENDED_BROKER}
     on_redis = {role: _redis(secrets, redis, role) for role in INTENDED_REDIS}
     wrong = _print("RabbitMQ", list(BROKER), on_broker, INTENDED_BROKER)
     wrong += _print("Redis", [*REDIS, *REDIS_BY_DRYRUN], on_redis, INTENDED_REDIS)
@@ -69,11 +82,18 @@ def compare(secrets: Path, broker: str, redis: str) -> int:
     return wrong
 
 
-def _broker(secrets: Path, address: str, role: str) -> dict[str, bool]:
+def _broker(secrets: Path, address: str, role: str, camera: str) -> dict[str, bool]:
+    def login(user: str, password: str) -> pika.connection.Parameters:
+        return parameters(f"amqp://{user}@{address}/%2F", password, name="permissions")
+
+    if role == "camera":
+        return try_broker(login(user_of(camera), _password(password_file(secrets, camera))), camera)
+    if role == "unknown":  # a camera that is not registered
+        stranger = login(user_of("maskgate-probe"), randomness.token_hex(8))
+        return try_broker(stranger if may_log_in(stranger) else None, camera)
     if role not in _BROKER_PASSWORDS:
-        return try_broker(None)
-    password = _password(secrets / _BROKER_PASSWORDS[role])
-    return try_broker(parameters(f"amqp://{role}@{address}/%2F", password, name="permissions"))
+        return try_broker(None, camera)
+    return try_broker(login(role, _password(secrets / _BROKER_PASSWORDS[role])), DRAWN_CAMERA)
 
 
 def _redis(secrets: Path, address: str, role: str) -> dict[str, bool]:
@@ -105,7 +125,7 @@ def _print(
     intended: Mapping[str, frozenset[str]],
 ) -> int:
     """Print one row for each action; returns how many cells are not as intended."""
-    print(f"{server:30}" + "".join(f"{role:>10}" for role in found))
+    print(f"{server:32}" + "".join(f"{role:>10}" for role in found))
     wrong = 0
     for action in actions:
         cells = []
@@ -113,6 +133,6 @@ def _print(
             as_intended = allowed[action] == (action in intended[role])
             wrong += not as_intended
             cells.append(("yes" if allowed[action] else "no") + ("" if as_intended else " (!)"))
-        print(f"{action:30}" + "".join(f"{cell:>10}" for cell in cells))
+        print(f"{action:32}" + "".join(f"{cell:>10}" for cell in cells))
     print()
     return wrong

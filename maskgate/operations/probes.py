@@ -1,7 +1,7 @@
 """Tries what a user may do on the broker and on Redis. A permitted action does no harm.
 
-Messages go to a routing key without bindings; keys have names of their own. Reading a queue takes a
-message and returns it.
+A message names a user that is not its sender: the broker refuses it, but only after it has checked
+the sender's rights. Keys have names of their own. Reading a queue takes a message and returns it.
 """
 
 import secrets
@@ -10,33 +10,49 @@ from contextlib import suppress
 from typing import Any
 
 import pika
-from pika.exceptions import AMQPError, ChannelClosedByBroker
+from pika.exceptions import AMQPError, ChannelClosedByBroker, ProbableAuthenticationError
 from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
 from maskgate.protocol.audit import audit_day_key
+from maskgate.protocol.crop import MAX_BODY_BYTES
 from maskgate.protocol.errors import BrokerError
 from maskgate.protocol.topology import (
     AUDIT_EXCHANGE,
+    AUDIT_KEY,
     AUDIT_QUEUE,
     DEAD_EXCHANGE,
     DEAD_QUEUE,
     LIVE_EXCHANGE,
     LIVE_QUEUE,
+    live_key,
 )
-from maskgate.protocol.verdict import ALIVE_KEY, history_key, verdict_key
+from maskgate.protocol.verdict import ALIVE_KEY, attempts_key, history_key, verdict_key
 from maskgate.runtime import pika_internals
 from maskgate.runtime.store import store_errors
 
 _PROBE = "maskgate-probe"
 _REFUSED = 403
+#: The broker's answer to a message of another user, and to one that is too large, if its sender
+#: may publish it.
+_OTHER_USER = _TOO_LARGE = 406  # PRECONDITION_FAILED
 _QUORUM = {"x-queue-type": "quorum"}
 _VERDICT, _HISTORY, _AUDIT = verdict_key(_PROBE), history_key(_PROBE), audit_day_key(_PROBE, 0)
+_ATTEMPTS = attempts_key(_PROBE)
 
 
-def _publish(channel: Any, exchange: str) -> None:
+def _publish(channel: Any, exchange: str, key: str) -> None:
     channel.confirm_delivery()
-    channel.basic_publish(exchange, f"{_PROBE}-{secrets.token_hex(4)}", b"")
+    try:
+        channel.basic_publish(exchange, key, b"", pika.BasicProperties(user_id=_PROBE))
+    except ChannelClosedByBroker as error:
+        if error.reply_code != _OTHER_USER:
+            raise
+
+
+def _publish_too_much(channel: Any, camera: str) -> None:
+    channel.confirm_delivery()
+    channel.basic_publish(LIVE_EXCHANGE, live_key(camera), bytes(MAX_BODY_BYTES + 1))
 
 
 def _read(channel: Any, queue: str) -> None:
@@ -55,24 +71,33 @@ def _bind(channel: Any) -> None:
 
 
 #: Declaring a queue again changes nothing and needs the same right as changing or deleting it.
-BROKER: Mapping[str, Callable[[Any], object]] = {
-    "publish crops": lambda channel: _publish(channel, LIVE_EXCHANGE),
-    "publish audit samples": lambda channel: _publish(channel, AUDIT_EXCHANGE),
-    "publish dead letters": lambda channel: _publish(channel, DEAD_EXCHANGE),
-    "publish to any queue": lambda channel: _publish(channel, ""),
-    "read crops": lambda channel: _read(channel, LIVE_QUEUE),
-    "read audit samples": lambda channel: _read(channel, AUDIT_QUEUE),
-    "read dead letters": lambda channel: _read(channel, DEAD_QUEUE),
-    "declare a queue": _declare,
-    "change or delete crops.live": lambda channel: channel.queue_declare(
+BROKER: Mapping[str, Callable[[Any, str], object]] = {
+    "publish its camera's crops": lambda channel, camera: _publish(
+        channel, LIVE_EXCHANGE, live_key(camera)
+    ),
+    "publish another camera's crops": lambda channel, _: _publish(
+        channel, LIVE_EXCHANGE, live_key(_PROBE)
+    ),
+    "publish crops of no camera": lambda channel, _: _publish(channel, LIVE_EXCHANGE, _PROBE),
+    "publish audit samples": lambda channel, _: _publish(channel, AUDIT_EXCHANGE, AUDIT_KEY),
+    "publish dead letters": lambda channel, _: _publish(channel, DEAD_EXCHANGE, ""),
+    "publish to any queue": lambda channel, _: _publish(channel, "", LIVE_QUEUE),
+    "publish more than 256 KiB": _publish_too_much,
+    "read crops": lambda channel, _: _read(channel, LIVE_QUEUE),
+    "read audit samples": lambda channel, _: _read(channel, AUDIT_QUEUE),
+    "read dead letters": lambda channel, _: _read(channel, DEAD_QUEUE),
+    "declare a queue": lambda channel, _: _declare(channel),
+    "change or delete crops.live": lambda channel, _: channel.queue_declare(
         LIVE_QUEUE, durable=True, arguments=_QUORUM
     ),
-    "bind crops.live": _bind,
+    "bind crops.live": lambda channel, _: _bind(channel),
 }
 
 
-def try_broker(parameters: pika.connection.Parameters | None) -> dict[str, bool]:
-    """Whether each action of :data:`BROKER` is allowed. None, no user at all, is allowed nothing.
+def try_broker(parameters: pika.connection.Parameters | None, camera: str) -> dict[str, bool]:
+    """Whether each action of :data:`BROKER` is allowed to a user whose camera this is.
+
+    None, no user at all, is allowed nothing.
 
     Raises:
         BrokerError: no broker answers, or it does not know the user.
@@ -81,20 +106,37 @@ def try_broker(parameters: pika.connection.Parameters | None) -> dict[str, bool]
     return (
         dict.fromkeys(BROKER, False)
         if parameters is None
-        else {name: _allows(parameters, action) for name, action in BROKER.items()}
+        else {name: _allows(parameters, action, camera) for name, action in BROKER.items()}
     )
 
 
-def _allows(parameters: pika.connection.Parameters, action: Callable[[Any], object]) -> bool:
+def may_log_in(parameters: pika.connection.Parameters) -> bool:
+    """Whether the broker accepts this user.
+
+    Raises:
+        BrokerError: no broker answers.
+    """
+    try:
+        return _allows(parameters, lambda _channel, _camera: None, "")
+    except BrokerError as error:
+        if isinstance(error.__context__, ProbableAuthenticationError):
+            return False
+        raise
+
+
+def _allows(
+    parameters: pika.connection.Parameters, action: Callable[[Any, str], object], camera: str
+) -> bool:
     try:
         connection = pika.BlockingConnection(parameters)
     except AMQPError as error:
         msg = f"{type(error).__name__}: {error}"
         raise BrokerError(msg) from None
     try:
-        action(connection.channel())
+        action(connection.channel(), camera)
     except ChannelClosedByBroker as error:
-        if error.reply_code != _REFUSED:
+        too_large = action is _publish_too_much and error.reply_code == _TOO_LARGE
+        if not too_large and error.reply_code != _REFUSED:
             msg = f"the broker failed on a probe: {error}"
             raise BrokerError(msg) from None
         return False
@@ -151,6 +193,7 @@ REDIS: Mapping[str, Callable[[Redis], object]] = {
     "run a loaded script": _run_loaded_script,
     "read audit counts": lambda client: client.hgetall(_AUDIT),
     "write audit counts": lambda client: client.hincrby(_AUDIT, "probe"),
+    "count attempts": lambda client: client.hincrby(_ATTEMPTS, "n"),
     "touch other keys": lambda client: client.set(_PROBE, "1", px=1),
     "list keys": lambda client: client.keys(f"{_PROBE}*"),
     "scan keys": lambda client: client.scan(match=f"{_PROBE}*"),
@@ -185,7 +228,7 @@ def try_redis(client: Redis, admin: Redis, user: str | None) -> dict[str, bool]:
         }
         for name, command in REDIS_BY_DRYRUN.items():
             found[name] = user is not None and _dry_run(admin, user, command)
-        admin.delete(_VERDICT, _HISTORY, _AUDIT)
+        admin.delete(_VERDICT, _HISTORY, _AUDIT, _ATTEMPTS)
     return found
 
 

@@ -2,6 +2,7 @@
 
 Writes one folder for each container, so that a container gets its own passwords and no others. In
 production the same files come from the secret store of the site. The rights of each role are here.
+Running it again keeps the passwords and brings definitions and ACL up to date.
 """
 
 import base64
@@ -9,46 +10,63 @@ import hashlib
 import json
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from maskgate.operations import private_files, redis_memory
+from maskgate.operations.differences import acl_differences, differences
+from maskgate.operations.live_keys import ANY_CAMERA, pattern_of
+from maskgate.operations.redis_memory import DOORS, HISTORY_LENGTH
 from maskgate.operations.topology import DEFINITIONS
 from maskgate.protocol.audit import AUDIT_KEYS
 from maskgate.protocol.topology import (
     AUDIT_EXCHANGE,
     AUDIT_QUEUE,
+    DEAD_EXCHANGE,
     DEAD_QUEUE,
     LIVE_EXCHANGE,
     LIVE_QUEUE,
 )
 from maskgate.protocol.verdict import (
     ALIVE_KEY,
+    ATTEMPTS_KEYS,
     CHANNEL_PATTERN,
     HISTORY_KEYS,
     TRACKS_KEYS,
     VERDICT_KEYS,
 )
 
-_NOTHING = "^$"
-#: Role → configure, write, read, as regular expressions. A camera's user can't publish audit
-#: samples, and only the administrator declares.
+NOTHING = "^$"
+#: The camera of the compose file, which draws its faces.
+DRAWN_CAMERA = "lobby"
+#: Role → configure, write, read, as regular expressions. Only the administrator declares. Cameras
+#: are no role: ``maskgate camera add`` makes a user for each.
 BROKER_RIGHTS = {
     "admin": (".*", ".*", ".*"),
-    "worker": (_NOTHING, _NOTHING, f"^({LIVE_QUEUE}|{AUDIT_QUEUE})$".replace(".", r"\.")),
-    "camera": (_NOTHING, f"^{LIVE_EXCHANGE}$", _NOTHING),
-    "auditor": (_NOTHING, f"^({LIVE_EXCHANGE}|{AUDIT_EXCHANGE})$", _NOTHING),
+    "worker": (
+        NOTHING,
+        f"^{DEAD_EXCHANGE}$".replace(".", r"\."),
+        f"^({LIVE_QUEUE}|{AUDIT_QUEUE})$".replace(".", r"\."),
+    ),
+    "drawn": (NOTHING, f"^({LIVE_EXCHANGE}|{AUDIT_EXCHANGE})$", NOTHING),
+    "auditor": (NOTHING, f"^{AUDIT_EXCHANGE}$", NOTHING),
     "operator": (
-        _NOTHING,
+        NOTHING,
         f"^({LIVE_EXCHANGE}|{AUDIT_EXCHANGE})$",
         f"^{DEAD_QUEUE}$".replace(".", r"\."),
     ),
 }
+#: Role → the live keys that it may publish. Without a pattern, a role that may write to ``crops``
+#: could publish any. An operator puts dead letters back under the key they came with.
+LIVE_KEYS = {"drawn": pattern_of([DRAWN_CAMERA]), "operator": ANY_CAMERA}
 #: Without CLIENT SETINFO: Redis 7.0 does not know it and would refuse the whole ACL file; redis-py
 #: works without it.
 REDIS_RIGHTS = {
     "admin": "~* &* +@all",
     "worker": (
         f"resetkeys ~{VERDICT_KEYS} ~{HISTORY_KEYS} ~{TRACKS_KEYS} ~{AUDIT_KEYS} ~{ALIVE_KEY} "
+        f"~{ATTEMPTS_KEYS} "
         f"resetchannels &{CHANNEL_PATTERN} "
         "-@all +fcall +info +time +set +hset +hdel +hgetall +hincrby +del +xadd +lpush +ltrim "
         "+lrange +pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank +ping +hello "
@@ -66,36 +84,56 @@ REDIS_RIGHTS = {
 #: Container → file name → the role whose password the file holds.
 GIVEN = {
     "worker": {"broker": "worker", "redis": "worker"},
-    "producer": {"broker": "auditor"},
+    "producer": {"broker": "drawn"},
+    "auditor": {"broker": "auditor"},
     "functions": {"redis": "deployer"},
     "gate": {"redis": "gate"},
     "operator": {"broker": "operator"},
-    "camera": {"broker": "camera"},
     "rabbitmq": {"admin": "admin"},
     "redis": {"admin": "admin"},
 }
 
 
-def generate(directory: Path) -> None:
-    """Write all files, unless an earlier run did: running it again changes nothing."""
-    if (directory / "redis" / "users.acl").exists():
-        return
-    broker = {role: secrets.token_urlsafe(24) for role in BROKER_RIGHTS}
-    redis = {role: secrets.token_urlsafe(24) for role in REDIS_RIGHTS}
-    for container, given in GIVEN.items():
-        for name, role in given.items():
-            of_broker = name == "broker" or container == "rabbitmq"
-            _write(directory / container / name, (broker if of_broker else redis)[role])
-    _write(directory / "rabbitmq" / "definitions.json", json.dumps(definitions(broker), indent=1))
-    _write(directory / "redis" / "users.acl", acl(redis))
+def generate(
+    directory: Path, *, doors: int = DOORS, history_length: int = HISTORY_LENGTH
+) -> list[str]:
+    """Write what is missing or out of date; returns what changed since an earlier run.
+
+    Passwords that are there are kept, and the lines name none. Redis gets memory for the full
+    histories of so many doors.
+
+    Raises:
+        ConfigurationError: a file can't be read or written.
+    """
+    broker = {role: _password(directory, role, broker=True) for role in BROKER_RIGHTS}
+    redis = {role: _password(directory, role, broker=False) for role in REDIS_RIGHTS}
+    definitions_file = directory / "rabbitmq" / "definitions.json"
+    acl_file = directory / "redis" / "users.acl"
+    old = private_files.read(definitions_file)
+    found = json.loads(old) if old else {}
+    wanted = definitions(broker, _hashes(found))
+    changed = differences(found, wanted) if old else []
+    _update(definitions_file, json.dumps(wanted, indent=1))
+    old_acl = private_files.read(acl_file)
+    changed += acl_differences(old_acl, acl(redis)) if old_acl else []
+    _update(acl_file, acl(redis))
+    _update(directory / "redis" / "memory.conf", redis_memory.configuration(doors, history_length))
+    return changed
 
 
-def definitions(passwords: dict[str, str]) -> dict[str, Any]:
-    """The broker's definitions with one user for each role."""
+def definitions(
+    passwords: Mapping[str, str], hashes: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The broker's definitions with one user for each role.
+
+    A hash of ``hashes`` that fits the role's password is kept: another salt would look like another
+    password.
+    """
+    known = hashes or {}
     users = [
         {
             "name": role,
-            "password_hash": rabbit_hash(password),
+            "password_hash": _kept(known.get(role), password) or rabbit_hash(password),
             "hashing_algorithm": "rabbit_password_hashing_sha256",
             "tags": "administrator" if role == "admin" else "",
         }
@@ -105,7 +143,16 @@ def definitions(passwords: dict[str, str]) -> dict[str, Any]:
         {"user": role, "vhost": "/", "configure": configure, "write": write, "read": read}
         for role, (configure, write, read) in BROKER_RIGHTS.items()
     ]
-    return {**json.loads(DEFINITIONS.read_bytes()), "users": users, "permissions": permissions}
+    topics = [
+        {"user": role, "vhost": "/", "exchange": LIVE_EXCHANGE, "write": keys, "read": NOTHING}
+        for role, keys in LIVE_KEYS.items()
+    ]
+    return {
+        **json.loads(DEFINITIONS.read_bytes()),
+        "users": users,
+        "permissions": permissions,
+        "topic_permissions": topics,
+    }
 
 
 def rabbit_hash(password: str, salt: bytes | None = None) -> str:
@@ -123,8 +170,31 @@ def acl(passwords: dict[str, str]) -> str:
     return "\n".join(["user default off", *lines]) + "\n"
 
 
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    # Only the container of this folder mounts it; its user is not the one that writes here.
-    path.chmod(0o444)
+def _password(directory: Path, role: str, *, broker: bool) -> str:
+    """A role's password: that of its file, or a new one in its files."""
+    paths = [
+        directory / container / name
+        for container, given in GIVEN.items()
+        for name, whose in given.items()
+        if whose == role and (name == "broker" or container == "rabbitmq") == broker
+    ]
+    password = private_files.read(paths[0]) or secrets.token_urlsafe(24)
+    for path in paths:
+        _update(path, password)
+    return password
+
+
+def _update(path: Path, text: str) -> None:
+    if private_files.read(path) != text.rstrip("\n"):
+        private_files.write(path, text)
+
+
+def _hashes(found: Mapping[str, Any]) -> dict[str, str]:
+    return {user["name"]: user["password_hash"] for user in found.get("users", ())}
+
+
+def _kept(hashed: str | None, password: str) -> str | None:
+    if hashed is None:
+        return None
+    salt = base64.b64decode(hashed)[:4]
+    return hashed if rabbit_hash(password, salt) == hashed else None

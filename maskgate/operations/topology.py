@@ -1,59 +1,64 @@
-"""Put the definitions of exchanges, queues and policies on a running broker.
+"""Bring a running broker up to date: exchanges, queues, bindings, policies, users and rights.
 
-    maskgate topology apply --management-url http://admin:secret@127.0.0.1:15672
+    export MASKGATE_MANAGEMENT_PASSWORD_FILE=/etc/maskgate/rabbitmq/admin
+    maskgate topology apply --management-url http://admin@127.0.0.1:15672
 
-Clients never declare: they have no right to. The broker imports
-``deploy/rabbitmq/definitions.json`` when it starts, or this command imports it; running it again
-changes nothing.
+Clients never declare: they have no right to. The broker imports its definitions when it starts, or
+this command imports them; running it again changes nothing.
 """
 
-import base64
 import json
-import urllib.error
-import urllib.request
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import Any
 
-from maskgate.protocol.errors import BrokerError, ConfigurationError
+from maskgate.operations.differences import differences, fixed_differences
+from maskgate.operations.management import Management
+from maskgate.protocol.errors import ConfigurationError
 
 _PACKAGED = Path(__file__).parent / "definitions.json"
 _CHECKOUT = Path(__file__).parents[2] / "deploy" / "rabbitmq" / "definitions.json"
 #: A wheel holds a copy; a checkout has the file in ``deploy/``.
 DEFINITIONS = _PACKAGED if _PACKAGED.is_file() else _CHECKOUT
-_TIMEOUT_S = 10
 
 
-def apply(management_url: str, definitions: Path = DEFINITIONS) -> None:
-    """Import the definitions over RabbitMQ's management API; what exists already stays as it is.
+def apply(
+    management: Management, definitions: Path = DEFINITIONS, *, replace_exchanges: bool = False
+) -> list[str]:
+    """Import the definitions; returns what changed. Nothing is removed.
+
+    RabbitMQ ignores an exchange or a queue in an import that it has with another type. Exchanges
+    hold no messages: ``replace_exchanges`` deletes such a one, and the import makes it anew.
 
     Raises:
-        ConfigurationError: the URL or the file can't be used.
+        ConfigurationError: the file can't be used, or RabbitMQ can't change what is there into it.
         BrokerError: the broker can't be reached or refuses.
     """
-    parts = urlsplit(management_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        msg = "--management-url: not an http:// or https:// URL"
-        raise ConfigurationError(msg)
-    host = parts.netloc.rpartition("@")[2]
     try:
-        body = definitions.read_bytes()
-        json.loads(body)
+        wanted = json.loads(definitions.read_bytes())
     except (OSError, ValueError) as error:
         msg = f"{definitions}: {error}"
         raise ConfigurationError(msg) from None
-    request = urllib.request.Request(  # noqa: S310  (the scheme is checked above)
-        f"{parts.scheme}://{host}{parts.path.rstrip('/')}/api/definitions", data=body, method="POST"
-    )
-    login = f"{unquote(parts.username or 'guest')}:{unquote(parts.password or 'guest')}"
-    request.add_header("Authorization", "Basic " + base64.b64encode(login.encode()).decode())
-    request.add_header("Content-Type", "application/json")
-    try:
-        urllib.request.urlopen(request, timeout=_TIMEOUT_S).close()  # noqa: S310  (as above)
-    except urllib.error.HTTPError as error:
-        with error:
-            answer = error.read(500).decode(errors="replace")
-            msg = f"the broker at {host} refuses the definitions: {error.code} {answer}"
-        raise BrokerError(msg) from None
-    except OSError as error:
-        msg = f"no answer from the management API at {host}: {error}"
-        raise BrokerError(msg) from None
+    found = management.get("definitions")
+    changed, fixed = differences(found, wanted), fixed_differences(found, wanted)
+    _refuse(fixed["exchanges"] if not replace_exchanges else [], fixed["queues"])
+    for name in fixed["exchanges"]:
+        management.delete("exchanges", "/", name)
+    management.post("definitions", body=wanted)
+    return changed
+
+
+def _refuse(exchanges: list[Any], queues: list[Any]) -> None:
+    if exchanges:
+        msg = (
+            f"exchange {', '.join(exchanges)}: has another type, which RabbitMQ can't change. "
+            "Run this again with --replace-exchanges: it loses no message, and producers send "
+            "again what the broker refuses for that moment"
+        )
+        raise ConfigurationError(msg)
+    if queues:
+        msg = (
+            f"queue {', '.join(queues)}: has another type, which RabbitMQ can't change. Stop the "
+            "producers, let the workers empty it, delete it with 'rabbitmqctl delete_queue NAME' "
+            "and run this again"
+        )
+        raise ConfigurationError(msg)

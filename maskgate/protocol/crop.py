@@ -9,8 +9,11 @@ from enum import StrEnum
 import msgspec
 
 from maskgate.protocol.errors import Reason, UnreadableCropError
+from maskgate.protocol.topology import AUDIT_KEY, key_owner, live_key
 
 CROP_TYPE = "face-crop.v1"
+#: A broker refuses larger messages: see ``deploy/rabbitmq/rabbitmq.conf``.
+MAX_BODY_BYTES = 256 * 1024
 #: Numbers in Redis's Lua are doubles, exact up to here. Nanoseconds since the epoch are above.
 MAX_TIME_MS = 1 << 53
 
@@ -27,13 +30,18 @@ class Label(StrEnum):
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """A message as it was received; no field is checked yet."""
+    """A message as it was received; no field is checked yet.
+
+    ``routing_key`` is the only field that the broker vouches for: it lets a camera's user publish
+    under that camera's key alone.
+    """
 
     body: bytes
     content_type: object = None
     type: object = None
     message_id: object = None
     headers: Mapping[str, object] = {}
+    routing_key: str = ""
 
 
 class Crop(msgspec.Struct, frozen=True, gc=False):
@@ -76,14 +84,15 @@ def to_message(crop: Crop) -> Message:
         "slice": crop.slice,
     }
     headers |= {name: value for name, value in optional.items() if value is not None}
-    return Message(crop.body, crop.content_type, CROP_TYPE, crop.crop_id, headers)
+    key = AUDIT_KEY if crop.label else live_key(crop.camera_id)
+    return Message(crop.body, crop.content_type, CROP_TYPE, crop.crop_id, headers, key)
 
 
 def parse(message: Message, *, audit: bool) -> Crop:
     """Check a message field by field.
 
-    A message of the audit queue must have a label, one of the live queue must not. Unknown headers
-    are ignored: brokers and tracers add their own.
+    A message of the audit queue must have a label, one of the live queue must not, and its camera
+    must be that of its routing key. Unknown headers are ignored: brokers and tracers add their own.
 
     Raises:
         UnreadableCropError: with the reason.
@@ -94,9 +103,14 @@ def parse(message: Message, *, audit: bool) -> Crop:
             Reason.WRONG_TYPE, f"type {_shown(message.type)}, wanted {CROP_TYPE}"
         )
     crop_id = _matching(_CROP_ID, message.message_id, Reason.BAD_CROP_ID)
+    camera_id = _matching(_ID, headers.get("camera_id"), Reason.BAD_CAMERA_ID)
+    if not audit and message.routing_key != live_key(camera_id):
+        raise UnreadableCropError(
+            Reason.CAMERA_MISMATCH, f"{camera_id!r} under the key {message.routing_key[:80]!r}"
+        )
     return Crop(
         crop_id=crop_id,
-        camera_id=_matching(_ID, headers.get("camera_id"), Reason.BAD_CAMERA_ID),
+        camera_id=camera_id,
         track_id=_matching(_ID, headers.get("track_id", crop_id), Reason.BAD_TRACK_ID),
         captured_at_ms=_captured_at(headers.get("captured_at")),
         content_type=_content_type(message.content_type),
@@ -108,8 +122,13 @@ def parse(message: Message, *, audit: bool) -> Crop:
 
 
 def known_ids(message: Message) -> tuple[str | None, str | None, str | None]:
-    """Camera, crop and track id, each None if not valid: an unreadable crop is filed by these."""
-    camera_id, track_id = message.headers.get("camera_id"), message.headers.get("track_id")
+    """Camera, crop and track id, each None if not valid: an unreadable crop is filed by these.
+
+    A live crop's camera is that of its routing key, never the one that its header claims.
+    """
+    track_id = message.headers.get("track_id")
+    is_audit = message.routing_key == AUDIT_KEY
+    camera_id = message.headers.get("camera_id") if is_audit else key_owner(message.routing_key)
     crop_id = (
         message.message_id
         if isinstance(message.message_id, str) and _CROP_ID.fullmatch(message.message_id)

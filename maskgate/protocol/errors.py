@@ -10,6 +10,7 @@ class Reason(StrEnum):
     BAD_CONTENT_TYPE = "bad_content_type"
     BAD_CROP_ID = "bad_crop_id"
     BAD_CAMERA_ID = "bad_camera_id"
+    CAMERA_MISMATCH = "camera_mismatch"
     BAD_TRACK_ID = "bad_track_id"
     BAD_CAPTURED_AT = "bad_captured_at"
     CAPTURED_IN_FUTURE = "captured_in_future"
@@ -21,7 +22,9 @@ class Reason(StrEnum):
     CONTENT_MISMATCH = "content_mismatch"
     BAD_IMAGE = "bad_image"
     IMAGE_TOO_LARGE = "image_too_large"
+    UNSUPPORTED_IMAGE = "unsupported_image"
     TOO_OLD = "too_old"
+    TOO_MANY_ATTEMPTS = "too_many_attempts"
 
 
 class MaskgateError(Exception):

@@ -1,7 +1,7 @@
 """The crop queue as processes see it: implemented on RabbitMQ and inside one process."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from maskgate.protocol.crop import Message
+from maskgate.protocol.errors import Reason
 
 
 class QueueKind(StrEnum):
@@ -55,13 +56,14 @@ class CropConsumer(Protocol):
             BrokerError: as for ``receive``.
         """
 
-    def ack(self, batch: Sequence[Delivery], rejected: Collection[int]) -> None:
-        """Acknowledge a batch, in the order received, except the tags in ``rejected``.
+    def ack(self, batch: Sequence[Delivery], rejected: Mapping[int, Reason]) -> None:
+        """Acknowledge a batch, in the order received.
 
-        Rejected messages go to the dead-letter queue.
+        The tags in ``rejected`` become dead letters with their reason first.
 
         Raises:
-            BrokerError: as for ``receive``.
+            BrokerError: as for ``receive``; or a dead letter is not taken. The crops that were to
+                become dead letters are then not acknowledged.
         """
 
     def keep_alive(self, duration_s: float) -> None:

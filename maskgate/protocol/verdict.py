@@ -12,6 +12,7 @@ from maskgate.protocol.evidence import bounded_log_odds
 
 #: Every worker sets this key, with an expiry. Without it, no worker is running.
 ALIVE_KEY = "worker:alive"
+ATTEMPTS_KEYS = "worker:attempts:*"
 #: The wake-up channels of all cameras.
 CHANNEL_PATTERN = "verdicts:*"
 #: How long a verdict stands after its crop was captured, unless the workers are configured
@@ -107,6 +108,11 @@ def history_key(camera_id: str) -> str:
 def camera_of_channel(channel: str) -> str:
     """The camera id in the name of a wake-up channel."""
     return channel.removeprefix("verdicts:{").removesuffix("}")
+
+
+def attempts_key(crop_id: str) -> str:
+    """Key that counts how often workers began to process a crop that was delivered before."""
+    return ATTEMPTS_KEYS.replace("*", crop_id)
 
 
 def parse_verdict(fields: Mapping[str, str]) -> Verdict | None:

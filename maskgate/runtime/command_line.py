@@ -7,7 +7,9 @@ with 2.
 import argparse
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic_settings import BaseSettings, CliSettingsSource
 
@@ -26,6 +28,7 @@ _METAVARS = {
 _NO_DEFAULT = re.compile(r" \(default(?:: None|: \*+| factory: list)\)$")
 _ENVIRONMENT = (
     "Every option is also an environment variable: --log-level is {prefix}LOG_LEVEL. "
+    "Passwords are accepted there and in files only. "
     "{prefix}X_FILE names a file that holds the value of X. "
     "The command line wins over the environment, and the environment over files."
 )
@@ -74,18 +77,52 @@ def settings_parser(
             help="validate the configuration, print what it would connect to and exit: "
             "0 if it is valid, 78 if not",
         )
-    words = [program, "[options]"]
+    words, prefix = [program, "[options]"], str(kind.model_config["env_prefix"])
 
     def add(group: Any, *names: str, **options: Any) -> argparse.Action:
         if not names[0].startswith("-"):
             words.append(f"[{names[0].upper()} ...]" if "nargs" in options else names[0].upper())
-        return argparse.ArgumentParser.add_argument(group, *names, **_plain(options))
+        return argparse.ArgumentParser.add_argument(group, *names, **_open(_plain(options), prefix))
 
     source: CliSettingsSource[argparse.ArgumentParser] = CliSettingsSource(
         kind, root_parser=parser, add_argument_method=add
     )
     parser.usage = " ".join(words)
     return parser, source
+
+
+def _open(options: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Options that refuse a password: other users of the machine can read command lines."""
+    name = str(options.get("dest", ""))
+    if name.endswith("_password"):
+        variable = prefix + name.upper()
+        return {
+            "dest": name,
+            "action": _Refused,
+            "help": f"not accepted here: set {variable} or {variable}_FILE",
+        }
+    if name.endswith("_url"):
+        return {**options, "type": partial(_without_password, prefix + name.upper())}
+    return options
+
+
+class _Refused(argparse.Action):
+    """An option that exists only to say what to use instead."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        parser.error(f"{self.option_strings[0]}: {self.help}")
+
+
+def _without_password(variable: str, url: str) -> str:
+    try:
+        has_password = urlsplit(url).password is not None
+    except ValueError:
+        has_password = True  # who knows what it holds
+    if has_password:
+        option = variable.removesuffix("URL") + "PASSWORD"
+        msg = f"must not hold a password; set {option} or {option}_FILE, or {variable} as a whole"
+        raise argparse.ArgumentTypeError(msg)
+    return url
 
 
 def _empty_parser(kind: type[BaseSettings], program: str, commands: str) -> argparse.ArgumentParser:

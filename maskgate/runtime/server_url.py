@@ -33,8 +33,16 @@ def must_not_override(
         raise ConfigurationError(msg)
 
 
-_KNOWN = frozenset(
-    "blocked_connection_timeout channel_max connection_attempts db frame_max health_check_interval "
-    "heartbeat max_connections password protocol retry_delay socket_connect_timeout "
-    "socket_timeout stack_timeout tcp_options timeout username".split()
-)
+_KNOWN = {
+    "blocked_connection_timeout",
+    "db",
+    "frame_max",
+    "heartbeat",
+    "max_connections",
+    "password",
+    "protocol",
+    "socket_connect_timeout",
+    "socket_timeout",
+    "timeout",
+    "username",
+}

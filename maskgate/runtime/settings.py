@@ -2,8 +2,9 @@
 
 ``MASKGATE_BROKER_URL`` in the environment is ``--broker-url`` on the command line. A setting may
 also come from a file: ``MASKGATE_BROKER_PASSWORD_FILE`` names the file that holds
-``MASKGATE_BROKER_PASSWORD``. Keys and certificates come from files only:
-``MASKGATE_BROKER_KEY_FILE`` is a setting itself; no ``MASKGATE_BROKER_KEY`` holds the key.
+``MASKGATE_BROKER_PASSWORD``. The command line accepts no password. Keys and certificates come from
+files only: ``MASKGATE_BROKER_KEY_FILE`` is a setting itself; no ``MASKGATE_BROKER_KEY`` holds the
+key.
 """
 
 import os
@@ -71,9 +72,7 @@ class BrokerSettings(Settings):
         "(default: amqp://guest:guest@127.0.0.1:5672/%2F)",
     )
     broker_password: SecretStr | None = Field(
-        None,
-        description="password for RabbitMQ, if the URL holds none. "
-        "Other users of the machine can read command lines: use a file",
+        None, description="password for RabbitMQ, if the URL holds none"
     )
     broker_ca_file: Path | None = Field(
         None,
@@ -106,9 +105,7 @@ class RedisSettings(Settings):
         description="redis:// or rediss:// URL of Redis (default: redis://127.0.0.1:6379/0)",
     )
     redis_password: SecretStr | None = Field(
-        None,
-        description="password for Redis, if the URL holds none. "
-        "Other users of the machine can read command lines: use a file",
+        None, description="password for Redis, if the URL holds none"
     )
     redis_ca_file: Path | None = Field(
         None,

@@ -3,7 +3,7 @@
 All run against the same broker and Redis, which the benchmark starts for itself.
 
 ``python -m tests.benchmarks [--quick | --guard] [--only NAME …] [--rounds N]
-[--worker-python FILE] [--out DIR]``
+[--worker-python FILE] [--peers-python FILE] [--out DIR]``
 """
 
 import argparse
@@ -67,6 +67,9 @@ def main(argv: list[str]) -> int:
         default=sys.executable,
         help="the Python interpreter for maskgate's worker",
     )
+    parser.add_argument(
+        "--peers-python", default=sys.executable, help="the Python interpreter for the peers"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="default: %(default)s")
     arguments = parser.parse_args(argv)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
@@ -77,7 +80,7 @@ def main(argv: list[str]) -> int:
             Results(arguments.rounds, machine(place)),
             arguments.quick or arguments.guard,
         )
-        bench = Bench(place, results, quick, arguments.worker_python)
+        bench = Bench(place, results, quick, arguments.worker_python, arguments.peers_python)
         wanted = (
             ("guard",)
             if arguments.guard

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from maskgate.protocol.crop import Message
 from tests.benchmarks.drain import Drained, drain, processor_s
 from tests.benchmarks.figures import Results
-from tests.benchmarks.stand import THUMBNAIL_MODEL, Stand
+from tests.benchmarks.stand import Stand
+from tests.benchmarks.thumbnail import THUMBNAIL_MODEL
 from tests.servers.ports import free_port
 from tests.servers.processes import ROOT
 
 #: Arguments of ``python`` that start one worker of each peer, as its documentation does.
 PEERS: Mapping[str, Sequence[str]] = {
     "naive_pika": ("-m", "tests.benchmarks.peers.naive_pika"),
+    "tuned_pika": ("-m", "tests.benchmarks.peers.naive_pika", "prefetch=256"),
     "celery": (
         "-m",
         "celery",
@@ -31,6 +33,12 @@ PEERS: Mapping[str, Sequence[str]] = {
     "dramatiq": ("-m", "dramatiq", "tests.benchmarks.peers.dramatiq_app", "--processes", "1"),
     "faststream": ("-m", "faststream", "run", "tests.benchmarks.peers.faststream_app:app"),
 }
+#: Most unacknowledged crops of each, and when it acknowledges: below each table.
+DELIVERY = (
+    "Prefetch and acknowledgement: maskgate worker 256, once a batch; naive_pika 1, each crop; "
+    "tuned_pika 256, each crop; celery 4, each crop, late; dramatiq 16, each crop; "
+    "faststream without limit, each crop."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,8 @@ class Bench:
     #: The interpreter for maskgate's worker; like the image, its environment should have only the
     #: worker's packages.
     worker_python: str = sys.executable
+    #: The interpreter for the peers; its environment should have the worker's packages and theirs.
+    peers_python: str = sys.executable
 
     @property
     def rounds(self) -> int:
@@ -69,9 +79,9 @@ class Bench:
             "MASKGATE_LOG_JSON": "true",
         }
 
-    def python(self, *arguments: str) -> str:
+    def python(self, *arguments: str, by: str = sys.executable) -> str:
         """Run ``python …`` and return what it printed."""
-        command = [sys.executable, *arguments]
+        command = [by, *arguments]
         return subprocess.run(
             command,
             cwd=ROOT,
@@ -105,8 +115,17 @@ class Bench:
     def peer(self, name: str, content_type: str, count: int) -> Drained:
         """One round of a peer's worker."""
         self.stand.clear()
-        self.python("-m", "tests.benchmarks.peers.fill", name, content_type, str(count))
-        return drain(self.stand, [[sys.executable, *PEERS[name]]], self.environment, count)
+        self.python(
+            "-m",
+            "tests.benchmarks.peers.fill",
+            name,
+            content_type,
+            str(count),
+            by=self.peers_python,
+        )
+        # The worker sets the variable for itself: a pool of threads would cost memory.
+        environment = {**self.environment, "OPENBLAS_NUM_THREADS": "1"}
+        return drain(self.stand, [[self.peers_python, *PEERS[name]]], environment, count)
 
     def fill(self, messages: Sequence[Message]) -> tuple[float, float]:
         """The producer's rate in crops/s, and the broker's processor time in µs per crop."""

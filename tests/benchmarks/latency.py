@@ -14,7 +14,7 @@ import numpy as np
 
 from maskgate.inference.image import JPEG
 from maskgate.protocol.crop import to_message
-from maskgate.protocol.topology import LIVE_EXCHANGE, LIVE_KEY, LIVE_QUEUE
+from maskgate.protocol.topology import LIVE_BINDING, LIVE_EXCHANGE, LIVE_QUEUE
 from maskgate.runtime.broker import parameters
 from maskgate.runtime.stop import Stop
 from producer.rabbit import RabbitPublisher
@@ -141,7 +141,7 @@ def _route(bench: Bench, queue: str) -> None:
         naive = [naive_pika.declared(channel, quorum=quorum) for quorum in (False, True)]
         for name in _QUEUES.values():
             (channel.queue_bind if name == queue else channel.queue_unbind)(
-                name, LIVE_EXCHANGE, LIVE_KEY
+                name, LIVE_EXCHANGE, LIVE_BINDING
             )
         for name in naive:
             channel.queue_purge(name)

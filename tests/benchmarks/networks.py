@@ -7,7 +7,7 @@ from torch import nn
 
 from maskgate.inference.card import InputShape
 from tests.benchmarks.bench import Bench
-from tests.benchmarks.stand import THUMBNAIL_MODEL
+from tests.benchmarks.thumbnail import THUMBNAIL_MODEL
 from trainer.evaluation.budget import baseline
 from trainer.evaluation.latency import latencies
 from trainer.export.onnx_graph import float_graph

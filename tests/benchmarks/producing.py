@@ -7,7 +7,7 @@ import pika
 
 from maskgate.inference.image import PPM
 from maskgate.protocol.crop import Message, to_message
-from maskgate.protocol.topology import LIVE_EXCHANGE, LIVE_KEY
+from maskgate.protocol.topology import LIVE_EXCHANGE
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import alternately, ratios
 from tests.benchmarks.stand import crops
@@ -72,5 +72,7 @@ def _by_pika(bench: Bench, messages: list[Message], *, confirm: bool) -> float:
                 headers=dict(message.headers),
                 delivery_mode=2,
             )
-            channel.basic_publish(LIVE_EXCHANGE, LIVE_KEY, message.body, properties, mandatory=True)
+            channel.basic_publish(
+                LIVE_EXCHANGE, message.routing_key, message.body, properties, mandatory=True
+            )
         return len(messages) / (time.perf_counter() - begun_s)

@@ -1,62 +1,28 @@
 """The test bench for all measurements: a broker and a Redis of its own, and crops to fill them."""
 
-import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
-import cv2
-import numpy as np
-
-from maskgate.inference.image import JPEG, PPM, encode_pnm
-from maskgate.inference.model import Model
-from maskgate.inference.preprocess import reduce
-from maskgate.protocol.crop import Crop, Label, Message, new_crop_id, to_message
+from maskgate.inference.image import JPEG, PPM
+from maskgate.protocol.crop import Crop, Label, Message, to_message
 from maskgate.protocol.queue import QueueKind
-from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_EXCHANGE, LIVE_KEY, LIVE_QUEUE
+from maskgate.protocol.topology import (
+    AUDIT_QUEUE,
+    DEAD_QUEUE,
+    LIVE_BINDING,
+    LIVE_EXCHANGE,
+    LIVE_QUEUE,
+)
 from maskgate.runtime.broker import parameters
-from maskgate.runtime.clock import now_ms
 from maskgate.runtime.stop import Stop
-from producer.drawing import draw_face
 from producer.rabbit import RabbitPublisher
+from tests.benchmarks.crops import TRACK_LENGTH, bodies, crops
 from tests.servers.rabbit_server import RabbitServer, rabbit_server
 from tests.servers.redis_server import RedisServer, redis_server
 
-#: The model of all subjects: 28 × 28 px and cheap, so that the software around it is compared.
-THUMBNAIL_MODEL = Path(__file__).parent / "thumbnail.onnx"
-SIDE_PX = 112
-_FACES = 64
-_TRACK_LENGTH = 20
 #: There is one audit sample per this many live crops.
 AUDIT_EVERY = 50
-
-
-@cache
-def bodies(content_type: str) -> list[bytes]:
-    """Drawn faces: 112 × 112 colour JPEG, as many cameras send, or PPM thumbnails of a producer."""
-    rng, shape = np.random.default_rng(1), Model.load(THUMBNAIL_MODEL).card.input
-    faces = [draw_face(rng, masked=bool(i % 2)).pixels for i in range(_FACES)]
-    faces = [
-        np.asarray(cv2.resize(face, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA), np.uint8)
-        for face in faces
-    ]
-    if content_type == PPM:
-        return [encode_pnm(reduce(face, shape))[0] for face in faces]
-    return [cv2.imencode(".jpg", face[:, :, ::-1])[1].tobytes() for face in faces]
-
-
-def crops(
-    content_type: str, *, cameras: int = 4, track_length: int = _TRACK_LENGTH
-) -> Iterator[Crop]:
-    """Endless crops from ``cameras`` in turn; each is stamped with the time when it is taken."""
-    tracks = [""] * cameras
-    for i, body in enumerate(itertools.cycle(bodies(content_type))):
-        camera, crop_id = i % cameras, new_crop_id()
-        if i // cameras % track_length == 0:
-            tracks[camera] = crop_id
-        yield Crop(crop_id, f"door-{camera}", tracks[camera], now_ms(), content_type, body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +60,7 @@ class Stand:
             raise RuntimeError(msg)
 
     def fill_with_crops(
-        self, count: int, content_type: str, *, cameras: int = 4, track_length: int = _TRACK_LENGTH
+        self, count: int, content_type: str, *, cameras: int = 4, track_length: int = TRACK_LENGTH
     ) -> None:
         """Publish ``count`` live crops and their share of audit samples."""
         source = crops(content_type, cameras=cameras, track_length=track_length)
@@ -119,7 +85,7 @@ class Stand:
         with self.rabbit.channel() as channel:
             channel.queue_delete(LIVE_QUEUE)
             channel.queue_declare(LIVE_QUEUE, durable=True, arguments={"x-queue-type": kind})
-            channel.queue_bind(LIVE_QUEUE, LIVE_EXCHANGE, LIVE_KEY)
+            channel.queue_bind(LIVE_QUEUE, LIVE_EXCHANGE, LIVE_BINDING)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from maskgate.inference.image import JPEG, PPM
-from tests.benchmarks.bench import PEERS, Bench
+from tests.benchmarks.bench import DELIVERY, PEERS, Bench
 from tests.benchmarks.drain import Drained
 from tests.benchmarks.figures import alternately, ratios
 from tests.servers.ports import eventually
@@ -35,7 +35,7 @@ def against_everybody(bench: Bench) -> None:
         bench,
         PPM,
         count=9000 if bench.quick else 19_000,
-        peers=[] if bench.quick else ["naive_pika", "celery"],
+        peers=[] if bench.quick else ["naive_pika", "tuned_pika", "celery"],
     )
 
 
@@ -64,17 +64,19 @@ def _against(bench: Bench, content_type: str, *, count: int, peers: Sequence[str
         subjects[ACK] = lambda: rate(ACK, bench.ack_only(content_type, count))
     alternately(bench.rounds, subjects, bench.tell)
     results = bench.results
-    results.table(f"{name}: throughput", "crops/s", rates, reference=LOOP)
+    results.table(f"{name}: throughput", "crops/s", rates, reference=LOOP, note=DELIVERY)
     results.table(
         f"{name}: processor time",
         "µs a crop",
         {what: [d.cpu_us for d in own] for what, own in drained.items()},
         reference=SHIPPED,
+        note=DELIVERY,
     )
     results.table(
         f"{name}: resident memory",
         "MiB",
         {what: [d.resident_mb for d in own] for what, own in drained.items()},
+        note=f"Of all processes of the consumer, each with its own packages only. {DELIVERY}",
     )
     own = drained[SHIPPED]
     servers = {

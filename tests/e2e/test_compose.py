@@ -122,10 +122,12 @@ def test_the_gate_may_only_read_verdicts(compose: Compose, command: str) -> None
 
 
 def test_a_killed_replica_under_load_loses_no_crop(compose: Compose) -> None:
+    registered = compose("run", "--rm", "-T", "admin", "camera", "add", "kill")
+    assert registered.returncode == 0, registered.stderr
     load = [
-        "run",
-        "--rm",
-        "-T",
+        *("run", "--rm", "-T", "-v", f"{PROJECT}_secrets-cameras:/cameras:ro"),
+        *("-e", "MASKGATE_BROKER_URL=amqp://camera-kill@rabbitmq:5672/%2F"),
+        *("-e", "MASKGATE_BROKER_PASSWORD_FILE=/cameras/kill/broker"),
         "producer",
         "producer",
         "synthetic",

@@ -14,7 +14,7 @@ import pytest
 
 from maskgate.protocol.audit import audit_newest_key
 from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_QUEUE
-from maskgate.protocol.verdict import history_key
+from maskgate.protocol.verdict import NO_CAMERA, history_key
 from producer.drawing import draw_face
 from tests.servers.ports import eventually, free_port
 from tests.servers.processes import done, running, said
@@ -228,7 +228,7 @@ def test_bad_messages_are_dead_lettered_and_good_ones_are_classified(
                 message_id=f"{i:032x}",
                 headers=headers,
             )
-            channel.basic_publish("crops", "live", body, properties)
+            channel.basic_publish("crops", "live.door", body, properties)
         sample = pika.BasicProperties(
             content_type="image/jpeg", type="face-crop.v1", message_id="f" * 32, headers=good
         )
@@ -240,6 +240,36 @@ def test_bad_messages_are_dead_lettered_and_good_ones_are_classified(
         )
     assert set(ends(redis, "door").values()) == {"unreadable", "mask"}
     assert rabbit.depth(LIVE_QUEUE) == rabbit.depth(AUDIT_QUEUE) == 0
+
+
+def test_a_crop_under_another_cameras_key_is_unreadable_and_filed_with_its_sender(
+    environment: dict[str, str],
+    rabbit: RabbitServer,
+    redis: RedisServer,
+    faces: Path,
+    tmp_path: Path,
+) -> None:
+    claimed = {"camera_id": "door", "captured_at": time.time_ns() // 1_000_000}
+    body = next(faces.iterdir()).read_bytes()
+    keys = ("live.yard", b"live.d\xe9", "live.a:b")
+    with rabbit.channel() as channel:
+        for i, key in enumerate(keys):
+            properties = pika.BasicProperties(
+                "image/jpeg", type="face-crop.v1", message_id=f"{i:032x}", headers=claimed
+            )
+            channel.basic_publish("crops", key, body, properties)
+    with (
+        running("worker", environment=environment, log=tmp_path / "worker.log"),
+        redis.client() as client,
+    ):
+        eventually(lambda: rabbit.depth(DEAD_QUEUE) == len(keys), what="the dead letters")
+        reasons = {
+            camera: [fields["reason"] for _, fields in client.xrange(history_key(camera))]
+            for camera in ("yard", NO_CAMERA)
+        }
+        written = set(client.keys("verdict*"))
+    assert reasons == {"yard": ["camera_mismatch"], NO_CAMERA: ["camera_mismatch"] * 2}
+    assert written == {history_key(camera) for camera in reasons}, "a key of the claimed camera"
 
 
 def test_a_crop_too_old_for_its_door_expires_undecoded(

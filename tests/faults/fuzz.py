@@ -16,6 +16,7 @@ from maskgate.inference.image import JPEG, PGM, PNG, PPM
 from maskgate.inference.model import Model
 from maskgate.protocol.crop import CROP_TYPE, Message
 from maskgate.protocol.queue import Delivery, QueueKind
+from maskgate.protocol.topology import AUDIT_KEY, live_key
 from tests.faults.hostile import IMAGES
 from worker.infer import infer, merge
 from worker.native_stderr import MutedStderr
@@ -126,7 +127,9 @@ def delivery(choice: random.Random, seeds: list[bytes], tag: int) -> Delivery:
     if choice.random() < 0.125:
         name = choice.choice([*headers, "label", "slice", "traceparent", *fields])
         (fields if name in fields else headers)[name] = choice.choice((*_HEADERS, *_TYPES))
-    return Delivery(tag, Message(body, headers=headers, **fields), kind_of_queue)
+    key = AUDIT_KEY if audit else live_key("door")
+    message = Message(body, headers=headers, routing_key=key, **fields)
+    return Delivery(tag, message, kind_of_queue)
 
 
 def damaged(choice: random.Random, body: bytes, seeds: list[bytes]) -> bytes:

@@ -10,14 +10,21 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from maskgate.inference.image import JPEG, MESSAGE_LIMITS, PNG, PPM, Pixels, encode_pnm
+from maskgate.inference.image import JPEG, PGM, PNG, PPM, Pixels, encode_pnm
+from maskgate.protocol.crop import MAX_BODY_BYTES
 from maskgate.protocol.errors import Reason
 from producer.drawing import draw_face
+from tests.faults.jpeg_genes import exif, frame, many_scans, refined, segment
+from tests.faults.png_genes import PLAIN_GENES, chunk, empty_blocks
+from tests.faults.png_genes import png as png_of
 
 #: A drawn face, 112 × 112 × 3, RGB.
 FACE: Pixels = np.asarray(
     cv2.resize(draw_face(np.random.default_rng(1), masked=False).pixels, (112, 112)), np.uint8
 )
+
+
+LARGE, UNSUPPORTED = Reason.IMAGE_TOO_LARGE, Reason.UNSUPPORTED_IMAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +49,14 @@ def _pillow(kind: str, mode: str, **options: object) -> bytes:
     return stream.getvalue()
 
 
-def _chunk(name: bytes, content: bytes) -> bytes:
-    return (
-        struct.pack(">I", len(content))
-        + name
-        + content
-        + struct.pack(">I", zlib.crc32(name + content))
-    )
-
-
 def _png(width: int, height: int, content: bytes) -> bytes:
     """A grey PNG of this declared size; ``content`` is its IDAT chunk, valid or not."""
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
-        + _chunk(b"IHDR", header)
-        + _chunk(b"IDAT", content)
-        + _chunk(b"IEND", b"")
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", content)
+        + chunk(b"IEND", b"")
     )
 
 
@@ -66,6 +64,56 @@ def _rotated() -> bytes:
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: rotate by 90° clockwise
     return _pillow("JPEG", "RGB", exif=exif)
+
+
+def _elaborate(jpeg: bytes, png: bytes) -> Iterator[Hostile]:
+    """Images within all limits of size whose structure makes the codec work, or works it hard."""
+    yield Hostile("JPEG of 14,929 scans", many_scans(14_929), JPEG, UNSUPPORTED)
+    yield Hostile("JPEG of 10 scans, 256 KiB", refined(MAX_BODY_BYTES), JPEG, LARGE)
+    yield Hostile("JPEG of 10 scans, 128 KiB", refined(MAX_BODY_BYTES // 2), JPEG, None)
+    yield Hostile("progressive JPEG", _pillow("JPEG", "RGB", progressive=True), JPEG, None)
+    for name, marker in (("arithmetic", 0xC9), ("lossless", 0xC3), ("hierarchical", 0xC5)):
+        body = jpeg.replace(b"\xff\xc0", bytes([0xFF, marker]), 1)
+        yield Hostile(f"{name} JPEG", body, JPEG, UNSUPPORTED)
+    at = jpeg.index(b"\xff\xc0")
+    header = jpeg[at : at + len(frame(0xC0, 112, 112, b"\x22\x11\x11"))]
+    for name, other in (
+        ("12-bit JPEG", frame(0xC1, 112, 112, b"\x22\x11\x11", bits=12)),
+        ("JPEG with five components", frame(0xC0, 112, 112, b"\x11" * 5)),
+        ("JPEG with a third of the samples", frame(0xC0, 112, 112, b"\x33\x11\x11")),
+        ("JPEG with two frames", header + header),
+        ("JPEG with 60,000 comments", header + segment(0xFE, b"") * 60_000),
+        ("JPEG with 48 kB of EXIF", header + exif(48_000)),
+        ("JPEG with a DNL segment", header + segment(0xDC, b"\0\x70")),
+    ):
+        yield Hostile(name, jpeg.replace(header, other), JPEG, UNSUPPORTED)
+    nothing = jpeg.replace(header, frame(0xC0, 112, 0, b"\x22\x11\x11"))
+    yield Hostile("JPEG whose height comes later", nothing, JPEG, Reason.BAD_IMAGE)
+    yield Hostile("two JPEGs in a row", jpeg + jpeg, JPEG, None)
+    yield Hostile("JPEG that restarts at each block", _restarting(), JPEG, None)
+    text = b"Comment\0\0" + zlib.compress(bytes(8_000_000), 9)
+    yield from _with_chunks(png, "thirty zTXt", chunk(b"zTXt", text) * 30)
+    yield from _with_chunks(png, "an iTXt", chunk(b"iTXt", b"k\0\1\0\0\0" + text[9:]))
+    yield from _with_chunks(png, "an iCCP", chunk(b"iCCP", text))
+    yield from _with_chunks(png, "an animation", chunk(b"acTL", struct.pack(">II", 9, 0)))
+    yield from _with_chunks(png, "65 gAMA", chunk(b"gAMA", b"\0\1\0\0") * 65)
+    yield Hostile(
+        "PNG of empty blocks",
+        _png(64, 64, b"\x78\x9c" + empty_blocks(200_000, 0)),
+        PNG,
+        LARGE,
+    )
+    interlaced = {"size": (512, 512), "interlaced": 1, "format": (8, 6)}
+    yield Hostile("interlaced PNG", png_of({**PLAIN_GENES, **interlaced}), PNG, None)
+
+
+def _with_chunks(png: bytes, name: str, chunks: bytes) -> Iterator[Hostile]:
+    yield Hostile(f"PNG with {name}", png[:33] + chunks + png[33:], PNG, UNSUPPORTED)
+
+
+def _restarting() -> bytes:
+    options = [cv2.IMWRITE_JPEG_RST_INTERVAL, 1]
+    return bytes(cv2.imencode(".jpg", FACE, options)[1].tobytes())
 
 
 def images() -> Iterator[Hostile]:
@@ -111,8 +159,10 @@ def images() -> Iterator[Hostile]:
         Reason.BAD_IMAGE,
     )
     yield Hostile(
-        "as large as may be", _png(2048, 2048, zlib.compress(bytes(2049 * 2048), 9)), PNG, None
+        "as large as may be", _png(512, 512, zlib.compress(bytes(513 * 512), 9)), PNG, None
     )
+    yield Hostile("512 x 513 px", encode_pnm(np.zeros((513, 512), np.uint8))[0][:600], PGM, LARGE)
+    yield from _elaborate(jpeg, png)
     for suffix in (".gif", ".webp", ".tiff", ".jp2", ".bmp"):
         yield Hostile(f"{suffix[1:]} called JPEG", _encoded(suffix), JPEG, Reason.CONTENT_MISMATCH)
         yield Hostile(
@@ -144,9 +194,7 @@ def images() -> Iterator[Hostile]:
     yield Hostile("all black", _encoded(".png", np.zeros_like(FACE)), PNG, None)
     yield Hostile("all white", _encoded(".jpg", np.full_like(FACE, 255)), JPEG, None)
     yield Hostile("content type that lies", png, JPEG, Reason.CONTENT_MISMATCH)
-    yield Hostile(
-        "body over the limit", jpeg + bytes(MESSAGE_LIMITS.body_bytes), JPEG, Reason.BODY_TOO_LARGE
-    )
+    yield Hostile("body over the limit", jpeg + bytes(MAX_BODY_BYTES), JPEG, Reason.BODY_TOO_LARGE)
 
 
 IMAGES = list(images())

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from maskgate.protocol.topology import LIVE_QUEUE
 from maskgate.redis_functions import library
+from maskgate.runtime.clock import now_ms
 from tests.faults.proxy import FaultProxy
 from tests.faults.site import Site
 from tests.servers.ports import eventually
@@ -102,6 +103,7 @@ def redis_killed(site: Site, _: random.Random) -> Iterator[None]:
     site.admin.client_pause(20_000, all=False)
     site.history.drain()
     site.redis.stop()
+    site.ledger.people.forget(now_ms())
     try:
         yield
     finally:
@@ -120,23 +122,20 @@ def redis_frozen(site: Site, _: random.Random) -> Iterator[None]:
 
 @contextmanager
 def redis_flushed(site: Site, _: random.Random) -> Iterator[None]:
-    """FLUSHALL and FUNCTION FLUSH: workers wait until the functions are loaded again."""
+    """FLUSHALL: all verdicts are lost."""
     site.history.drain(then_flush=True)
+    site.ledger.people.forget(now_ms())
+    yield
+
+
+@contextmanager
+def redis_forgets_functions(site: Site, _: random.Random) -> Iterator[None]:
+    """FUNCTION FLUSH: workers wait until the functions are loaded again."""
     site.admin.function_flush()
     try:
         yield
     finally:
         library().load(site.admin)
-
-
-@contextmanager
-def redis_out_of_memory(site: Site, _: random.Random) -> Iterator[None]:
-    """Redis is over its memory limit and may not evict: every write fails."""
-    site.admin.config_set("maxmemory", "1mb")
-    try:
-        yield
-    finally:
-        site.admin.config_set("maxmemory", "0")
 
 
 @contextmanager
@@ -212,7 +211,7 @@ FAULTS: dict[str, Fault] = (
             redis_killed,
             redis_frozen,
             redis_flushed,
-            redis_out_of_memory,
+            redis_forgets_functions,
             redis_read_only,
             redis_denies,
         )

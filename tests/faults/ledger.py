@@ -2,7 +2,7 @@
 
 Every confirmed crop needs an outcome, an audit entry or a dead letter. Delivery is at least once,
 so only a crop's first outcome counts. A door must never read a decision that no fresh crop of its
-own camera justifies.
+own camera justifies, nor open while anybody in front of the camera wears a mask.
 """
 
 import threading
@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from maskgate.gate.decide import Action, Decision
 from maskgate.protocol.queue import Refusal
 from maskgate.protocol.verdict import Outcome
+from tests.faults.people import People
 
 #: The outcomes that are verdicts; the history has others, too.
 _VERDICTS = (Outcome.MASK, Outcome.NO_MASK, Outcome.UNCERTAIN)
-DELIVERY_LIMIT = "delivery_limit"
+TOO_MANY_ATTEMPTS = "too_many_attempts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +68,12 @@ class Ledger:
     wrong_opens: list[str] = field(default_factory=list)
     counted_twice: list[str] = field(default_factory=list)
     went_back: list[str] = field(default_factory=list)
+    foreign: set[str] = field(default_factory=set)  # an attacker's: nothing is known of them
+    people: People = field(default_factory=People)
     reads: Counter[Action] = field(default_factory=Counter)
+    reads_of_people: Counter[Action] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
-    _newest_ms: dict[str, int] = field(default_factory=dict)
+    _newest_ms: dict[tuple[str, str], int] = field(default_factory=dict)
     _on_track: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def offer(self, crop_id: str, sent: Sent) -> None:
@@ -86,15 +90,22 @@ class Ledger:
         with self.lock:
             (self.confirmed if refusal is None else self.refused).add(crop_id)
 
-    def ended(self, crop_id: str, outcome: Outcome) -> None:
+    def ended(self, crop_id: str, outcome: Outcome, decided_at_ms: int) -> None:
         """Record an entry of a camera's history."""
         with self.lock:
             self.ends.setdefault(crop_id, []).append(outcome)
+            if outcome is Outcome.MASK and (sent := self.sent.get(crop_id)):
+                self.people.decided(sent.camera, decided_at_ms, sent.captured_at_ms)
 
-    def read(self, camera: str, decision: Decision, asked_at_ms: int) -> None:
-        """Record a door's decision and check that a fresh crop of its camera justifies it."""
+    def read(
+        self, camera: str, decision: Decision, asked_at_ms: int, track: str | None = None
+    ) -> None:
+        """Record a door's decision and check that a fresh crop of its camera justifies it.
+
+        ``track`` None: the decision is about everybody in front of the camera.
+        """
         with self.lock:
-            self.reads[decision.action] += 1
+            (self.reads if track is None else self.reads_of_people)[decision.action] += 1
             verdict = decision.verdict
             if decision.action is Action.MANUAL or verdict is None:
                 return
@@ -111,18 +122,24 @@ class Ledger:
             )
             if not justified:
                 self.wrong_opens.append(f"{camera}: {decision} at {asked_at_ms}, sent {sent}")
-            if verdict.captured_at_ms < self._newest_ms.get(camera, 0):
-                # After a flush or restart, Redis accepts an older crop that is still fresh.
-                # Otherwise it never does.
-                self.went_back.append(
-                    f"{camera}: {verdict.captured_at_ms} after {self._newest_ms[camera]}"
-                )
-            self._newest_ms[camera] = verdict.captured_at_ms
+            if track is None:
+                if decision.action is Action.RECOGNISE:
+                    self.people.opened(camera, verdict)
+            else:
+                self._check_order(camera, track, verdict.captured_at_ms)
             if verdict.crops > self._on_track[camera, verdict.track_id]:
                 self.counted_twice.append(
                     f"{camera}: {verdict.crops} crops counted, "
                     f"{self._on_track[camera, verdict.track_id]} sent"
                 )
+
+    def _check_order(self, camera: str, track: str, captured_at_ms: int) -> None:
+        # After a flush or restart, Redis accepts an older crop that is still fresh. Otherwise it
+        # never does.
+        newest_ms = self._newest_ms.get((camera, track), 0)
+        if captured_at_ms < newest_ms:
+            self.went_back.append(f"{camera} {track}: {captured_at_ms} after {newest_ms}")
+        self._newest_ms[camera, track] = captured_at_ms
 
     def unsettled(self) -> list[str]:
         """The confirmed crops without an outcome, audit entry or dead letter so far."""
@@ -158,10 +175,12 @@ class Ledger:
                 written_again=sum(len(reported) - 1 for reported in self.ends.values()),
                 lost=lost,
                 unknown=sorted(
-                    (self.ends.keys() | self.dead.keys() | self.audited) - self.sent.keys()
+                    (self.ends.keys() | self.dead.keys() | self.audited)
+                    - self.sent.keys()
+                    - self.foreign
                 ),
                 contradicted=contradicted,
-                wrong_opens=list(self.wrong_opens),
+                wrong_opens=self.wrong_opens + self.people.wrong_opens(),
                 counted_twice=list(self.counted_twice),
             )
 

@@ -10,9 +10,11 @@ import cv2
 import numpy as np
 
 from maskgate.inference.image import JPEG, decode, encode_pnm
+from maskgate.inference.limits import crop_limits
 from maskgate.inference.model import Model
 from maskgate.inference.preprocess import reduce
 from maskgate.protocol.crop import Crop, Label, Message, new_crop_id, to_message
+from maskgate.protocol.evidence import MIN_EVIDENCE, evidence
 from maskgate.protocol.queue import QueueKind, Refusal
 from maskgate.protocol.verdict import Outcome
 from maskgate.runtime.broker import parameters
@@ -24,10 +26,12 @@ from tests.faults.ledger import Ledger, Sent
 from worker.settings import SHIPPED_MODEL
 
 CAMERAS = ("lobby", "yard", "garage", "vault")
-_TRACK_LENGTH = 20
+#: How many people stand in front of a camera, and in how many pictures each is seen.
+_PEOPLE, _SHORTEST_VISIT, _LONGEST_VISIT = 2, 10, 40
 _AUDIT_EVERY, _BROKEN_EVERY = 25, 101
-#: Images nearer to a threshold than this are not used: the batch size changes p_mask slightly.
-_SURE = 0.02
+#: Only images that decide at once are used: then a door without a decision is the site's fault. A
+#: little more, because the batch size changes p_mask slightly.
+_SURE = MIN_EVIDENCE + 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +46,29 @@ class Body:
 def bodies(count: int, seed: int = 5) -> list[Body]:
     """Drawn faces, as thumbnails and as JPEG, that the shipped model classifies clearly."""
     model, rng = Model.load(SHIPPED_MODEL), np.random.default_rng(seed)
-    limits = (model.card.uncertain_from, model.card.uncertain_to)
+    shape = model.card.input
     found: list[Body] = []
     for face in (draw_face(rng, masked=bool(i % 2)).pixels for i in itertools.count()):
         if len(found) >= count:
             break
         jpeg = cv2.imencode(".jpg", face[:, :, ::-1])[1].tobytes()
-        for content, content_type in ((jpeg, JPEG), encode_pnm(reduce(face, model.card.input))):
+        for content, content_type in ((jpeg, JPEG), encode_pnm(reduce(face, shape))):
             (p_mask,) = model.p_mask(
-                [reduce(decode(content, content_type), model.card.input)]
+                [reduce(decode(content, content_type, crop_limits(shape)), shape)]
             ).tolist()
             outcome = Outcome(model.card.outcome(p_mask))
-            if outcome is not Outcome.UNCERTAIN and all(
-                abs(p_mask - limit) > _SURE for limit in limits
-            ):
+            if outcome is not Outcome.UNCERTAIN and abs(evidence([(0, p_mask)])) > _SURE:
                 found.append(Body(content, content_type, outcome))
     return found
+
+
+@dataclass(slots=True)
+class Person:
+    """Somebody in front of a camera: the track, what the model says of the face, pictures left."""
+
+    track: str
+    outcome: Outcome
+    pictures: int
 
 
 BROKEN = [
@@ -77,7 +88,12 @@ class Sender:
             parameters(url, None, name="faults"), stop=(stop := Stop()), settled=self._settled
         )
         self._stop, self._ledger, self._random = stop, ledger, random.Random(seed)
-        self._bodies = bodies(64)
+        found = bodies(64)
+        self._bodies = {
+            outcome: [body for body in found if body.outcome is outcome]
+            for outcome in (Outcome.MASK, Outcome.NO_MASK)
+        }
+        self._people: dict[str, list[Person]] = {camera: [] for camera in CAMERAS}
         self._thread = threading.Thread(target=self._run, name="sender")
         self._finish = False
 
@@ -85,41 +101,55 @@ class Sender:
         """Start to send."""
         self._thread.start()
 
+    def tracks(self, camera: str) -> list[str]:
+        """Who is in front of a camera now."""
+        return [person.track for person in self._people[camera]]
+
     def finish(self) -> None:
         """Stop sending, and wait up to 90 s for the outstanding confirms."""
         self._finish = True
         self._thread.join(90)
 
     def _run(self) -> None:
-        sent, due_s, track = 0, time.monotonic(), dict.fromkeys(CAMERAS, "")
+        sent, due_s = 0, time.monotonic()
         while not self._finish:
             # After a pause, catch up on half a second at most instead of sending a burst.
-            due_s = max(due_s + 1 / self.rate, time.monotonic() - 0.5)
+            due_s = max(due_s + _PEOPLE / self.rate, time.monotonic() - 0.5)
             while self.paused and not self._finish:
                 self.outlet.rest(0.05)
             self.outlet.rest(max(0.0, due_s - time.monotonic()))
-            camera = CAMERAS[sent % len(CAMERAS)]
-            if sent // len(CAMERAS) % _TRACK_LENGTH == 0:
-                track[camera] = new_crop_id()
-            self._offer(
-                camera,
-                track[camera],
-                audit=sent % _AUDIT_EVERY == 0,
-                broken=sent % _BROKEN_EVERY == 0,
-            )
-            sent += 1
+            camera, at_ms = CAMERAS[sent // _PEOPLE % len(CAMERAS)], now_ms()
+            for person in self._picture(camera):
+                self._offer(
+                    camera,
+                    person,
+                    at_ms,
+                    audit=sent % _AUDIT_EVERY == 0,
+                    broken=sent % _BROKEN_EVERY == 0,
+                )
+                sent += 1
         self.outlet.flush(60)
         self.outlet.close()
 
-    def _offer(self, camera: str, track: str, *, audit: bool, broken: bool) -> None:
-        body = self._random.choice(BROKEN if broken else self._bodies)
+    def _picture(self, camera: str) -> list[Person]:
+        """Who is in a camera's next picture: people come and go, each with or without a mask."""
+        people = [person for person in self._people[camera] if person.pictures > 0]
+        while len(people) < _PEOPLE:
+            outcome = self._random.choice([Outcome.MASK, Outcome.NO_MASK])
+            visit = self._random.randint(_SHORTEST_VISIT, _LONGEST_VISIT)
+            people.append(Person(new_crop_id(), outcome, visit))
+        for person in people:
+            person.pictures -= 1
+        self._people[camera] = people
+        return people
+
+    def _offer(self, camera: str, person: Person, at_ms: int, *, audit: bool, broken: bool) -> None:
+        body = self._random.choice(BROKEN if broken else self._bodies[person.outcome])
         label = Label.MASK if audit else None
         crop = Crop(
-            new_crop_id(), camera, track, now_ms(), body.content_type, body.content, label=label
+            new_crop_id(), camera, person.track, at_ms, body.content_type, body.content, label=label
         )
-        self._ledger.offer(
-            crop.crop_id, Sent(camera, track, crop.captured_at_ms, body.outcome, audit)
-        )
+        self._ledger.offer(crop.crop_id, Sent(camera, person.track, at_ms, body.outcome, audit))
         tally = self.outlet.audit if audit else self.outlet.live
         unsent = tally.refusals[Refusal.NO_BROKER]
         self.outlet.publish(to_message(crop), QueueKind.AUDIT if audit else QueueKind.LIVE)

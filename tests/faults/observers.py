@@ -15,8 +15,8 @@ from maskgate.protocol.audit import audit_seen_key
 from maskgate.protocol.topology import DEAD_QUEUE
 from maskgate.protocol.verdict import history_key, parse_history_entry
 from maskgate.runtime.clock import now_ms
-from tests.faults.ledger import DELIVERY_LIMIT, Ledger
-from tests.faults.load import CAMERAS
+from tests.faults.ledger import TOO_MANY_ATTEMPTS, Ledger
+from tests.faults.load import CAMERAS, Sender
 from tests.servers.rabbit_server import RabbitServer
 
 
@@ -87,7 +87,7 @@ class History(Observer):
                 for entry, fields in entries:
                     self._last[key] = entry
                     end = parse_history_entry(fields)
-                    self._ledger.ended(end.crop_id, end.outcome)
+                    self._ledger.ended(end.crop_id, end.outcome, end.decided_at_ms)
                     if end.p_mask is not None:
                         self.latencies_ms.append(end.decided_at_ms - (end.captured_at_ms or 0))
                         self.newest_verdict_ms = max(
@@ -114,23 +114,24 @@ class DeadLetters(Observer):
 
 
 def _reason(headers: dict[str, Any] | None) -> str:
-    deaths = (headers or {}).get("x-death") or [{}]
-    reason = str(deaths[0].get("reason"))
-    return {"rejected": "unreadable"}.get(reason, reason or DELIVERY_LIMIT)
+    reason = (headers or {}).get("dead_reason")
+    return TOO_MANY_ATTEMPTS if reason == TOO_MANY_ATTEMPTS else "unreadable"
 
 
 class Doors(Observer):
-    """Asks for every camera's decision, as a door does, and lets the ledger check it."""
+    """Asks for the decision about every camera and person, and lets the ledger check it."""
 
-    def __init__(self, url: str, password: str, ledger: Ledger) -> None:
+    def __init__(self, url: str, password: str, ledger: Ledger, sender: Sender) -> None:
         super().__init__(0.01)
-        self._gate, self._ledger = Gate(url, password), ledger
+        self._gate, self._ledger, self._sender = Gate(url, password), ledger, sender
 
     def look(self) -> None:
         """See :class:`Observer`."""
         for camera in CAMERAS:
-            asked_at_ms = now_ms()
-            self._ledger.read(camera, self._gate.decision(camera), asked_at_ms)
+            for track in (None, *self._sender.tracks(camera)):
+                asked_at_ms = now_ms()
+                decision = self._gate.decision(camera, track)
+                self._ledger.read(camera, decision, asked_at_ms, track)
 
     def stop(self) -> None:
         """See :class:`Observer`."""

@@ -157,7 +157,6 @@ def site(
         )
         ledger, model = Ledger(), Model.load(SHIPPED_MODEL).card.name
         history = History(admin, ledger, model)
-        doors = Doors(f"redis://gate@127.0.0.1:{read.port}/0", PASSWORDS["gate"], ledger)
         environment = {
             "PATH": "/usr/bin:/bin",
             "MASKGATE_BROKER_URL": f"amqp://guest:guest@127.0.0.1:{to_broker.port}/%2F",
@@ -171,6 +170,7 @@ def site(
         sender = Sender(
             f"amqp://guest:guest@127.0.0.1:{produced.port}/%2F", ledger, rate=rate, seed=seed
         )
+        doors = Doors(f"redis://gate@127.0.0.1:{read.port}/0", PASSWORDS["gate"], ledger, sender)
         observers: list[Observer] = [history, DeadLetters(rabbit, ledger), doors]
         place = Site(
             folder,

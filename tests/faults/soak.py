@@ -10,6 +10,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
+from maskgate.gate.decide import Action
 from maskgate.runtime.clock import now_ms
 from tests.faults.injections import FAULTS
 from tests.faults.ledger import Balance
@@ -107,7 +109,8 @@ def _print(injected: list[Injected], place: Site, balance: Balance) -> None:
         f"outcomes  {', '.join(f'{name} {n}' for name, n in sorted(balance.ends.items()))}; "
         f"written again {balance.written_again}"
     )
-    print(f"doors     {', '.join(f'{action} {n}' for action, n in place.ledger.reads.items())}")
+    print(f"doors     {_counted(place.ledger.reads)}")
+    print(f"people    {_counted(place.ledger.reads_of_people)}")
     print(
         f"lost {len(balance.lost)}, unknown {len(balance.unknown)}, "
         f"contradicted {len(balance.contradicted)}, ",
@@ -135,6 +138,10 @@ def _print(injected: list[Injected], place: Site, balance: Balance) -> None:
             *(f"{value:.0f}" for value in (min(values), statistics.median(values), max(values))),
         )
     Console(width=100).print(table)
+
+
+def _counted(reads: Mapping[Action, int]) -> str:
+    return ", ".join(f"{action} {count}" for action, count in reads.items())
 
 
 if __name__ == "__main__":

@@ -40,12 +40,14 @@ MEASURE = """
 import sys
 from pathlib import Path
 from maskgate.protocol.errors import UnreadableCropError
+from maskgate.inference.card import InputShape
 from maskgate.inference.image import decode
+from maskgate.inference.limits import crop_limits
 def peak_mb():
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) // 1024
 body, before = Path(sys.argv[1]).read_bytes(), peak_mb()
 try:
-    decode(body, sys.argv[2])
+    decode(body, sys.argv[2], crop_limits(InputShape(64, 64, 3)))
 except UnreadableCropError as error:
     print(error.reason, peak_mb() - before)
 """

@@ -198,26 +198,18 @@ def test_a_worker_that_can_not_log_works_on(
 def test_dead_letters_wait_for_a_queue_that_is_missing(
     environment: dict[str, str], redis: RedisServer, tmp_path: Path
 ) -> None:
+    log = tmp_path / "log"
     with rabbit_server() as rabbit:
-        definitions = str(rabbit.folder / "definitions.json")
-        # By default RabbitMQ retries after 3 minutes; queues created from now on retry after 1 s.
-        rabbit.ctl(
-            "eval",
-            "application:set_env(rabbit, dead_letter_worker_publisher_confirm_timeout, 1000).",
-        )
-        for queue in (LIVE_QUEUE, DEAD_QUEUE):
-            rabbit.ctl("delete_queue", queue)
-        rabbit.ctl("import_definitions", definitions)
         rabbit.ctl("delete_queue", DEAD_QUEUE)
         with confirmed(rabbit) as channel:
             bad = publish(channel, b"no picture", "image/jpeg")
             good = publish(channel, GOOD.content, GOOD.content_type)
-        with running(
-            "worker",
-            environment={**environment, "MASKGATE_BROKER_URL": rabbit.url},
-            log=tmp_path / "log",
-        ):
-            eventually(lambda: {bad, good} <= ended(redis), 30, "both outcomes")
-        rabbit.ctl("import_definitions", definitions)
-        eventually(lambda: rabbit.depth(DEAD_QUEUE) == 1, 30, "the dead letter")
+        of_broker = {**environment, "MASKGATE_BROKER_URL": rabbit.url}
+        with running("worker", environment=of_broker, log=log):
+            eventually(lambda: bad in ended(redis), 30, "the outcome")
+            said(log, "broker.lost")
+            rabbit.ctl("import_definitions", str(rabbit.folder / "definitions.json"))
+            eventually(lambda: rabbit.depth(DEAD_QUEUE) == 1, 30, "the dead letter")
+            eventually(lambda: good in ended(redis), 30, "the other outcome")
         assert rabbit.get(DEAD_QUEUE)[0][0].message_id == bad
+    assert "crops.dead takes no dead letter" in log.read_text()

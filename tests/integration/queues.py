@@ -54,12 +54,16 @@ def message(body: bytes = b"P5 1 1 255\n\0", camera: str = "lobby") -> Message:
 
 
 def publish(
-    publisher: CropPublisher, count: int, queue: QueueKind = QueueKind.LIVE
+    publisher: CropPublisher,
+    count: int,
+    queue: QueueKind = QueueKind.LIVE,
+    *,
+    flush_s: float = 10,
 ) -> list[Message]:
     messages = [message() for _ in range(count)]
     for each in messages:
         publisher.publish(each, queue)
-    publisher.flush(10)
+    publisher.flush(flush_s)
     return messages
 
 
@@ -79,6 +83,6 @@ def drain(consumer: CropConsumer, count: int) -> list[Delivery]:
     while len(taken) < count and time.monotonic() < deadline_s:
         batch = consumer.receive(16, 0.1)
         if batch:
-            consumer.ack(batch, ())
+            consumer.ack(batch, {})
         taken += batch
     return taken

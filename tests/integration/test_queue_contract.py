@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 import worker.broker.rabbit
 from maskgate.protocol.crop import parse
-from maskgate.protocol.queue import CropConsumer, CropPublisher, Delivery, QueueKind
+from maskgate.protocol.errors import Reason
+from maskgate.protocol.queue import CropConsumer, CropPublisher, Delivery, QueueKind, Refusal
 from tests.integration.queues import (
     Queue,
     drain,
@@ -53,6 +55,7 @@ def test_what_is_published_arrives_once_in_order_and_whole(
     got = drain(consumer, 40)
     assert [d.message.message_id for d in got] == [m.message_id for m in sent]
     assert [d.message.body for d in got] == [m.body for m in sent]
+    assert {d.message.routing_key for d in got} == {"live.lobby"}
     assert parse(got[0].message, audit=False).captured_at_ms == 1_790_000_000_000
     assert (publisher.live.offered, publisher.live.accepted, publisher.live.in_doubt) == (40, 40, 0)
     assert consumer.receive(1, 0.1) == []
@@ -73,9 +76,19 @@ def test_audit_samples_are_of_the_audit_queue(
     publisher: CropPublisher, consumer: CropConsumer
 ) -> None:
     publish(publisher, 2, QueueKind.AUDIT)
-    assert [d.queue for d in drain(consumer, 2)] == [QueueKind.AUDIT] * 2
+    got = drain(consumer, 2)
+    assert [d.queue for d in got] == [QueueKind.AUDIT] * 2
+    assert {d.message.routing_key for d in got} == {"audit"}
     assert publisher.audit.accepted == 2
     assert publisher.live.offered == 0
+
+
+def test_a_key_of_no_camera_is_unroutable(publisher: CropPublisher, queue: Queue) -> None:
+    for key in ("live", "live.a.b", "other", ""):
+        publisher.publish(msgspec.structs.replace(message(), routing_key=key))
+    publisher.flush(10)
+    assert publisher.live.refusals == {Refusal.UNROUTABLE: 4}
+    assert queue.waiting() == 0
 
 
 def test_a_worker_holds_one_crop_at_first_and_twice_as_many_after_each_full_batch(
@@ -86,7 +99,7 @@ def test_a_worker_holds_one_crop_at_first_and_twice_as_many_after_each_full_batc
         batch = receive(consumer, window)  # however long a busy broker takes for it
         assert len(batch) == window
         assert consumer.receive(64, 0.3) == []
-        consumer.ack(batch, ())
+        consumer.ack(batch, {})
 
 
 def test_a_rejected_crop_is_dead_and_the_others_are_done(
@@ -94,9 +107,9 @@ def test_a_rejected_crop_is_dead_and_the_others_are_done(
 ) -> None:
     publish(publisher, 3)
     first = receive(consumer, 1)
-    consumer.ack(first, ())
+    consumer.ack(first, {})
     rest = receive(consumer, 2)
-    consumer.ack(rest, {rest[1].tag})
+    consumer.ack(rest, {rest[1].tag: Reason.BAD_IMAGE})
     eventually(lambda: queue.dead() == 1, what="the dead letter")
     consumer.close()
     assert queue.waiting() == 0
@@ -107,7 +120,7 @@ def test_a_batch_may_be_rejected_whole(
 ) -> None:
     publish(publisher, 1)
     batch = receive(consumer, 1)
-    consumer.ack(batch, {batch[0].tag})
+    consumer.ack(batch, {batch[0].tag: Reason.BAD_IMAGE})
     eventually(lambda: queue.dead() == 1, what="the dead letter")
 
 
@@ -116,7 +129,7 @@ def test_what_is_not_acknowledged_comes_back_when_the_worker_closes(
 ) -> None:
     sent = publish(publisher, 5)
     batch = receive(consumer, 1)
-    consumer.ack(batch, ())
+    consumer.ack(batch, {})
     assert len(receive(consumer, 2)) == 2
     consumer.close()
     eventually(lambda: queue.waiting() == 4, what="all four waiting again")
@@ -129,7 +142,7 @@ def test_what_is_not_acknowledged_comes_back_when_the_worker_closes(
 def test_a_reconnect_starts_slowly_again(publisher: CropPublisher, consumer: CropConsumer) -> None:
     publish(publisher, 20)
     for _ in range(3):
-        consumer.ack(receive(consumer, 1), ())
+        consumer.ack(receive(consumer, 1), {})
     consumer.connect()
     batch = receive(consumer, 1)
     assert batch
@@ -143,7 +156,7 @@ def test_what_a_lost_worker_held_comes_back_marked_and_one_at_a_time(
     lost = queue.consumer()
     lost.connect()
     for _ in range(3):
-        lost.ack(receive(lost, 1), ())
+        lost.ack(receive(lost, 1), {})
     assert len(receive(lost, 2)) == 2
     queue.lose(lost)
     after = queue.consumer()
@@ -153,7 +166,7 @@ def test_what_a_lost_worker_held_comes_back_marked_and_one_at_a_time(
         batch = after.receive(16, 5)
         assert batch, "no more came"
         assert len(batch) == 1 or not any(delivery.redelivered for delivery in batch)
-        after.ack(batch, ())
+        after.ack(batch, {})
         seen += batch
     after.close()
     lost.close()

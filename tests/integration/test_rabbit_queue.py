@@ -1,6 +1,7 @@
 """What only RabbitMQ does: cancelled consumers, refused crops, connections that pika loses."""
 
 import time
+from collections.abc import Callable, Iterator
 
 import pika.adapters.utils.io_services_utils
 import pytest
@@ -38,13 +39,13 @@ def test_a_batch_is_not_cut_where_one_poll_ends(
     consumer.connect()
     publish(publisher, 15)
     for window in (1, 2, 4, 8):  # until 16 may be held
-        consumer.ack(receive(consumer, window), ())
+        consumer.ack(receive(consumer, window), {})
 
     def one_batch() -> bool:
         publish(publisher, 16)
         eventually(lambda: queue.waiting() == 0, what="all of them on their way")
         batch = consumer.receive(16, 1)
-        consumer.ack(batch + receive(consumer, 16 - len(batch)), ())
+        consumer.ack(batch + receive(consumer, 16 - len(batch)), {})
         return len(batch) == 16
 
     eventually(
@@ -68,7 +69,7 @@ def test_a_deleted_queue_is_an_error_not_silence(rabbit: RabbitServer) -> None:
 
 
 def test_a_full_queue_refuses_and_the_refusals_are_counted(rabbit: RabbitServer) -> None:
-    policy = '{"max-length":5,"overflow":"reject-publish","dead-letter-exchange":"crops.dead"}'
+    policy = '{"max-length":5,"overflow":"reject-publish"}'
     rabbit.ctl(
         "set_policy", "--apply-to", "queues", "--priority", "9", "small", "^crops.live$", policy
     )
@@ -83,6 +84,46 @@ def test_a_full_queue_refuses_and_the_refusals_are_counted(rabbit: RabbitServer)
         assert publisher.live.accepted == rabbit.depth(LIVE_QUEUE)
     finally:
         rabbit.ctl("clear_policy", "small")
+
+
+@pytest.fixture
+def alarm(rabbit: RabbitServer) -> Iterator[Callable[[], object]]:
+    """A broker with a memory alarm; the value ends it."""
+    usual = rabbit.ctl("eval", "vm_memory_monitor:get_vm_memory_high_watermark().").strip()
+
+    def over() -> None:
+        rabbit.ctl("set_vm_memory_high_watermark", usual)
+
+    rabbit.ctl("set_vm_memory_high_watermark", "0.000001")
+    yield over
+    over()
+
+
+def test_a_camera_does_not_wait_for_a_broker_with_a_memory_alarm(
+    rabbit: RabbitServer, alarm: Callable[[], object]
+) -> None:
+    publisher = RabbitPublisher(parameters(rabbit.url, None, name="test"), stop=Stop(), window=8)
+    publisher.wait_for_broker(10)
+    begun_s = time.monotonic()
+
+    def refuses() -> int:
+        publish(publisher, 1, flush_s=0.02)
+        return publisher.live.refused
+
+    eventually(refuses, 10, "the first refusal")
+    publish(publisher, 300, flush_s=0)
+    assert time.monotonic() - begun_s < 25, "less than the 30 s that one crop used to wait"
+    assert publisher.live.refusals.keys() == {"no_broker"}
+    assert publisher.live.refused >= 300
+    alarm()
+
+    def accepts() -> bool:
+        before = publisher.live.accepted
+        publish(publisher, 1, flush_s=1)
+        return publisher.live.accepted > before and not publisher.live.in_doubt
+
+    eventually(accepts, 20, "an accepted crop after the alarm")
+    publisher.close()
 
 
 def test_what_pika_raises_inside_its_loop_is_a_lost_connection(
@@ -122,7 +163,7 @@ def test_whoever_finds_no_broker_says_why() -> None:
 
 def test_an_unroutable_crop_is_counted_as_such(rabbit: RabbitServer) -> None:
     with rabbit.channel() as channel:
-        channel.queue_unbind(LIVE_QUEUE, "crops", "live")
+        channel.queue_unbind(LIVE_QUEUE, "crops", "live.*")
     try:
         publisher = rabbit_queue(rabbit).publisher()
         publish(publisher, 3)
@@ -130,4 +171,4 @@ def test_an_unroutable_crop_is_counted_as_such(rabbit: RabbitServer) -> None:
         assert publisher.live.refusals == {"unroutable": 3}
     finally:
         with rabbit.channel() as channel:
-            channel.queue_bind(LIVE_QUEUE, "crops", "live")
+            channel.queue_bind(LIVE_QUEUE, "crops", "live.*")

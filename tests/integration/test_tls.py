@@ -104,7 +104,7 @@ def passes_crops(wanted: pika.URLParameters) -> bool:
     intake = RabbitConsumer(wanted, prefetch=1)
     intake.connect()
     got = eventually(lambda: intake.receive(1, 0.1), what="the crop")
-    intake.ack(got, ())
+    intake.ack(got, {})
     intake.close()
     return [delivery.message.message_id for delivery in got] == [sent.message_id]
 

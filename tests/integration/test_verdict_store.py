@@ -12,6 +12,7 @@ from maskgate.protocol.queue import QueueKind
 from maskgate.protocol.verdict import (
     ALIVE_KEY,
     Outcome,
+    attempts_key,
     history_key,
     parse_verdict,
     track_key,
@@ -24,7 +25,7 @@ from tests.crop_results import live_result, write
 from tests.servers.redis_server import RedisServer
 from worker.result import CropResult
 from worker.store.history_budget import HistoryBudget
-from worker.store.redis_store import RedisVerdictStore
+from worker.store.redis_store import ATTEMPTS_TTL_MS, RedisVerdictStore
 
 
 @pytest.fixture
@@ -275,3 +276,10 @@ def test_a_redis_that_is_gone_is_a_store_error() -> None:
         )
         with pytest.raises(StoreError):
             write(store, [live_result("a", 1)])
+
+
+def test_attempts_are_counted_by_crop_and_forgotten_in_time(
+    store: RedisVerdictStore, client: Redis
+) -> None:
+    assert [store.attempt("a" * 32), store.attempt("a" * 32), store.attempt("b" * 32)] == [1, 2, 1]
+    assert 0 < client.pttl(attempts_key("a" * 32)) <= ATTEMPTS_TTL_MS

@@ -20,6 +20,7 @@ from tests.servers.certificates import ServerTls
 from tests.servers.ports import eventually, free_port, require
 
 _BIN = "/usr/lib/rabbitmq/bin"
+_LIMITS = ("max_message_size", "consumer_timeout", "raft.wal_max_size_bytes")
 
 
 @dataclass
@@ -41,7 +42,8 @@ class RabbitServer:
 
     @property
     def management_url(self) -> str:
-        return f"http://guest:guest@127.0.0.1:{self.management_port}"
+        """Its password is ``guest`` too; management commands take none from a URL."""
+        return f"http://guest@127.0.0.1:{self.management_port}"
 
     def start(self) -> None:
         with (self.folder / "out.log").open("ab") as log:
@@ -158,6 +160,7 @@ def _configured(tls: ServerTls | None) -> RabbitServer:
         f"listeners.tcp.1 = 127.0.0.1:{port}\n"
         f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}\n"
         f"load_definitions = {folder / 'definitions.json'}\nlog.console = true\nlog.file = false\n"
+        + _shipped_limits()
     )
     tls_port = free_port() if tls else None
     if tls:
@@ -191,6 +194,12 @@ def _configured(tls: ServerTls | None) -> RabbitServer:
         "ERL_CRASH_DUMP": str(folder / "erl_crash.dump"),
     }
     return RabbitServer(port, management, folder, environment, tls_port=tls_port)
+
+
+def _shipped_limits() -> str:
+    """The lines of the shipped configuration that limit what a client may do."""
+    lines = (DEFINITIONS.parent / "rabbitmq.conf").read_text().splitlines()
+    return "".join(f"{line}\n" for line in lines if line.split(" ")[0] in _LIMITS)
 
 
 def _end(server: RabbitServer) -> None:

@@ -29,6 +29,7 @@ MAINS: dict[str, Callable[[list[str]], int]] = {
 LINES = [
     *(["maskgate", name] for name in COMMANDS),
     ["maskgate", "topology", "apply"],
+    *(["maskgate", "camera", name] for name in ("add", "rotate", "revoke", "list")),
     ["worker"],
     ["worker", "health"],
     ["worker", "deadletters"],
@@ -64,7 +65,7 @@ def test_help_is_for_people(line: list[str], capsys: pytest.CaptureFixture[str])
     assert text.startswith("usage: ")
     # What argparse and pydantic print by themselves: types of Python, secrets, missing defaults.
     assert not re.search(r"SecretStr|\bPath\b|\bint\b|\bstr\b|\bfloat\b|\*\*\*|None|==", text)
-    if line[-1] not in ("health", "deadletters", "topology"):
+    if line[-1] not in ("health", "deadletters", "topology", "camera"):
         assert text.split("\n\n")[0].count("\n") <= 1, "a usage line, not a list of options"
 
 
@@ -227,3 +228,24 @@ def test_bash_completes_commands_and_options(
     )
     ended = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=False)
     assert ended.stdout.split() == [completed], ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        ("worker --broker-password sesame", "MASKGATE_BROKER_PASSWORD_FILE"),
+        ("worker --redis-password=sesame", "MASKGATE_REDIS_PASSWORD_FILE"),
+        ("worker --broker-url amqp://worker:sesame@h/", "MASKGATE_BROKER_PASSWORD_FILE"),
+        ("producer synthetic --broker-url=amqp://c:sesame@h/", "MASKGATE_BROKER_PASSWORD_FILE"),
+        ("maskgate wait lobby --redis-url redis://:sesame@h/0", "MASKGATE_REDIS_PASSWORD_FILE"),
+        ("maskgate wait lobby --redis-password sesame", "MASKGATE_REDIS_PASSWORD_FILE"),
+        ("maskgate watch --redis-url redis://[sesame", "MASKGATE_REDIS_PASSWORD_FILE"),
+    ],
+)
+def test_a_password_on_a_command_line_is_refused_by_name_and_not_repeated(
+    line: str, instead: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*line.split()) == 2
+    reported = capsys.readouterr()
+    assert instead in reported.err
+    assert "sesame" not in reported.out + reported.err

@@ -5,6 +5,7 @@ import pytest
 
 from maskgate.gate.settings import GateSettings, WaitSettings, WatchSettings
 from maskgate.operations.functions import FunctionsSettings
+from maskgate.operations.management import ManagementSettings
 from maskgate.runtime.settings import PREFIX, Settings
 from producer.settings import FolderSettings, SyntheticSettings
 from worker.settings import WorkerSettings
@@ -18,6 +19,7 @@ KINDS = (
     WaitSettings,
     WatchSettings,
     FunctionsSettings,
+    ManagementSettings,
 )
 
 

@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskgate.protocol.crop import CROP_TYPE, Crop, Label, Message, new_crop_id, parse, to_message
+from maskgate.protocol.crop import (
+    CROP_TYPE,
+    Crop,
+    Label,
+    Message,
+    known_ids,
+    new_crop_id,
+    parse,
+    to_message,
+)
 from maskgate.protocol.errors import Reason, UnreadableCropError
 
 CROP = Crop("0" * 32, "lobby", "track-1", 1_790_000_000_000, "image/jpeg", b"body")
@@ -37,6 +46,7 @@ def test_an_audit_sample_survives_with_label_and_slice() -> None:
         ({"camera_id": "a\n"}, Reason.BAD_CAMERA_ID),
         ({"camera_id": b"\xff"}, Reason.BAD_CAMERA_ID),
         ({"camera_id": "a" * 65}, Reason.BAD_CAMERA_ID),
+        ({"camera_id": "yard"}, Reason.CAMERA_MISMATCH),
         ({"track_id": ""}, Reason.BAD_TRACK_ID),
         ({"captured_at": None}, Reason.BAD_CAPTURED_AT),
         ({"captured_at": "1790000000000"}, Reason.BAD_CAPTURED_AT),
@@ -51,11 +61,14 @@ def test_a_live_crop_with_a_bad_field_is_unreadable_for_that_reason(
     change: dict[str, Any], reason: Reason
 ) -> None:
     good = to_message(CROP)
-    fields = {"content_type": good.content_type, "type": CROP_TYPE, "message_id": good.message_id}
+    fields: dict[str, object] = {
+        "content_type": good.content_type,
+        "type": CROP_TYPE,
+        "message_id": good.message_id,
+    }
     headers = {**good.headers, **{k: v for k, v in change.items() if k not in fields}}
-    message = Message(
-        good.body, headers=headers, **{**fields, **{k: v for k, v in change.items() if k in fields}}
-    )
+    fields |= {name: value for name, value in change.items() if name in fields}
+    message = Message(good.body, headers=headers, routing_key=good.routing_key, **fields)
     with pytest.raises(UnreadableCropError) as caught:
         parse(message, audit=False)
     assert caught.value.reason is reason
@@ -92,6 +105,16 @@ def test_no_message_raises_anything_but_unreadable(
 ) -> None:
     with pytest.raises(UnreadableCropError):
         parse(Message(b"", identity, CROP_TYPE, identity, headers), audit=False)
+
+
+@pytest.mark.parametrize(
+    ("key", "camera_id"),
+    [("live.yard", "yard"), ("live.a:b", None), ("live.", None), ("lobby", None), ("", None)],
+)
+def test_an_unreadable_crop_is_filed_under_its_routing_key_not_under_what_it_claims(
+    key: str, camera_id: str | None
+) -> None:
+    assert known_ids(Message(b"", headers={"camera_id": "lobby"}, routing_key=key))[0] == camera_id
 
 
 def test_crop_ids_are_version_7_and_sort_by_time() -> None:

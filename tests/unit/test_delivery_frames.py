@@ -13,6 +13,7 @@ from maskgate.runtime.pika_internals import DeliveryFrames
 CHANNEL = 3
 HEARTBEAT = pika.frame.Heartbeat().marshal()
 TEXTS = st.text(max_size=20)
+KEYS = st.one_of(TEXTS, st.just("live." + "a" * 64))
 VALUES = st.recursive(
     st.one_of(TEXTS, st.integers(-(1 << 62), 1 << 62), st.booleans(), st.none()),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)),
@@ -52,9 +53,10 @@ def frames_of(
     cut_at: int,
     consumer: str = "c",
     redelivered: bool = False,
+    key: str = "live.door",
 ) -> list[bytes]:
     """A delivery as a broker writes it, its body in frames of ``cut_at`` bytes."""
-    deliver = pika.spec.Basic.Deliver(consumer, tag, redelivered, "crops", "live")
+    deliver = pika.spec.Basic.Deliver(consumer, tag, redelivered, "crops", key)
     encoded = [
         pika.frame.Method(CHANNEL, deliver),
         pika.frame.Header(CHANNEL, len(body), pika.spec.BasicProperties(**properties)),
@@ -65,13 +67,13 @@ def frames_of(
     return [frame.marshal() for frame in encoded]
 
 
-def as_pika_reads(properties: dict[str, Any], body: bytes) -> Message:
+def as_pika_reads(properties: dict[str, Any], body: bytes, key: str) -> Message:
     header = pika.frame.Header(
         CHANNEL, len(body), pika.spec.BasicProperties(**properties)
     ).marshal()
     _, frame = pika.frame.decode_frame(header)
     read: Any = frame.properties
-    return Message(body, read.content_type, read.type, read.message_id, read.headers or {})
+    return Message(body, read.content_type, read.type, read.message_id, read.headers or {}, key)
 
 
 class Reader:
@@ -89,7 +91,11 @@ class Reader:
 @given(
     st.lists(
         st.tuples(
-            st.one_of(CROP_LIKE, ANYTHING), st.binary(max_size=60), st.booleans(), st.booleans()
+            st.one_of(CROP_LIKE, ANYTHING),
+            st.binary(max_size=60),
+            KEYS,
+            st.booleans(),
+            st.booleans(),
         ),
         max_size=6,
     ),
@@ -97,16 +103,16 @@ class Reader:
     st.sampled_from([7, 100]),
 )
 def test_every_delivery_is_read_as_pika_reads_it_wherever_the_bytes_are_cut(
-    deliveries: list[tuple[dict[str, Any], bytes, bool, bool]], cuts: list[int], cut_at: int
+    deliveries: list[tuple[dict[str, Any], bytes, str, bool, bool]], cuts: list[int], cut_at: int
 ) -> None:
     stream, wanted, heartbeats = b"", [], 0
-    for tag, (properties, body, redelivered, interrupted) in enumerate(deliveries, 1):
-        frames = frames_of(tag, properties, body, cut_at=cut_at, redelivered=redelivered)
+    for tag, (properties, body, key, redelivered, interrupted) in enumerate(deliveries, 1):
+        frames = frames_of(tag, properties, body, cut_at=cut_at, redelivered=redelivered, key=key)
         if interrupted:  # by what belongs to no channel
             frames.insert(1, HEARTBEAT)
             heartbeats += 1
         stream += b"".join(frames)
-        wanted.append((tag, redelivered, as_pika_reads(properties, body)))
+        wanted.append((tag, redelivered, as_pika_reads(properties, body, key)))
     reader = Reader()
     whole = len(stream)
     for size in cuts * (whole // sum(cuts) + 1):

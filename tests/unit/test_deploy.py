@@ -102,7 +102,7 @@ def test_the_definitions_hold_the_names_that_the_code_uses() -> None:
         topology.DEAD_QUEUE,
     }
     bound = {(b["source"], b["routing_key"], b["destination"]) for b in definitions["bindings"]}
-    assert (topology.LIVE_EXCHANGE, topology.LIVE_KEY, topology.LIVE_QUEUE) in bound
+    assert (topology.LIVE_EXCHANGE, topology.LIVE_BINDING, topology.LIVE_QUEUE) in bound
     assert (topology.AUDIT_EXCHANGE, topology.AUDIT_KEY, topology.AUDIT_QUEUE) in bound
     assert (topology.DEAD_EXCHANGE, "", topology.DEAD_QUEUE) in bound
     assert all(queue["arguments"] == {"x-queue-type": "quorum"} for queue in definitions["queues"])
@@ -160,6 +160,7 @@ def test_only_the_administrator_may_declare() -> None:
         (verdict.history_key(verdict.NO_CAMERA), verdict.HISTORY_KEYS),
         *((key, audit.AUDIT_KEYS) for key in audit_keys("m", 0)),
         (verdict.ALIVE_KEY, verdict.ALIVE_KEY),
+        (verdict.attempts_key("0" * 32), verdict.ATTEMPTS_KEYS),
     ],
 )
 def test_the_workers_rights_cover_every_key_that_it_writes(key: str, pattern: str) -> None:

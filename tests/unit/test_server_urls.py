@@ -12,14 +12,14 @@ from maskgate.runtime.store import connect
     ["socket_timeout=3600", "password=sesame", "username=x", "timeout=1&db=0", "sesame", "x="],
 )
 def test_an_option_of_a_redis_url_is_refused_by_name(option: str) -> None:
-    with pytest.raises(ConfigurationError, match="^MASKGATE_REDIS_URL: must not") as refused:
+    with pytest.raises(ConfigurationError, match=r"^MASKGATE_REDIS_URL: must not") as refused:
         connect(f"redis://h/0?{option}", None, name="test", timeout_s=0.3)
     assert "sesame" not in str(refused.value)
 
 
 @pytest.mark.parametrize("option", ["heartbeat=0&blocked_connection_timeout=9999", "frame_max=4"])
 def test_an_option_of_a_broker_url_is_refused_by_name(option: str) -> None:
-    with pytest.raises(ConfigurationError, match="^MASKGATE_BROKER_URL: must not hold options"):
+    with pytest.raises(ConfigurationError, match=r"^MASKGATE_BROKER_URL: must not hold options"):
         parameters(f"amqp://h/%2F?{option}", None, name="test")
 
 

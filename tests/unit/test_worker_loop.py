@@ -14,6 +14,7 @@ from maskgate.inference.card import ModelCard
 from maskgate.inference.model import Model
 from maskgate.protocol.crop import CROP_TYPE, Message, new_crop_id
 from maskgate.protocol.errors import StoreError
+from maskgate.protocol.topology import live_key
 from maskgate.protocol.verdict import Outcome
 from maskgate.runtime.clock import now_ms
 from maskgate.runtime.stop import Stop
@@ -31,7 +32,7 @@ from worker.store.redis_clock import ClockReading, RedisClock
 class FakeStore:
     def __init__(self) -> None:
         self.written: list[CropResult] = []
-        self.attempts = 0
+        self.attempts = self.tried = 0
         self.is_away = False
 
     @contextmanager
@@ -50,6 +51,11 @@ class FakeStore:
         asked_s = time.monotonic()
         return ClockReading(asked_s, now_ms(), asked_s)
 
+    def attempt(self, _crop_id: str) -> int:
+        self.heartbeat()
+        self.tried += 1
+        return self.tried
+
     def audit_counts(self) -> dict[str, dict[str, int]]:
         return {}
 
@@ -64,7 +70,9 @@ class FakeModel:
 
 def crop(content: bytes = b"P5 1 1 255\n\0", *, age_ms: int = 0) -> Message:
     headers = {"camera_id": "lobby", "captured_at": now_ms() - age_ms}
-    return Message(content, "image/x-portable-graymap", CROP_TYPE, new_crop_id(), headers)
+    return Message(
+        content, "image/x-portable-graymap", CROP_TYPE, new_crop_id(), headers, live_key("lobby")
+    )
 
 
 class Place:

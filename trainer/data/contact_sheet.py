@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 
 from maskgate.inference.card import InputShape
-from maskgate.inference.image import FILE_LIMITS, Pixels, decode, sniff
+from maskgate.inference.image import Pixels, decode, sniff
+from maskgate.inference.limits import FILE_LIMITS
 from maskgate.inference.preprocess import reduce
 from maskgate.protocol.errors import UnreadableCropError
 

@@ -16,7 +16,8 @@ import structlog
 
 from maskgate.inference import image_folders
 from maskgate.inference.card import InputShape
-from maskgate.inference.image import FILE_LIMITS, Pixels, decode, sniff
+from maskgate.inference.image import Pixels, decode, sniff
+from maskgate.inference.limits import FILE_LIMITS
 from maskgate.inference.preprocess import reduce
 from maskgate.protocol.crop import Label
 from maskgate.protocol.errors import ConfigurationError, UnreadableCropError

@@ -1,17 +1,21 @@
-"""Consumes crops from RabbitMQ: one connection, one channel, two consumers, no threads."""
+"""Consumes crops from RabbitMQ: one channel, two consumers, no threads."""
 
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import pika
 
-from maskgate.protocol.errors import BrokerError
+from maskgate.protocol.errors import BrokerError, Reason
 from maskgate.protocol.queue import Delivery, QueueKind
 from maskgate.runtime.broker import trouble
 from maskgate.runtime.pika_internals import DeliveryFrames, attach
+from worker.broker.dead_letters import DeadLetters
 from worker.broker.subscription import Subscription
+
+#: Nobody waits for an audit sample, and what both windows may hold must fit into the container.
+AUDIT_PREFETCH = 32
 
 
 class RabbitConsumer:
@@ -19,13 +23,14 @@ class RabbitConsumer:
 
     def __init__(self, parameters: pika.connection.Parameters, *, prefetch: int) -> None:
         self._parameters = parameters
-        self._prefetch = prefetch
+        self._prefetch = {QueueKind.LIVE: prefetch, QueueKind.AUDIT: min(prefetch, AUDIT_PREFETCH)}
         self._connection: Any = None
         self._channel: Any = None
         self._subscriptions: dict[QueueKind, Subscription] = {}
         self._arrived: deque[Delivery] = deque()
         self._cancelled: str | None = None
         self._frames: DeliveryFrames | None = None
+        self._dead = DeadLetters(parameters)
 
     def connect(self) -> None:
         """See :class:`maskgate.protocol.queue.CropConsumer`."""
@@ -36,8 +41,8 @@ class RabbitConsumer:
             self._channel.add_on_cancel_callback(self._on_cancel)
             self._frames = attach(self._connection, self._channel.channel_number)
             self._subscriptions = {
-                kind: Subscription(kind, max_prefetch=self._prefetch, deliver=self._arrived.append)
-                for kind in QueueKind
+                kind: Subscription(kind, max_prefetch=most, deliver=self._arrived.append)
+                for kind, most in self._prefetch.items()
             }
             for subscription in self._subscriptions.values():
                 self._channel.queue_declare(subscription.queue, passive=True)
@@ -58,19 +63,16 @@ class RabbitConsumer:
         """See :class:`maskgate.protocol.queue.CropConsumer`."""
         self._poll(0)
 
-    def ack(self, batch: Sequence[Delivery], rejected: Collection[int]) -> None:
+    def ack(self, batch: Sequence[Delivery], rejected: Mapping[int, Reason]) -> None:
         """See :class:`maskgate.protocol.queue.CropConsumer`."""
         with _broker_errors():
+            self._bury(batch, rejected)
             grown = [each for each in self._subscriptions.values() if each.grow()]
             for subscription in grown:
                 # As many crops as its prefetch allows are unacknowledged, so no delivery can arrive
                 # while it is being cancelled.
                 self._channel.basic_cancel(subscription.tag)
-            for tag in rejected:
-                self._channel.basic_reject(tag, requeue=False)
-            done = [delivery.tag for delivery in batch if delivery.tag not in rejected]
-            if done:
-                self._channel.basic_ack(done[-1], multiple=True)
+            self._channel.basic_ack(batch[-1].tag, multiple=True)
             for delivery in batch:
                 self._subscriptions[delivery.queue].acked(delivery)
             for subscription in grown:
@@ -90,15 +92,26 @@ class RabbitConsumer:
             with suppress(Exception):
                 for subscription in self._subscriptions.values():
                     self._channel.basic_cancel(subscription.tag)
-                for delivery in self._arrived:
-                    # Returned one by one: to lose it with the connection would count towards the
-                    # delivery limit.
-                    self._channel.basic_nack(delivery.tag, requeue=True)
             with suppress(Exception):
                 connection.close()
         self._arrived.clear()
+        self._dead.close()
+
+    def _bury(self, batch: Sequence[Delivery], rejected: Mapping[int, Reason]) -> None:
+        """Publish the dead letters. If one is not taken, acknowledge the crops that need none."""
+        try:
+            for each in batch:
+                if each.tag in rejected:
+                    queue = self._subscriptions[each.queue].queue
+                    self._dead.send(each, queue, rejected[each.tag])
+        except BrokerError:
+            for each in batch:
+                if each.tag not in rejected:
+                    self._channel.basic_ack(each.tag)
+            raise
 
     def _poll(self, timeout_s: float) -> None:
+        self._dead.keep_alive()
         with _broker_errors():
             if self._connection is None:
                 msg = "not connected"

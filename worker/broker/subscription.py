@@ -57,6 +57,7 @@ class Subscription:
             properties.type,
             properties.message_id,
             properties.headers or {},
+            _text(method.routing_key),
         )
         self._received(method.delivery_tag, method.redelivered, message)
 
@@ -69,3 +70,8 @@ class Subscription:
         self._unacked += 1
         self._redelivered += redelivered
         self._deliver(Delivery(tag, message, self._kind, redelivered))
+
+
+def _text(short: str | bytes) -> str:
+    """Pika leaves what is not UTF-8 as bytes."""
+    return short if isinstance(short, str) else short.decode(errors="replace")

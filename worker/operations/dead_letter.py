@@ -1,32 +1,32 @@
 """What may be shown of a dead letter, and where it came from."""
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from maskgate.protocol.crop import Message, known_ids, parse
-from maskgate.protocol.errors import UnreadableCropError
+from maskgate.protocol.crop import Message, known_ids
+from maskgate.protocol.errors import Reason
 from maskgate.protocol.topology import (
     AUDIT_EXCHANGE,
     AUDIT_KEY,
     AUDIT_QUEUE,
     LIVE_EXCHANGE,
-    LIVE_KEY,
     LIVE_QUEUE,
+    key_owner,
 )
+from worker.broker.dead_letters import DEAD_AT, DEAD_REASON
 
-#: Queue that a dead letter came from → exchange and routing key that lead back to it.
-_ROUTES = {LIVE_QUEUE: (LIVE_EXCHANGE, LIVE_KEY), AUDIT_QUEUE: (AUDIT_EXCHANGE, AUDIT_KEY)}
+_QUEUES = {LIVE_EXCHANGE: LIVE_QUEUE, AUDIT_EXCHANGE: AUDIT_QUEUE}
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_LAST_MS = 1 << 47  # in the year 6429
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """What may be shown: an id only if it is valid, because it may be any text.
+    """What may be shown: a value only if it is valid, because it may be any text.
 
-    ``problem`` is why the message is not a crop, as a :class:`maskgate.protocol.errors.Reason`.
-    It is None if the message is valid: then its image was unreadable, or the delivery limit was
-    exceeded.
+    ``reason`` is a :class:`maskgate.protocol.errors.Reason`.
     """
 
     crop_id: str | None
@@ -34,44 +34,49 @@ class DeadLetter:
     queue: str | None
     reason: str | None
     died_at: str | None
-    problem: str | None
     body_bytes: int
 
 
-def describe(properties: Any, body: bytes) -> DeadLetter:
-    """What may be shown of a message with these properties (pika's) and this body."""
-    headers = properties.headers or {}
-    message = Message(
-        body, properties.content_type, properties.type, properties.message_id, headers
+def message_of(routing_key: str, properties: Any, body: bytes) -> Message:
+    """The message with this key, these properties (pika's) and this body."""
+    return Message(
+        body,
+        properties.content_type,
+        properties.type,
+        properties.message_id,
+        properties.headers or {},
+        routing_key,
     )
+
+
+def describe(message: Message) -> DeadLetter:
+    """What may be shown of a dead letter."""
     camera_id, crop_id, _ = known_ids(message)
-    death = _last_death(headers)
-    died_at = death.get("time")
+    reason = message.headers.get(DEAD_REASON)
     return DeadLetter(
         crop_id,
         camera_id,
-        queue=death["queue"] if route_back(headers) else None,
-        reason=str(death["reason"]) if "reason" in death else None,
-        died_at=died_at.isoformat() if isinstance(died_at, dt.datetime) else None,
-        problem=_problem(message, audit=death.get("queue") == AUDIT_QUEUE),
-        body_bytes=len(body),
+        queue=_QUEUES[route[0]] if (route := route_back(message.routing_key)) else None,
+        reason=next((each.value for each in Reason if each == reason), None),
+        died_at=_time(message.headers.get(DEAD_AT)),
+        body_bytes=len(message.body),
     )
 
 
-def route_back(headers: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Exchange and routing key of the queue it came from; None if that is unknown."""
-    return _ROUTES.get(str(_last_death(headers).get("queue")))
+def route_back(routing_key: object) -> tuple[str, str] | None:
+    """Exchange and routing key of the queue it came from; None if that is unknown.
 
-
-def _problem(message: Message, *, audit: bool) -> str | None:
-    try:
-        parse(message, audit=audit)
-    except UnreadableCropError as error:
-        return error.reason.value
+    The worker keeps the key that the sender was allowed to use. Headers do not count: a sender can
+    write them, and requeueing would then lend the operator's rights.
+    """
+    if routing_key == AUDIT_KEY:
+        return AUDIT_EXCHANGE, AUDIT_KEY
+    if isinstance(routing_key, str) and key_owner(routing_key):
+        return LIVE_EXCHANGE, routing_key
     return None
 
 
-def _last_death(headers: Mapping[str, Any]) -> Mapping[str, Any]:
-    """RabbitMQ's own record of when, where and why a message was dead-lettered last."""
-    deaths = headers.get("x-death")
-    return deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
+def _time(value: object) -> str | None:
+    if not isinstance(value, int) or not 0 < value < _LAST_MS:
+        return None
+    return (_EPOCH + dt.timedelta(milliseconds=value)).isoformat(timespec="seconds")

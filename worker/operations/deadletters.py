@@ -6,18 +6,21 @@ read dead letters. Pixels are never shown.
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import pika
-from pika.exceptions import AMQPError, NackError, UnroutableError
+from pika.exceptions import AMQPError, ChannelClosedByBroker, NackError, UnroutableError
 
+from maskgate.protocol.crop import Message
 from maskgate.protocol.errors import BrokerError
 from maskgate.protocol.topology import DEAD_QUEUE
 from maskgate.runtime.exit_codes import ExitCode
-from worker.operations.dead_letter import describe, route_back
+from worker.broker.dead_letters import properties_of
+from worker.operations.dead_letter import DeadLetter, describe, message_of, route_back
 
 
 def arguments_of(argv: Sequence[str]) -> argparse.Namespace:
@@ -56,74 +59,102 @@ def run(arguments: argparse.Namespace, parameters: pika.connection.Parameters) -
     Raises:
         BrokerError: no broker, or the user has no permission.
     """
-    with _channel(parameters) as channel:
+    with _connection(parameters) as connection:
         if arguments.command == "purge":
-            print(f"{channel.queue_purge(DEAD_QUEUE).method.message_count} deleted")
+            purged = connection.channel().queue_purge(DEAD_QUEUE)
+            print(f"{purged.method.message_count} deleted")
             return ExitCode.OK
-        letters = list(_unacknowledged(channel, arguments.limit))
-        if arguments.command == "requeue":
-            return _requeue(channel, letters, None if arguments.all else set(arguments.crop_id))
-    for _, properties, body in letters:
-        shown = asdict(describe(properties, body))
-        print(
-            json.dumps(shown)
-            if arguments.json
-            else "  ".join(str(value or "–") for value in shown.values())
-        )
-    return ExitCode.OK
+        letters = _unacknowledged(connection.channel(), arguments.limit)
+        if arguments.command == "list":
+            for letter in letters:
+                _print(describe(letter.message), as_json=arguments.json)
+            return ExitCode.OK
+        return _requeue(connection, letters, None if arguments.all else set(arguments.crop_id))
 
 
-def _requeue(
-    channel: Any, letters: Sequence[tuple[int, Any, bytes]], wanted: set[str] | None
-) -> int:
-    channel.confirm_delivery()
-    chosen = [letter for letter in letters if wanted is None or letter[1].message_id in wanted]
-    requeued = sum([_requeue_one(channel, *letter) for letter in chosen])
-    missing = sorted((wanted or set()) - {properties.message_id for _, properties, _ in chosen})
-    for crop_id in missing:
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    message: Message
+    acknowledge: Callable[[], None]
+
+
+def _print(shown: DeadLetter, *, as_json: bool) -> None:
+    fields = asdict(shown)
+    print(
+        json.dumps(fields) if as_json else "  ".join(str(value or "–") for value in fields.values())
+    )
+
+
+def _requeue(connection: Any, letters: Iterator[_Letter], wanted: set[str] | None) -> int:
+    publish = _publisher(connection)
+    missing, chosen, requeued = set(wanted or ()), 0, 0
+    for letter in letters:
+        crop_id = letter.message.message_id
+        if wanted is None or crop_id in wanted:
+            missing.discard(str(crop_id))
+            chosen += 1
+            requeued += _requeue_one(publish, letter)
+    for crop_id in sorted(missing):
         print(f"{crop_id!r}: no such dead letter")
-    print(f"{requeued} of {len(chosen) + len(missing)} requeued")
-    return ExitCode.OK if requeued == len(chosen) and not missing else ExitCode.UNAVAILABLE
+    print(f"{requeued} of {chosen + len(missing)} requeued")
+    return ExitCode.OK if requeued == chosen and not missing else ExitCode.UNAVAILABLE
 
 
-def _requeue_one(channel: Any, tag: int, properties: Any, body: bytes) -> bool:
+def _requeue_one(publish: Callable[[tuple[str, str], Message], None], letter: _Letter) -> bool:
     """Publish a dead letter to its queue, wait for the confirmation, then acknowledge it here.
 
-    A failure in between can duplicate a crop, but not lose one.
+    A failure in between can duplicate a crop, but not lose one. A letter that the broker refuses
+    stays.
     """
-    crop_id = describe(properties, body).crop_id or "a message without an id"
-    headers = properties.headers or {}
-    route = route_back(headers)
+    crop_id = describe(letter.message).crop_id or "a message without an id"
+    route = route_back(letter.message.routing_key)
     if route is None:
         print(f"{crop_id}: not requeued, the queue it came from is unknown")
         return False
-    properties.headers = {
-        name: value for name, value in headers.items() if not name.startswith("x-")
-    }
     try:
-        channel.basic_publish(*route, body, properties, mandatory=True)
+        publish(route, letter.message)
     except (NackError, UnroutableError) as error:
         print(f"{crop_id}: not requeued, its queue is full or missing ({type(error).__name__})")
         return False
-    channel.basic_ack(tag)
+    except ChannelClosedByBroker as error:
+        print(f"{crop_id}: not requeued, the broker refuses it ({error.reply_text})")
+        return False
+    letter.acknowledge()
     return True
 
 
-def _unacknowledged(channel: Any, limit: int) -> Iterator[tuple[int, Any, bytes]]:
-    """Tag, properties and body of each. What is not acknowledged later stays in the queue."""
+def _publisher(connection: Any) -> Callable[[tuple[str, str], Message], None]:
+    """Publishes with confirms. On a channel of its own, which the broker closes if it refuses."""
+    channel: Any = None
+
+    def publish(route: tuple[str, str], message: Message) -> None:
+        nonlocal channel
+        if channel is None or not channel.is_open:
+            channel = connection.channel()
+            channel.confirm_delivery()
+        channel.basic_publish(*route, message.body, properties_of(message, {}), mandatory=True)
+
+    return publish
+
+
+def _unacknowledged(channel: Any, limit: int) -> Iterator[_Letter]:
+    """One after the other; what is not acknowledged stays in the queue."""
     for _ in range(limit):
         method, properties, body = channel.basic_get(DEAD_QUEUE, auto_ack=False)
         if method is None:
             return
-        yield method.delivery_tag, properties, body
+        yield _Letter(
+            message_of(method.routing_key, properties, body),
+            partial(channel.basic_ack, method.delivery_tag),
+        )
 
 
 @contextmanager
-def _channel(parameters: pika.connection.Parameters) -> Iterator[Any]:
+def _connection(parameters: pika.connection.Parameters) -> Iterator[Any]:
     try:
         connection = pika.BlockingConnection(parameters)
         try:
-            yield connection.channel()
+            yield connection
         finally:
             if connection.is_open:
                 connection.close()

@@ -12,7 +12,7 @@ from redis.connection import ConnectionInterface
 from redis.exceptions import ResponseError
 
 from maskgate.protocol.errors import StoreError
-from maskgate.protocol.verdict import ALIVE_KEY
+from maskgate.protocol.verdict import ALIVE_KEY, attempts_key
 from maskgate.redis_functions import library
 from maskgate.runtime.clock import Clock, now_ms
 from maskgate.runtime.store import store_errors
@@ -23,6 +23,8 @@ from worker.store.history_budget import HistoryBudget
 from worker.store.redis_clock import ClockReading
 
 ALIVE_TTL_MS = 5000
+#: Longer than a worker that dies of a crop may take to be started again, six times.
+ATTEMPTS_TTL_MS = 3_600_000
 
 
 class RedisVerdictStore:
@@ -61,16 +63,16 @@ class RedisVerdictStore:
         with store_errors(), self._running(calls):
             yield
 
+    def attempt(self, crop_id: str) -> int:
+        """See :class:`worker.store.verdict_store.VerdictStore`."""
+        return self._call("attempt", attempts_key(crop_id), ATTEMPTS_TTL_MS)
+
     def heartbeat(self) -> ClockReading:
         """See :class:`worker.store.verdict_store.VerdictStore`."""
+        asked_s = time.monotonic()
+        redis_ms = self._call("heartbeat", ALIVE_KEY, ALIVE_TTL_MS)
+        reading = ClockReading(asked_s, redis_ms, time.monotonic())
         with store_errors():
-            asked_s = time.monotonic()
-            beat = self._library.function("heartbeat")
-            try:
-                redis_ms = int(self._client.fcall(beat, 1, ALIVE_KEY, ALIVE_TTL_MS))
-            except ResponseError as error:
-                raise self._told(error) from None
-            reading = ClockReading(asked_s, redis_ms, time.monotonic())
             self._history.observe(self._client.info("memory"))
         self._settings.history_length = self._history.length
         return reading
@@ -109,6 +111,13 @@ class RedisVerdictStore:
                 raise self._told(errors[0])
         finally:
             pool.release(connection)
+
+    def _call(self, function: str, key: str, argument: int) -> int:
+        with store_errors():
+            try:
+                return int(self._client.fcall(self._library.function(function), 1, key, argument))
+            except ResponseError as error:
+                raise self._told(error) from None
 
     def _told(self, error: ResponseError) -> Exception:
         if "Function not found" not in str(error):

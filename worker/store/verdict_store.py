@@ -20,6 +20,13 @@ class VerdictStore(Protocol):
             StoreError: a result may not be written. It is safe to write all of them again.
         """
 
+    def attempt(self, crop_id: str) -> int:
+        """Count one more attempt to process a crop; returns how many there were, with this one.
+
+        Raises:
+            StoreError: no answer.
+        """
+
     def heartbeat(self) -> ClockReading:
         """Set the key that tells doors that a worker is running, and read the store's clock.
 

@@ -60,6 +60,7 @@ class DeliveryFrames:
         # header has arrived.
         self._receiver: Receiver | None = None
         self._tag = self._redelivered = 0
+        self._routing_key = ""
         self._wanted = -1
         self._properties: tuple[object, object, object, dict[str, object]] = (None, None, None, {})
         self._body: list[bytes] = []
@@ -117,6 +118,9 @@ class DeliveryFrames:
         if self._receiver is None:
             return False
         self._tag, self._redelivered = _TAG.unpack_from(buffer, tag_end)
+        exchange = tag_end + _TAG.size
+        key = exchange + 2 + buffer[exchange]
+        self._routing_key = buffer[key : key + buffer[key - 1]].decode(errors="replace")
         return True
 
     def _read_header(self, buffer: bytes, at: int, end: int) -> None:
@@ -139,7 +143,7 @@ class DeliveryFrames:
         receiver(
             self._tag,
             bool(self._redelivered),
-            Message(body, content_type, kind, message_id, headers),
+            Message(body, content_type, kind, message_id, headers, self._routing_key),
         )
         return True
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import pika
 
 from maskgate.protocol.crop import Crop, to_message
-from tests.benchmarks.stand import crops
+from tests.benchmarks.crops import crops
 
 
 def _celery(source: Iterable[Crop]) -> None:
@@ -55,4 +55,4 @@ if __name__ == "__main__":
     elif peer == "dramatiq":
         _dramatiq(source)
     else:
-        _plain(f"peers.{peer}", source)
+        _plain("peers.faststream" if peer == "faststream" else "peers.naive_pika", source)

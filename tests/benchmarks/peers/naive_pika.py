@@ -1,7 +1,8 @@
 """The consumer of RabbitMQ's Python tutorial "Work queues": one message at a time, then an ack.
 
-``python -m tests.benchmarks.peers.naive_pika [quorum]`` reads from a classic queue or, like
-maskgate's worker, from a quorum queue.
+``python -m tests.benchmarks.peers.naive_pika [quorum] [prefetch=N]`` reads from a classic queue or,
+like maskgate's worker, from a quorum queue. The tutorial's prefetch is 1; with N, the broker sends
+up to N crops ahead, which is the first thing that a developer would tune.
 """
 
 import os
@@ -24,7 +25,7 @@ def declared(channel: Any, *, quorum: bool) -> str:
     return queue
 
 
-def main(*, quorum: bool) -> None:
+def main(*, quorum: bool, prefetch: int) -> None:
     work = Work()
 
     def callback(channel: Any, method: Any, properties: Any, body: bytes) -> None:
@@ -42,10 +43,13 @@ def main(*, quorum: bool) -> None:
         pika.URLParameters(os.environ["MASKGATE_BROKER_URL"])
     ).channel()
     queue = declared(channel, quorum=quorum)
-    channel.basic_qos(prefetch_count=1)
+    channel.basic_qos(prefetch_count=prefetch)
     channel.basic_consume(queue=queue, on_message_callback=callback)
     channel.start_consuming()
 
 
 if __name__ == "__main__":
-    main(quorum="quorum" in sys.argv[1:])
+    given = [
+        word.removeprefix("prefetch=") for word in sys.argv[1:] if word.startswith("prefetch=")
+    ]
+    main(quorum="quorum" in sys.argv[1:], prefetch=int(given[0]) if given else 1)

@@ -11,10 +11,11 @@ import time
 from redis import Redis
 
 from maskgate.inference.image import decode
+from maskgate.inference.limits import crop_limits
 from maskgate.inference.model import Model
 from maskgate.inference.preprocess import reduce
 from maskgate.protocol.verdict import history_key, verdict_key
-from tests.benchmarks.stand import THUMBNAIL_MODEL
+from tests.benchmarks.thumbnail import THUMBNAIL_MODEL
 
 _TTL_MS = 600_000
 
@@ -24,6 +25,7 @@ class Work:
 
     def __init__(self) -> None:
         self._model = Model.load(THUMBNAIL_MODEL)
+        self._limits = crop_limits(self._model.card.input)
         self._redis = Redis.from_url(os.environ["MASKGATE_REDIS_URL"])
 
     def do(
@@ -31,7 +33,8 @@ class Work:
     ) -> None:
         """Classify a crop and write its verdict."""
         card = self._model.card
-        p_mask = float(self._model.p_mask([reduce(decode(body, content_type), card.input)])[0])
+        image = reduce(decode(body, content_type, self._limits), card.input)
+        p_mask = float(self._model.p_mask([image])[0])
         verdict: dict[str | bytes, str | int] = {
             "crop_id": crop_id,
             "outcome": card.outcome(p_mask),

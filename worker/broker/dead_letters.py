@@ -1,0 +1,112 @@
+"""Sends dead letters: the worker publishes what it rejects, then acknowledges it.
+
+RabbitMQ's own dead-lettering reads headers that the sender of a message may forge: on 3.10 one
+message stops it, or the whole queue (docs/adr/0034).
+"""
+
+import contextlib
+import copy
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pika
+
+from maskgate.protocol.crop import Message
+from maskgate.protocol.errors import BrokerError, Reason
+from maskgate.protocol.queue import Delivery
+from maskgate.protocol.topology import DEAD_EXCHANGE
+from maskgate.runtime.broker import trouble
+from maskgate.runtime.clock import now_ms
+
+#: Headers that only the worker writes: the queue, a :class:`Reason`, milliseconds since the epoch.
+DEAD_FROM, DEAD_REASON, DEAD_AT = "dead_from", "dead_reason", "dead_at"
+_KEPT = ("camera_id", "track_id", "captured_at", "traceparent", "label", "slice")
+_HEADER_CHARACTERS = 256
+_PERSISTENT = 2
+#: Below the heartbeat of the connection that the crops come from, which is not served meanwhile.
+_BLOCKED_TIMEOUT_S = 5
+_KEEP_ALIVE_S = 1.0
+
+
+def properties_of(message: Message, more: Mapping[str, object]) -> pika.BasicProperties:
+    """The properties of a copy of ``message``, with ``more`` headers.
+
+    Only fields of the crop's contract are copied. Others could have the copy refused (``user_id``),
+    deleted (``expiration``) or routed elsewhere (``CC``).
+    """
+    headers = {name: message.headers.get(name) for name in _KEPT}
+    return pika.BasicProperties(
+        content_type=_text(message.content_type),
+        type=_text(message.type),
+        message_id=_text(message.message_id),
+        headers={name: value for name, value in headers.items() if _is_plain(value)} | dict(more),
+        delivery_mode=_PERSISTENT,
+    )
+
+
+class DeadLetters:
+    """A connection of its own, made when it is needed.
+
+    A memory alarm blocks the connections that publish: one for both would stop acknowledgements.
+    """
+
+    def __init__(self, parameters: pika.connection.Parameters) -> None:
+        self._parameters = copy.copy(parameters)
+        self._parameters.blocked_connection_timeout = _BLOCKED_TIMEOUT_S
+        self._channel: Any = None
+        self._served_s = 0.0
+
+    def send(self, delivery: Delivery, queue: str, reason: Reason) -> None:
+        """Publish a copy of a delivery and wait for the broker's confirm.
+
+        Raises:
+            BrokerError: the broker did not take it.
+        """
+        marks = {DEAD_FROM: queue, DEAD_REASON: reason.value, DEAD_AT: now_ms()}
+        properties = properties_of(delivery.message, marks)
+        try:
+            self._open().basic_publish(
+                DEAD_EXCHANGE,
+                str(delivery.message.routing_key),
+                delivery.message.body,
+                properties,
+                mandatory=True,
+            )
+        except Exception as error:  # noqa: BLE001  (a reset socket can raise anything in pika)
+            self.close()
+            msg = f"{DEAD_EXCHANGE} takes no dead letter: {trouble(error)!r}"
+            raise BrokerError(msg) from None
+
+    def keep_alive(self) -> None:
+        """Send heartbeats if the connection is open. Never raises: a lost one is made again."""
+        if self._channel is not None and time.monotonic() - self._served_s > _KEEP_ALIVE_S:
+            self._served_s = time.monotonic()
+            try:
+                self._channel.connection.process_data_events(0)
+            except Exception:  # noqa: BLE001  (as above)
+                self.close()
+
+    def close(self) -> None:
+        """Disconnect. Never raises."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            with contextlib.suppress(Exception):
+                channel.connection.close()
+
+    def _open(self) -> Any:
+        if self._channel is None or not self._channel.is_open:
+            self.close()
+            self._channel = pika.BlockingConnection(self._parameters).channel()
+            self._channel.confirm_delivery()
+        return self._channel
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, str):
+        return len(value) <= _HEADER_CHARACTERS
+    return isinstance(value, int) and -(1 << 63) <= value < 1 << 63
