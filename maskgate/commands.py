@@ -4,16 +4,17 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from maskgate.runtime.command_line import choose
+from maskgate.runtime.exit_codes import ExitCode
 
 #: Each command with the module that parses and runs it, and its help text. A module is imported
 #: when its command runs: a door needs no broker client.
 COMMANDS = {
     "wait": (
         "maskgate.gate.commands",
-        "wait for a decision about one camera; exit 0: recognise, 1: remove the mask, 2: manual",
+        "wait for a decision; exit 0: recognise, 10: remove the mask, any other: manual",
     ),
     "watch": ("maskgate.gate.commands", "show the verdicts and decisions of all cameras"),
-    "alive": ("maskgate.gate.commands", "exit 0 if a worker is running, else 1"),
+    "alive": ("maskgate.gate.commands", "exit 0 if a worker is running, else 69"),
     "topology": (
         "maskgate.operations.commands",
         "bring exchanges, queues, policies and users of a running broker up to date",
@@ -39,7 +40,17 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command; returns an exit code."""
+    """Run one command; returns an exit code.
+
+    Raises:
+        SystemExit: after ``--help`` (0, but 2 if more was asked: ``maskgate --help wait lobby``
+            must not open a door), or if the command is missing or unknown (2).
+    """
     texts = {name: text for name, (_, text) in COMMANDS.items()}
-    name = choose("maskgate", "The door's and the operator's commands of maskgate.", texts, argv)
+    try:
+        name = choose(
+            "maskgate", "The door's and the operator's commands of maskgate.", texts, argv
+        )
+    except SystemExit as ended:
+        raise SystemExit(ended.code if len(argv) == 1 else ExitCode.MANUAL) from None
     return int(import_module(COMMANDS[name][0]).main(argv))

@@ -1,6 +1,7 @@
 """``maskgate wait``, ``maskgate watch`` and ``maskgate alive``: the composition root of the gate.
 
-``wait`` exits 0 for recognise, 1 for remove the mask, 2 for manual. Every failure is manual.
+``wait`` exits 0 for recognise and 10 for remove the mask. Any other code is manual, also that of
+``--help``, of a traceback or of a signal: docs/adr/0038-exit-codes-of-wait.md.
 """
 
 import argparse
@@ -24,7 +25,11 @@ from maskgate.runtime.settings import SettingsT, load
 from maskgate.runtime.stop import Stop
 from maskgate.runtime.store import connect
 
-_EXITS = {Action.RECOGNISE: 0, Action.REMOVE_MASK: 1, Action.MANUAL: 2}
+_EXITS = {
+    Action.RECOGNISE: ExitCode.OK,
+    Action.REMOVE_MASK: ExitCode.REMOVE_MASK,
+    Action.MANUAL: ExitCode.MANUAL,
+}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -70,35 +75,46 @@ def _check_cameras(settings: GateSettings) -> None:
 
 
 def _wait(argv: Sequence[str]) -> int:
-    decision = Decision(Action.MANUAL, "interrupted")
     try:
-        settings = _load(WaitSettings, "wait", argv)
-        with _gate(settings) as gate:
-            decision = gate.decision(
-                settings.camera,
-                settings.track,
-                timeout_s=settings.timeout_s,
-                min_evidence=settings.min_evidence,
-                newer_than_ms=settings.newer_than,
-            )
+        decision = _decide(_load(WaitSettings, "wait", argv))
+    except SystemExit:  # after --help or a usage error
+        return ExitCode.MANUAL
     except MaskgateError as error:
         decision = Decision(Action.MANUAL, str(error))
     except KeyboardInterrupt:
-        pass
+        decision = Decision(Action.MANUAL, "interrupted")
+    # What the caller can't read is no decision.
+    return _EXITS[decision.action] if _print(decision) else ExitCode.MANUAL
+
+
+def _decide(settings: WaitSettings) -> Decision:
+    with _gate(settings) as gate:
+        return gate.decision(
+            settings.camera,
+            settings.track,
+            timeout_s=settings.timeout_s,
+            min_evidence=settings.min_evidence,
+            newer_than_ms=settings.newer_than,
+        )
+
+
+def _print(decision: Decision) -> bool:
+    """Print a decision as JSON; False if standard output is closed, full or without a reader."""
     verdict = decision.verdict
-    age_ms = now_ms() - verdict.captured_at_ms if verdict else None
     printed = {
         "decision": decision.action,
         "reason": decision.reason,
-        "age_ms": age_ms,
+        "age_ms": now_ms() - verdict.captured_at_ms if verdict else None,
         "verdict": verdict and msgspec.to_builtins(verdict),
     }
+    if sys.stdout is None:
+        return False
     try:
         print(json.dumps(printed), flush=True)
     except OSError:
         _discard_output()
-        return _EXITS[Action.MANUAL]  # the caller could not read the decision
-    return _EXITS[decision.action]
+        return False
+    return True
 
 
 def _watch(argv: Sequence[str]) -> int:
@@ -137,13 +153,16 @@ def _watch(argv: Sequence[str]) -> int:
 
 def _alive(argv: Sequence[str]) -> int:
     try:
-        settings = _load(AliveSettings, "alive", argv)
-        with _gate(settings) as gate:
-            print("a worker is at work" if gate.workers_alive() else "no worker is at work")
+        with _gate(_load(AliveSettings, "alive", argv)) as gate:
+            alive = gate.workers_alive()
+    except ConfigurationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.BAD_CONFIGURATION
     except MaskgateError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+        return ExitCode.UNAVAILABLE
+    print("a worker is at work" if alive else "no worker is at work")
+    return ExitCode.OK if alive else ExitCode.UNAVAILABLE
 
 
 def _gate(settings: GateSettings) -> Gate:

@@ -18,7 +18,7 @@ class GateSettings(RedisSettings):
 class WaitSettings(GateSettings):
     """Wait for a decision about one camera and print it as JSON.
 
-    Exits 0: recognise, 1: remove the mask, 2: manual. Every failure is manual. There is
+    Exits 0: recognise, 10: remove the mask, any other code: manual. --help exits 2. There is
     no --check, which would exit 0: "maskgate alive --check" validates the same settings.
     """
 
@@ -48,4 +48,4 @@ class WatchSettings(GateSettings):
 
 
 class AliveSettings(GateSettings):
-    """Exit 0 if a worker is running, else 1."""
+    """Exit 0 if a worker is running, 69 if not or if Redis does not answer."""

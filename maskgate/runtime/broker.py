@@ -11,6 +11,7 @@ from pika.exceptions import AMQPConnectionError
 
 from maskgate.protocol.errors import ConfigurationError
 from maskgate.runtime.check import server_lines
+from maskgate.runtime.server_url import must_not_override
 from maskgate.runtime.settings import BrokerSettings
 from maskgate.runtime.tls import NO_FILES, TlsFiles, client_context
 from maskgate.runtime.tls_trouble import with_likely_cause
@@ -28,8 +29,9 @@ def parameters(
     """Connection parameters with bounded waits. The broker lists the connection as ``name``.
 
     Raises:
-        ConfigurationError: the URL is not amqp:// or amqps://, or the TLS files can't be used. The
-            message does not repeat the URL, which may hold a password.
+        ConfigurationError: the URL is not amqp:// or amqps://, it holds options or a second
+            password, or the TLS files can't be used. The message does not repeat the URL, which
+            may hold a password.
     """
     try:
         parts = urlsplit(url)
@@ -44,6 +46,7 @@ def parameters(
         msg = f"MASKGATE_BROKER_URL: not an amqp:// or amqps:// URL (scheme {parts.scheme!r})"
         raise ConfigurationError(msg)
     context = client_context(url, tls, setting="MASKGATE_BROKER")
+    must_not_override(url, password, setting="MASKGATE_BROKER")
     if password is not None:
         user = quote(parts.username or "", safe="")
         host = parts.netloc.rpartition("@")[2]

@@ -6,7 +6,7 @@ from maskgate.runtime.tls import TlsFiles
 
 
 def server_lines(name: str, login: tuple[str, str | None], tls: TlsFiles) -> list[str]:
-    """Lines about one server. ``login`` is its URL and the password that replaces the URL's."""
+    """Lines about one server. ``login`` is its URL, and the password if the URL holds none."""
     url, password = login
     has_password = password is not None or urlsplit(url).password is not None
     lines = [

@@ -72,8 +72,7 @@ class BrokerSettings(Settings):
         "(default: amqp://guest:guest@127.0.0.1:5672/%2F)",
     )
     broker_password: SecretStr | None = Field(
-        None,
-        description="password for RabbitMQ; replaces the one in the URL",
+        None, description="password for RabbitMQ, if the URL holds none"
     )
     broker_ca_file: Path | None = Field(
         None,
@@ -106,8 +105,7 @@ class RedisSettings(Settings):
         description="redis:// or rediss:// URL of Redis (default: redis://127.0.0.1:6379/0)",
     )
     redis_password: SecretStr | None = Field(
-        None,
-        description="password for Redis; replaces the one in the URL",
+        None, description="password for Redis, if the URL holds none"
     )
     redis_ca_file: Path | None = Field(
         None,

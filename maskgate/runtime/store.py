@@ -12,11 +12,14 @@ from redis.exceptions import DataError, RedisError
 
 from maskgate.protocol.errors import ConfigurationError, StoreError
 from maskgate.runtime.check import server_lines
+from maskgate.runtime.server_url import must_not_override
 from maskgate.runtime.settings import RedisSettings
 from maskgate.runtime.tls import NO_FILES, TlsFiles, client_context
 from maskgate.runtime.tls_trouble import with_likely_cause
 
 CONNECT_TIMEOUT_S = 1.0
+#: A unix:// URL has no other place for the number of the database.
+_URL_OPTIONS = frozenset({"db"})
 
 
 def connect(
@@ -27,12 +30,14 @@ def connect(
     It connects at the first command.
 
     Raises:
-        ConfigurationError: the URL is not redis://, rediss:// or unix://, or the TLS files can't be
-            used. The message does not repeat the URL, which may hold a password.
+        ConfigurationError: the URL is not redis://, rediss:// or unix://, it holds options or a
+            second password, or the TLS files can't be used. The message does not repeat the URL,
+            which may hold a password.
     """
     options: dict[str, Any] = {} if password is None else {"password": password}
     try:
         context = client_context(url, tls, setting="MASKGATE_REDIS")
+        must_not_override(url, password, setting="MASKGATE_REDIS", options=_URL_OPTIONS)
         if context:
             options |= {"connection_class": _TlsConnection, "context": context}
         return Redis.from_url(

@@ -132,5 +132,5 @@ def test_the_installed_command_decides_too(
         text=True,
         check=False,
     )
-    assert ended.returncode == 1, ended.stderr
+    assert ended.returncode == 10, ended.stderr
     assert json.loads(ended.stdout)["decision"] == "remove_mask"

@@ -290,7 +290,7 @@ def test_a_wrong_password_is_manual(server: RedisServer, admin: Redis) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "code"),
-    [({}, 0), ({"outcome": "mask", "p_mask": "0.99"}, 1), ({"model": b"\xff"}, 2)],
+    [({}, 0), ({"outcome": "mask", "p_mask": "0.99"}, 10), ({"model": b"\xff"}, 2)],
 )
 def test_the_exit_code_of_wait_is_the_decision(
     admin: Redis, environment: dict[str, str], changes: dict[str, Any], code: int
@@ -299,7 +299,7 @@ def test_the_exit_code_of_wait_is_the_decision(
     finished = done("maskgate", "wait", "lobby", "--timeout-s", "0", environment=environment)
     reported = json.loads(finished.stdout)
     assert (finished.returncode, finished.stderr) == (code, "")
-    assert reported["decision"] == ["recognise", "remove_mask", "manual"][code]
+    assert reported["decision"] == {0: "recognise", 10: "remove_mask", 2: "manual"}[code]
     assert (reported["verdict"] or {}).get("crop_id") == (None if code == 2 else "c")
 
 
@@ -320,21 +320,58 @@ def test_an_invalid_command_line_exits_as_manual(
     assert done("maskgate", "wait", *arguments, environment=environment).returncode == 2
 
 
-@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
-def test_a_decision_that_cannot_be_printed_exits_as_manual(
-    admin: Redis, environment: dict[str, str]
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("wait", "--help"),
+        ("wait", "lobby", "-h"),
+        ("--help", "wait", "lobby"),
+        ("--hel", "wait", "lobby"),
+    ],
+    ids=" ".join,
+)
+def test_asking_wait_for_help_opens_no_door(
+    line: tuple[str, ...], admin: Redis, environment: dict[str, str]
 ) -> None:
     put(admin, age_ms=-200)
-    with FULL.open("w") as full:
-        finished = subprocess.run(
-            [sys.executable, "-m", "maskgate", "wait", "lobby"],
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            stdout=full,
-            timeout=60,
-            check=False,
-        )
-    assert finished.returncode == 2
+    asked = done("maskgate", *line, environment=environment)
+    assert asked.returncode == 2
+    assert asked.stdout.startswith("usage: maskgate")
+
+
+@pytest.mark.parametrize("missing", ["redis", "pydantic", "msgspec", "maskgate.gate.client"])
+def test_a_package_that_is_missing_is_neither_open_nor_remove_the_mask(
+    missing: str, admin: Redis, environment: dict[str, str]
+) -> None:
+    put(admin, age_ms=-200, outcome="mask", p_mask="0.99")
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None; sys.argv = ['maskgate', 'wait', 'lobby']; "
+        "from maskgate.__main__ import run; run()"
+    )
+    assert shell(f'"{sys.executable}" -c "{code}"', environment) == 1
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("redirected", [">/dev/full", ">&-", ">&- 2>&- <&-", "2>&- >/dev/full"])
+def test_a_decision_that_cannot_be_printed_exits_as_manual(
+    redirected: str, admin: Redis, environment: dict[str, str]
+) -> None:
+    put(admin, age_ms=-200)
+    waiting = f'exec "{sys.executable}" -m maskgate wait lobby'
+    assert shell(waiting, environment) == 0
+    put(admin, age_ms=-200, crop_id="d")
+    assert shell(f"{waiting} {redirected}", environment) == 2
+
+
+def shell(command: str, environment: dict[str, str]) -> int:
+    return subprocess.run(
+        ["sh", "-c", command],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    ).returncode
 
 
 def test_an_interrupted_wait_exits_as_manual(
