@@ -1,7 +1,7 @@
 """``python -m worker``: wires one worker and runs it.
 
-``python -m worker health`` asks a running worker whether it is ready. ``python -m worker
-deadletters`` is an operator's command.
+``python -m worker deadletters`` is an operator's command. ``python -m worker.health_check`` asks a
+running worker whether it is ready.
 """
 
 import os
@@ -30,7 +30,8 @@ from worker.connections import ConnectionState
 from worker.loop import Limits, Worker
 from worker.operations import deadletters
 from worker.operations.check import check
-from worker.operations.health import Health, ask, serving
+from worker.operations.health import Health
+from worker.operations.metrics import serving
 from worker.reporting.reporter import Reporter
 from worker.reporting.stats import Stats
 from worker.settings import WorkerSettings
@@ -39,7 +40,7 @@ from worker.store.redis_clock import RedisClock
 from worker.store.redis_store import RedisVerdictStore
 
 _COMMANDS = (
-    "Commands: python -m worker health exits 0 if a running worker is ready; "
+    "Commands: python -m worker.health_check exits 0 if a running worker is ready; "
     "python -m worker deadletters lists, requeues or deletes crops that could not be classified."
 )
 
@@ -48,14 +49,11 @@ log = structlog.get_logger()
 
 def main(argv: list[str]) -> int:
     """The command line; returns an exit code."""
-    asked_health = argv[:1] == ["health"]
     logs.configure("worker")
     pika_internals.install()
     try:
         if argv[:1] == ["deadletters"]:
             return _deadletters(argv[1:])
-        if asked_health:
-            return _health(load(WorkerSettings, argv[1:], "python -m worker health"))
         settings = load(WorkerSettings, argv, "python -m worker", check=True, commands=_COMMANDS)
         if CHECK in argv:
             print(*check(settings), "valid", sep="\n")
@@ -81,15 +79,6 @@ def _deadletters(argv: list[str]) -> int:
     except BrokerError as error:
         log.error("deadletters.no_broker", error=str(error))
         return ExitCode.UNAVAILABLE
-
-
-def _health(settings: WorkerSettings) -> int:
-    if not settings.metrics_port:
-        msg = "MASKGATE_METRICS_PORT: must be set, and be the port of the worker to ask"
-        raise ConfigurationError(msg)
-    wrong = ask(settings.metrics_port)
-    print(wrong or "ready")
-    return ExitCode.UNAVAILABLE if wrong else ExitCode.OK
 
 
 def _work(settings: WorkerSettings) -> int:

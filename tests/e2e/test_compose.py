@@ -5,8 +5,10 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -71,26 +73,47 @@ def docker_environment() -> dict[str, str]:
     return dict(word.split("=", 1) for word in shlex.split(made.stdout) if "=" in word)
 
 
+@contextmanager
+def every_core_busy() -> Iterator[None]:
+    """One process for each core that does nothing else but take it."""
+    busy = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        for _ in range(os.cpu_count() or 1)
+    ]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait(10)
+
+
 @pytest.fixture(scope="module")
 def compose() -> Iterator[Compose]:
     compose = Compose(docker_environment())
-    up = compose("up", "--build", "--wait", "--scale", "worker=4")
+    built = compose("build")
+    assert built.returncode == 0, built.stderr[-3000:]
     try:
+        with every_core_busy():
+            up = compose("up", "--wait", "--scale", "worker=4")
         assert up.returncode == 0, up.stderr[-3000:]
         yield compose
     finally:
         compose("down", "-v", "--timeout", "10")
 
 
-def test_all_services_are_healthy_and_the_gate_reads_verdicts(compose: Compose) -> None:
+def test_all_services_come_up_on_a_busy_machine_and_the_gate_reads_verdicts(
+    compose: Compose,
+) -> None:
     states = [json.loads(line) for line in compose("ps", "--format", "json").stdout.splitlines()]
     assert len([s for s in states if s["Service"] == "worker"]) == 4
     assert {s["Service"] for s in states if s["Health"] == "healthy"} == {
         "rabbitmq",
         "redis",
         "worker",
-        "gate",
     }
+    asked = compose("exec", "-T", "gate", "/venv/bin/python", "-m", "maskgate", "alive")
+    assert (asked.returncode, asked.stdout) == (0, "a worker is at work\n"), asked.stderr
     decided = eventually(
         lambda: (
             (
@@ -119,6 +142,37 @@ def test_all_services_are_healthy_and_the_gate_reads_verdicts(compose: Compose) 
 )
 def test_the_gate_may_only_read_verdicts(compose: Compose, command: str) -> None:
     assert "NoPermissionError" in compose.as_gate(command)
+
+
+def test_a_camera_reaches_no_metrics(compose: Compose) -> None:
+    """Neither by name nor by address; another network of the workers reaches them."""
+    program = """
+import socket, sys
+for host in sys.argv[1:]:
+    try:
+        socket.create_connection((host, 9100), timeout=3).close()
+        print("open")
+    except OSError:
+        print("closed")
+"""
+    worker = compose("ps", "-q", "worker").stdout.split()[0]
+    found = subprocess.run(
+        ["docker", "inspect", worker],
+        env=compose.environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    networks = json.loads(found.stdout)[0]["NetworkSettings"]["Networks"].values()
+    hosts = ["worker", *(network["IPAddress"] for network in networks)]
+    asked = {
+        service: compose(
+            "exec", "-T", service, "/venv/bin/python", "-c", program, *hosts
+        ).stdout.split()
+        for service in ("producer", "gate")
+    }
+    assert asked["producer"] == ["closed"] * len(hosts)
+    assert asked["gate"][0] == "open"
 
 
 def test_a_killed_replica_under_load_loses_no_crop(compose: Compose) -> None:

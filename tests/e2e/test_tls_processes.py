@@ -110,7 +110,7 @@ def test_a_worker_waits_for_a_broker_with_an_expired_certificate_until_it_is_ren
         with running("worker", environment=environment, log=log) as worker:
             eventually(lambda: retries(environment, "broker") >= 4, 30, "four attempts")
             assert worker.poll() is None
-            asked = done("worker", "health", environment=environment)
+            asked = done("worker.health_check", environment=environment)
             assert asked.returncode == 69
             assert "not connected to the broker" in asked.stdout
             authority.issue("localhost").copy_over(rabbit_certificate)
@@ -137,7 +137,8 @@ def test_a_worker_refused_by_redis_keeps_running_and_logs_it_once(
         eventually(lambda: retries(environment, "redis") >= 4, 30, "four attempts")
         assert worker.poll() is None
         assert (
-            done("worker", "health", environment=environment).stdout == "not connected to Redis\n"
+            done("worker.health_check", environment=environment).stdout
+            == "not connected to Redis\n"
         )
     assert log.read_text().count('"redis.lost"') == 1
     assert "MASKGATE_REDIS_CERT_FILE" in log.read_text()

@@ -295,13 +295,13 @@ def test_health_and_metrics_show_both_connections(
     ):
         asked = {**environment, "MASKGATE_METRICS_PORT": str(port)}
         eventually(
-            lambda: done("worker", "health", environment=asked).returncode == 0, what="readiness"
+            lambda: done("worker.health_check", environment=asked).returncode == 0, what="readiness"
         )
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
             metrics = answer.read().decode()
         assert 'maskgate_connected{to="broker"} 1.0' in metrics
         assert 'maskgate_connected{to="redis"} 1.0' in metrics
-    assert done("worker", "health", environment=asked).returncode == 69
+    assert done("worker.health_check", environment=asked).returncode == 69
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,6 @@ LINES = [
     ["maskgate", "topology", "apply"],
     *(["maskgate", "camera", name] for name in ("add", "rotate", "revoke", "list")),
     ["worker"],
-    ["worker", "health"],
     ["worker", "deadletters"],
     ["producer", "folder"],
     ["producer", "synthetic"],
@@ -65,7 +64,7 @@ def test_help_is_for_people(line: list[str], capsys: pytest.CaptureFixture[str])
     assert text.startswith("usage: ")
     # What argparse and pydantic print by themselves: types of Python, secrets, missing defaults.
     assert not re.search(r"SecretStr|\bPath\b|\bint\b|\bstr\b|\bfloat\b|\*\*\*|None|==", text)
-    if line[-1] not in ("health", "deadletters", "topology", "camera"):
+    if line[-1] not in ("deadletters", "topology", "camera"):
         assert text.split("\n\n")[0].count("\n") <= 1, "a usage line, not a list of options"
 
 
