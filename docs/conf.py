@@ -52,7 +52,7 @@ _PAGES = {
         "CHANGELOG",
     ),
     "Decisions": ("docs/adr/0*",),
-    "Benchmarks": ("docs/benchmarks/results", "docs/benchmarks/shipped"),
+    "Benchmarks": ("docs/benchmarks/results", "docs/benchmarks/peers", "docs/benchmarks/shipped"),
 }
 
 

@@ -30,8 +30,8 @@ def crop_limits(shape: InputShape) -> Limits:
     """What a crop from the network may be, for a model with this input.
 
     512 × 512 px, or twice the edges of the input if that is more. The most expensive crop within
-    these limits takes less than 20 ms of processor time for inputs up to 256 × 256 px
-    (``tests/faults/slow_bodies.py`` searches for it).
+    these limits takes less than 20 ms of processor time for an input of 64 × 64 px
+    (``tests/faults/slow_bodies.py`` searches for it); a larger input was not measured.
     """
     pixels = max(_LEAST_PIXELS, _TIMES_INPUT * shape.height * shape.width)
     return Limits(body_bytes=MAX_BODY_BYTES, side_px=4096, pixels=pixels)

@@ -7,15 +7,9 @@ from pathlib import Path
 import pika
 from redis import Redis
 
+from maskgate.operations.broker_probes import BROKER, may_log_in, try_broker
 from maskgate.operations.cameras import password_file, user_of
-from maskgate.operations.probes import (
-    BROKER,
-    REDIS,
-    REDIS_BY_DRYRUN,
-    may_log_in,
-    try_broker,
-    try_redis,
-)
+from maskgate.operations.redis_probes import REDIS, REDIS_BY_DRYRUN, try_redis
 from maskgate.operations.secrets import DRAWN_CAMERA
 from maskgate.protocol.errors import ConfigurationError
 from maskgate.runtime.broker import parameters
