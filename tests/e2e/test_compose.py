@@ -145,12 +145,12 @@ def test_the_gate_may_only_read_verdicts(compose: Compose, command: str) -> None
 
 
 def test_a_camera_reaches_no_metrics(compose: Compose) -> None:
-    """Neither by name nor by address; another network of the workers reaches them."""
+    """At none of a worker's addresses; the gate, on another network, does."""
     program = """
 import socket, sys
 for host in sys.argv[1:]:
     try:
-        socket.create_connection((host, 9100), timeout=3).close()
+        socket.create_connection((host, 9100), timeout=1).close()
         print("open")
     except OSError:
         print("closed")
@@ -164,7 +164,7 @@ for host in sys.argv[1:]:
         text=True,
     )
     networks = json.loads(found.stdout)[0]["NetworkSettings"]["Networks"].values()
-    hosts = ["worker", *(network["IPAddress"] for network in networks)]
+    hosts = [network["IPAddress"] for network in networks]
     asked = {
         service: compose(
             "exec", "-T", service, "/venv/bin/python", "-c", program, *hosts
@@ -172,7 +172,7 @@ for host in sys.argv[1:]:
         for service in ("producer", "gate")
     }
     assert asked["producer"] == ["closed"] * len(hosts)
-    assert asked["gate"][0] == "open"
+    assert "open" in asked["gate"]
 
 
 def test_a_killed_replica_under_load_loses_no_crop(compose: Compose) -> None:
