@@ -13,7 +13,7 @@ _WITHOUT_VERDICT = (Outcome.UNREADABLE, Outcome.EXPIRED)
 class CropResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The outcome of one delivery; ``tag`` is the delivery's.
 
-    An id is None where the message held no valid one. Redis's scripts read these field names.
+    An id is None where the message held no valid one. Redis's functions read these field names.
     """
 
     tag: int
