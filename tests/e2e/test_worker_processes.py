@@ -275,7 +275,7 @@ def test_a_crop_under_another_cameras_key_is_unreadable_and_filed_with_its_sende
 def test_a_crop_too_old_for_its_door_expires_undecoded(
     environment: dict[str, str], redis: RedisServer, tmp_path: Path
 ) -> None:
-    done("producer", "synthetic", "--camera", "late", "--faces", "4", environment=environment)
+    done("producer", "synthetic", "--camera", "late", "--limit", "4", environment=environment)
     impatient = {**environment, "MASKGATE_VERDICT_TTL_MS": "100"}
     with running("worker", environment=impatient, log=tmp_path / "worker.log"):
         eventually(lambda: len(ends(redis, "late")) == 4, what="four outcomes")
