@@ -49,7 +49,8 @@ def test_a_worker_started_before_its_broker_waits_for_it(
             said(log, "broker.lost")
             said(log, "worker.interval", 3)
             assert (
-                "not connected to the broker" in done("worker", "health", environment=early).stdout
+                "not connected to the broker"
+                in done("worker.health_check", environment=early).stdout
             )
             proxy.accept()
             said(log, "broker.connected")
