@@ -3,6 +3,7 @@ import fnmatch
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,45 @@ def test_a_service_runs_and_checks_only_modules_that_its_image_holds(name: str) 
     checks = checked[checked.index("-m") + 1].partition(".")[0]
     assert {module, checks} <= {"maskgate", *IMAGE_PARTS[role]}
     assert service["image"] == f"maskgate-{role}"
+
+
+def test_every_image_from_elsewhere_can_be_pinned_by_its_digest(tmp_path: Path) -> None:
+    digest = f"sha256:{'0' * 64}"
+    (tmp_path / "docker").write_text(f"#!/bin/sh\nprintf '%s' {digest}\n")
+    (tmp_path / "docker").chmod(0o755)
+    pinned = pin_images(tmp_path)
+    printed = dict(line.split("=", 1) for line in pinned.stdout.splitlines())
+    used = (ROOT / "docker-compose.yml").read_text()
+    tags = dict(re.findall(r"\$\{(MASKGATE_\w+_IMAGE):-([\w.:-]+)\}", used))
+    assert printed == {name: f"{tag}@{digest}" for name, tag in tags.items()}
+    outside = {service["image"] for name, service in SERVICES.items() if name not in BUILT}
+    assert all(image.startswith("${MASKGATE_") for image in outside)
+    assert all(
+        service["build"]["args"]["PYTHON_IMAGE"] == COMPOSE["x-python"]
+        for service in BUILT.values()
+    )
+    dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
+    assert f"ARG PYTHON_IMAGE={tags['MASKGATE_PYTHON_IMAGE']}\n" in dockerfile
+    assert set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)) == {"${PYTHON_IMAGE}"}
+
+
+def test_a_registry_without_a_digest_pins_nothing(tmp_path: Path) -> None:
+    (tmp_path / "docker").write_text("#!/bin/sh\necho nonsense\n")
+    (tmp_path / "docker").chmod(0o755)
+    pinned = pin_images(tmp_path)
+    assert (pinned.returncode, pinned.stdout) == (69, "")
+    assert "python:3.13-slim" in pinned.stderr
+
+
+def pin_images(folder: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["sh", "deploy/pin-images"],
+        cwd=ROOT,
+        env={"PATH": f"{folder}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_an_image_finds_the_folder_of_its_role() -> None:
