@@ -45,45 +45,54 @@ local function log_odds_of(crop)
     return math.max(-limit, math.min(limit, math.log(crop.p_mask / (1 - crop.p_mask))))
 end
 
--- A track has its newest crop, and its latest crops, newest first, as a flat array of three numbers
--- each: capture time, log-odds, caution. Flat because Redis unpacks it for every batch.
+-- A track has its newest crop, and its latest crops, oldest first, as a flat array of three numbers
+-- each: capture time, log-odds, caution. Flat because Redis unpacks it for every batch; oldest first
+-- because crops come in about this order.
 local WIDTH = 3
 
 -- Adds a crop to a track, one for each capture time: of two faces in one picture the more cautious
 -- counts. Returns whether the track changed.
 local function add(track, crop)
-    local latest, place = track.latest, 1
-    while latest[place] and latest[place] > crop.captured_at_ms do
-        place = place + WIDTH
+    local latest, place = track.latest, #track.latest + 1
+    while place > 1 and latest[place - WIDTH] > crop.captured_at_ms do
+        place = place - WIDTH
     end
     local is_newest = not track.newest or is_after(crop, track.newest)
-    local said = {crop.captured_at_ms, log_odds_of(crop), caution[crop.outcome]}
-    if latest[place] == crop.captured_at_ms then
-        if said[2] > latest[place + 1] then
-            latest[place + 1], latest[place + 2] = said[2], said[3]
+    local log_odds, same = log_odds_of(crop), place - WIDTH
+    if place > 1 and latest[same] == crop.captured_at_ms then
+        if log_odds > latest[same + 1] then
+            latest[same + 1], latest[same + 2] = log_odds, caution[crop.outcome]
         elseif not is_newest then
             return false
         end
-    elseif place > WIDTH * settings.evidence.crops then
+    elseif place == 1 and #latest >= WIDTH * settings.evidence.crops then
         return false
     else
-        for i = WIDTH, 1, -1 do
-            table.insert(latest, place, said[i])
+        for i = #latest, place, -1 do
+            latest[i + WIDTH] = latest[i]
         end
-        for i = #latest, WIDTH * settings.evidence.crops + 1, -1 do
-            latest[i] = nil
-        end
+        latest[place], latest[place + 1] = crop.captured_at_ms, log_odds
+        latest[place + 2] = caution[crop.outcome]
     end
     track.newest, track.changed = is_newest and crop or track.newest, true
     return true
 end
 
+-- Forgets the crops that are not among the latest.
+local function trim(track)
+    local excess = #track.latest - WIDTH * settings.evidence.crops
+    if excess > 0 then
+        track.latest = {unpack(track.latest, excess + 1)}
+    end
+end
+
 -- The mean log-odds of a mask over a track's latest crops; see maskgate/protocol/evidence.py.
 local function evidence_of(track)
     local latest, half_life_ms = track.latest, settings.evidence.half_life_ms
+    local newest_at_ms = latest[#latest - WIDTH + 1]
     local sum, weights = 0, settings.evidence.prior
-    for i = 1, #latest, WIDTH do
-        local weight = 0.5 ^ ((latest[1] - latest[i]) / half_life_ms)
+    for i = #latest - WIDTH + 1, 1, -WIDTH do
+        local weight = 0.5 ^ ((newest_at_ms - latest[i]) / half_life_ms)
         sum, weights = sum + weight * latest[i + 1], weights + weight
     end
     return sum / weights
@@ -102,7 +111,8 @@ local function write(key, track, evidence)
     local crop = track.newest
     call_or_replace(key, 'HSET', 'crop_id', crop.crop_id, 'track_id', crop.track_id,
         'outcome', crop.outcome, 'p_mask', p_mask_of(crop),
-        'captured_at', crop.captured_at_ms, 'decided_at', now, 'model', crop.model,
+        'captured_at', crop.captured_at_ms, 'decided_at', now,
+        'model', crop.model or settings.model,
         'crops', #track.latest / WIDTH, 'agreeing', agreeing(track),
         'evidence', string.format('%.3f', evidence), 'ttl_ms', settings.ttl_ms)
     redis.call('PEXPIREAT', key, crop.captured_at_ms + settings.ttl_ms)
@@ -145,15 +155,13 @@ for _, crop in ipairs(batch.crops) do
     if caution[crop.outcome] and captured_at_ms > oldest_ms and captured_at_ms <= newest_ms then
         tracks = tracks or read_tracks()
         local name = crop.track_id == crop.crop_id and UNTRACKED or crop.track_id
-        local kept = {crop_id = crop.crop_id, track_id = crop.track_id, outcome = crop.outcome,
-            p_mask = crop.p_mask, captured_at_ms = captured_at_ms, model = settings.model}
         local track = tracks[name] or {latest = {}}
         tracks[name] = track
-        if add(track, kept) then
+        if add(track, crop) then
             newest_crop_id = crop.crop_id
             if name == UNTRACKED then
                 track = {latest = {}}  -- its key is read by who knows the crop's id
-                add(track, kept)
+                add(track, crop)
             end
             written[KEYS[track_keys[crop.track_id]]] = track
         end
@@ -197,14 +205,21 @@ end
 
 local function remember(name, track)
     if track.changed then
-        local kept = {newest = track.newest, latest = track.latest, evidence = track.evidence}
+        local crop = track.newest
+        local newest = {crop_id = crop.crop_id, track_id = crop.track_id, outcome = crop.outcome,
+            p_mask = crop.p_mask, captured_at_ms = crop.captured_at_ms,
+            model = crop.model or settings.model}
+        local kept = {newest = newest, latest = track.latest, evidence = track.evidence}
         redis.call('HSET', tracks_key, name, cmsgpack.pack(kept))
     end
 end
 
 if newest_crop_id then
     for _, track in pairs(tracks) do
-        track.evidence = track.changed and evidence_of(track) or track.evidence
+        if track.changed then
+            trim(track)
+            track.evidence = evidence_of(track)
+        end
     end
     forget_tracks()
     write(camera_key, most_cautious())
