@@ -13,7 +13,7 @@ from tests.benchmarks.producing import producers
 
 _LOOP_S = 1.0
 #: The number of crops, and the minimum ratio of the worker's rate to that of the loop.
-_FLOORS = {JPEG: (5000, 0.45), PPM: (10_000, 0.36)}
+_FLOORS = {JPEG: (5000, 0.45), PPM: (10_000, 0.3)}
 _PRODUCER_FLOOR = 3.0
 
 
