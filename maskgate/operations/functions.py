@@ -35,8 +35,7 @@ class FunctionsSettings(RedisSettings):
     """
 
     keep_loaded: bool = Field(
-        False,
-        description="go on looking every second, and load what is missing",
+        default=False, description="go on looking every second, and load what is missing"
     )
 
 

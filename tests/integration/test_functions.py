@@ -9,21 +9,10 @@ from redis import Redis
 from redis.exceptions import NoPermissionError
 
 from maskgate.operations.functions import main
-from maskgate.operations.secrets import acl
 from maskgate.redis_functions import library
 from tests.servers.ports import eventually
 from tests.servers.processes import running
-from tests.servers.redis_server import RedisServer, redis_server
-
-PASSWORDS = {"admin": "a", "worker": "w", "deployer": "d"}
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    users = tmp_path_factory.mktemp("acl") / "users.acl"
-    users.write_text(acl(PASSWORDS))
-    with redis_server(users, admin_password="a") as server:
-        yield server
+from tests.servers.redis_server import RedisServer
 
 
 @pytest.fixture

@@ -8,23 +8,12 @@ import pytest
 from redis import Redis
 
 from maskgate.gate import Action, Gap, Gate
-from maskgate.operations.secrets import acl
 from maskgate.protocol.errors import MaskgateError, StoreError
 from maskgate.protocol.verdict import ALIVE_KEY, HistoryEntry, history_key, track_key, verdict_key
 from tests.crop_results import audit_result, live_result, write
-from tests.servers.redis_server import RedisServer, redis_server
+from tests.servers.redis_server import RedisServer
 from worker.store.history_budget import HistoryBudget
 from worker.store.redis_store import RedisVerdictStore
-
-PASSWORDS = {"admin": "a", "worker": "w", "gate": "g"}
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    users = tmp_path_factory.mktemp("acl") / "users.acl"
-    users.write_text(acl(PASSWORDS))
-    with redis_server(users, admin_password=PASSWORDS["admin"]) as server:
-        yield server
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from maskgate.gate import Action, Gate
 from maskgate.protocol.evidence import evidence
 from maskgate.protocol.verdict import Outcome, track_key, tracks_key, verdict_key
 from maskgate.runtime.clock import now_ms
-from maskgate.runtime.store import connect
 from tests.crop_results import live_result, write
 from tests.servers.ports import eventually
 from tests.servers.redis_server import RedisServer
@@ -21,12 +20,6 @@ from worker.store.history_budget import HistoryBudget
 from worker.store.redis_store import RedisVerdictStore
 
 BARE, MASKED = Outcome.NO_MASK, Outcome.MASK
-
-
-@pytest.fixture
-def client(redis: RedisServer) -> Iterator[Redis]:
-    with connect(redis.url, None, name="test", timeout_s=2) as client:
-        yield client
 
 
 @pytest.fixture

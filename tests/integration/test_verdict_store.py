@@ -29,12 +29,6 @@ from worker.store.redis_store import ATTEMPTS_TTL_MS, RedisVerdictStore
 
 
 @pytest.fixture
-def client(redis: RedisServer) -> Iterator[Redis]:
-    with connect(redis.url, None, name="test", timeout_s=2) as client:
-        yield client
-
-
-@pytest.fixture
 def store(client: Redis) -> RedisVerdictStore:
     return RedisVerdictStore(
         client, model="m", ttl_ms=3000, max_skew_ms=250, history=HistoryBudget(100)
@@ -237,7 +231,7 @@ def test_histories_yield_long_before_verdicts_do(client: Redis) -> None:
             ]
             write(store, crops)
             store.heartbeat()
-        # Without yielding, 60,000 entries need 8 MB.
+        # At their full length, 60,000 entries need 9 MB.
         assert int(client.info("memory")["used_memory"]) < used + 4_000_000
         assert all(standing(client, verdict_key(f"door-{door}")) for door in range(50))
         assert all(client.xlen(history_key(f"door-{door}")) > 50 for door in range(50))
