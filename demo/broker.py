@@ -1,8 +1,7 @@
 """The crop queue inside one process, for the demo and for tests.
 
-As in RabbitMQ, full queues refuse messages, each consumer has a window, messages of a lost worker
-are redelivered, and a delivery limit leads to a dead-letter queue. The contract tests of the queue
-run against this queue and against RabbitMQ.
+As in RabbitMQ, full queues refuse messages, each consumer has a window, and messages of a lost
+worker are redelivered. The contract tests of the queue run against this queue and against RabbitMQ.
 """
 
 import re
@@ -20,7 +19,6 @@ from maskgate.protocol.queue import Delivery, QueueKind, Refusal, Tally
 from maskgate.protocol.topology import AUDIT_KEY, live_key
 from maskgate.runtime.slow_start import SlowStart
 
-DELIVERY_LIMIT = 5
 #: What the binding ``live.*`` matches: a star is one word.
 _LIVE_KEY = re.compile(re.escape(live_key("")) + r"[^.]*")
 
@@ -28,18 +26,17 @@ _LIVE_KEY = re.compile(re.escape(live_key("")) + r"[^.]*")
 @dataclass(slots=True)
 class _Waiting:
     message: Message
-    returns: int = 0
+    redelivered: bool = False
 
 
 @dataclass(slots=True)
 class Broker:
-    """Two queues and dead letters: ``dead`` were rejected, ``over_limit`` returned too often."""
+    """Two queues, and the dead letters: what workers rejected."""
 
     max_length: int = 20_000
     live: deque[_Waiting] = field(default_factory=deque)
     audit: deque[_Waiting] = field(default_factory=deque)
     dead: list[Message] = field(default_factory=list)
-    over_limit: list[Message] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def queue(self, kind: QueueKind) -> "deque[_Waiting]":
@@ -117,7 +114,7 @@ class InProcessConsumer:
         """See :class:`maskgate.protocol.queue.CropConsumer`."""
         for kind, window in self._windows.items():
             redelivered = sum(
-                waiting.returns > 0
+                waiting.redelivered
                 for waiting, held_kind in self._held.values()
                 if held_kind is kind
             )
@@ -134,11 +131,11 @@ class InProcessConsumer:
 
     def close(self) -> None:
         """See :class:`maskgate.protocol.queue.CropConsumer`."""
-        self._give_back(counted=False)
+        self._give_back(marked=False)
 
     def lose(self) -> None:
-        """Act like a killed process: return all messages; this counts to the delivery limit."""
-        self._give_back(counted=True)
+        """Act like a killed process: its messages come back marked as delivered before."""
+        self._give_back(marked=True)
 
     def _take(self, limit: int) -> list[Delivery]:
         batch: list[Delivery] = []
@@ -148,20 +145,17 @@ class InProcessConsumer:
             for _ in range(min(room, len(queue))):
                 waiting = queue.popleft()
                 self._held[self._next_tag] = waiting, kind
-                batch.append(Delivery(self._next_tag, waiting.message, kind, waiting.returns > 0))
+                batch.append(Delivery(self._next_tag, waiting.message, kind, waiting.redelivered))
                 self._next_tag += 1
         return batch
 
     def _count_held(self, kind: QueueKind) -> int:
         return sum(held_kind is kind for _, held_kind in self._held.values())
 
-    def _give_back(self, *, counted: bool) -> None:
+    def _give_back(self, *, marked: bool) -> None:
         with self._broker.changed:
             for waiting, kind in reversed(self._held.values()):
-                waiting.returns += counted
-                if waiting.returns > DELIVERY_LIMIT:
-                    self._broker.over_limit.append(waiting.message)
-                else:
-                    self._broker.queue(kind).appendleft(waiting)
+                waiting.redelivered |= marked
+                self._broker.queue(kind).appendleft(waiting)
             self._held.clear()
             self._broker.changed.notify_all()

@@ -6,7 +6,7 @@ import numpy as np
 from rich.console import Console
 from rich.live import Live
 
-from demo.broker import Broker, InProcessPublisher
+from demo.broker import InProcessPublisher
 from demo.ledger import Ledger
 from maskgate.gate.client import Gate
 from maskgate.gate.decide import Action
@@ -50,7 +50,6 @@ def show_decisions(url: str, camera: str, seconds: float, ledger: Ledger, consol
 def show_totals(
     console: Console,
     publisher: InProcessPublisher,
-    broker: Broker,
     *,
     ledger: Ledger,
     audit: AuditReport,
@@ -59,17 +58,13 @@ def show_totals(
     """Print the totals; returns whether they add up."""
     outcomes, tally = ledger.outcomes(), publisher.live
     verdicts = outcomes[Outcome.MASK] + outcomes[Outcome.NO_MASK] + outcomes[Outcome.UNCERTAIN]
-    unreadable, expired, dead = (
-        outcomes[Outcome.UNREADABLE],
-        outcomes[Outcome.EXPIRED],
-        len(broker.over_limit),
-    )
-    total = verdicts + unreadable + expired + dead + tally.refused
+    unreadable, expired = outcomes[Outcome.UNREADABLE], outcomes[Outcome.EXPIRED]
+    total = verdicts + unreadable + expired + tally.refused
     adds_up = total == tally.offered and verdicts > 0
     equal = "=" if total == tally.offered else "≠"
     console.print(
         f"published {tally.offered} {equal} verdicts {verdicts} + unreadable {unreadable} "
-        f"+ expired {expired} + dead-lettered {dead} + refused {tally.refused}",
+        f"+ expired {expired} + refused {tally.refused}",
         highlight=False,
     )
     console.print(
