@@ -1,0 +1,104 @@
+"""One camera: from its frames to the crops of the people in front of it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from maskgate.inference.card import InputShape
+from maskgate.inference.image import Pixels
+from maskgate.protocol.crop import Crop, Message, new_crop_id, to_message
+from producer.images import encode
+from producer.video.best_shots import BestShots, HeldBack
+from producer.video.frame import FaceDetector, Frame
+from producer.video.motion import Change, Motion
+from producer.video.still_pictures import StillPictures
+from producer.video.tracking import Track, Tracker
+
+#: Where nothing moves and nobody is, faces are looked for so often nevertheless.
+IDLE_MS = 1000
+_SMOOTHING = 0.1
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of a camera's frames and faces; ``detection_ms`` is a moving average."""
+
+    frames: int = 0
+    detections: int = 0
+    faces: int = 0
+    crops: int = 0
+    detection_ms: float = 0.0
+
+    def add_detection(self, faces: int, took_ms: float) -> None:
+        """Count one run of the detector."""
+        usual_ms = self.detection_ms or took_ms
+        self.detection_ms = usual_ms + _SMOOTHING * (took_ms - usual_ms)
+        self.detections += 1
+        self.faces += faces
+
+
+class Camera:
+    """Finds, follows and cuts out faces; ``send`` is called with the message of each crop."""
+
+    def __init__(
+        self,
+        camera_id: str,
+        detector: FaceDetector,
+        shots: BestShots,
+        shape: InputShape,
+        send: Callable[[Message], None],
+    ) -> None:
+        self.counts = Counts()
+        self.shots = shots
+        self._camera_id = camera_id
+        self._detector = detector
+        self._shape = shape
+        self._send = send
+        self._motion = Motion()
+        self._tracker = Tracker()
+        self._pictures = StillPictures()
+        self._detected_ms = 0
+        self._now_ms = 0
+
+    def process(self, frame: Frame) -> None:
+        """Send the best faces of a frame."""
+        self._now_ms = max(frame.captured_at_ms, self._now_ms)  # a camera's clock may jump back
+        self.counts.frames += 1
+        change = self._motion.change(frame.pixels)
+        if change is Change.CUT:
+            self._tracker.end_all()
+        if change is Change.NONE and not self._is_due():
+            return
+        for track in self._tracks(frame.pixels):
+            if crop := self._crop(frame.pixels, track):
+                self._send(crop)
+        self._forget()
+
+    def _is_due(self) -> bool:
+        return bool(self._tracker.tracks) or self._now_ms - self._detected_ms >= IDLE_MS
+
+    def _tracks(self, pixels: Pixels) -> list[Track]:
+        begun_s = time.perf_counter()
+        faces = self._detector.detect(pixels)
+        took_ms = (time.perf_counter() - begun_s) * 1000
+        self.counts.add_detection(len(faces), took_ms)
+        self._detected_ms = self._now_ms
+        return self._tracker.update(faces, self._now_ms)
+
+    def _crop(self, pixels: Pixels, track: Track) -> Message | None:
+        if self._pictures.is_still(pixels, track):
+            self.shots.held_back[HeldBack.STILL_PICTURE] += 1
+            return None
+        crop = self.shots.choose(pixels, track)
+        if crop is None:
+            return None
+        self.counts.crops += 1
+        body, content_type = encode(crop, self._shape)
+        return to_message(
+            Crop(new_crop_id(), self._camera_id, track.track_id, self._now_ms, content_type, body)
+        )
+
+    def _forget(self) -> None:
+        alive = {track.track_id for track in self._tracker.tracks}
+        self.shots.forget(alive)
+        self._pictures.forget(alive)
