@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from maskgate.runtime.http_server import Answer, listening
 from worker.operations.health import Health
-from worker.operations.http_server import Answer, listening
 
 _TEXT = "text/plain; charset=utf-8"
 
