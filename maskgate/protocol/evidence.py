@@ -16,7 +16,7 @@ LIMIT = 5.0
 #: How many undecided crops, of log-odds 0, are counted along.
 PRIOR = 1.0
 #: After this time a crop counts half.
-HALF_LIFE_MS = 500
+HALF_LIFE_MS = 350
 #: How many crops of a track are counted; older ones weigh nothing at a camera's rate.
 CROPS = 16
 #: What a door asks for, unless told otherwise. docs/speed.md: chosen on simulated visits.
