@@ -37,6 +37,16 @@ class Canvas:
         height, width = round((bottom - top) * scale), round((right - left) * scale)
         return cls(np.zeros((height, width, 4), np.float32), scale=scale, left=left, top=top)
 
+    def part(self, left: float, top: float, right: float, bottom: float) -> "Canvas":
+        """A canvas that shares the pixels from (left, top) to (right, bottom), in units.
+
+        Drawing there takes less time than drawing on the whole.
+        """
+        corners = (np.asarray(((left, top), (right, bottom))) - self._origin) * self.scale
+        (x0, y0), (x1, y1) = np.maximum(np.round(corners), 0).astype(int).tolist()
+        left, top = self._origin + np.asarray((x0, y0)) / self.scale
+        return Canvas(self.pixels[y0:y1, x0:x1], scale=self.scale, left=left, top=top)
+
     def blend(self, cover: FloatImage, colour: npt.ArrayLike, strength: float = 1.0) -> None:
         """Put a colour on the canvas where ``cover`` is."""
         part = _extent(cover)
