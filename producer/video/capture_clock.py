@@ -10,7 +10,7 @@ _DRIFT = 0.001
 
 
 class CaptureClock:
-    """Turns a stream's time stamps into milliseconds since the epoch, which never go back.
+    """Turns a stream's time stamps into milliseconds since the epoch, in order.
 
     The clock of a camera (RTCP sender reports) tells when a picture was captured. Without it, a
     picture counts as captured when it should have arrived: pictures that were held up in between
@@ -18,10 +18,14 @@ class CaptureClock:
     """
 
     def __init__(self) -> None:
-        self._camera_ms: float | None = None
-        self._arrival_ms: float | None = None  # the quickest picture's arrival minus its stamp
-        self._seen_ms = 0
         self._last_ms = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """A new connection begins: its time stamps have nothing to do with the former ones."""
+        self._camera_ms: float | None = None  # the camera's clock minus the stamp
+        self._arrival_ms: float | None = None  # the same for the arrival of the quickest picture
+        self._seen_ms = 0
 
     @property
     def difference_ms(self) -> int | None:
@@ -41,20 +45,24 @@ class CaptureClock:
         self._camera_ms = wallclock_ms - stamp_ms
 
     def captured_at_ms(self, stamp_ms: float | None, now_ms: int) -> int:
-        """When the picture with this time stamp, which arrived now, was captured."""
+        """When the picture with this time stamp, which arrived now, was captured.
+
+        The result goes back only if this machine's clock did.
+        """
         captured_ms = now_ms if stamp_ms is None else self._of_stamp(stamp_ms, now_ms)
-        self._last_ms = max(self._last_ms, min(captured_ms, now_ms))
+        floor_ms = self._last_ms if self._last_ms <= now_ms else 0
+        self._last_ms = max(floor_ms, min(captured_ms, now_ms))
         return self._last_ms
 
     def _of_stamp(self, stamp_ms: float, now_ms: int) -> int:
-        delay_ms = now_ms - stamp_ms
-        known_ms = self._arrival_ms
-        if known_ms is None or abs(delay_ms - known_ms) > _JUMP_MS:
-            self._arrival_ms = delay_ms
-        else:
-            drift_ms = _DRIFT * max(0, now_ms - self._seen_ms)
-            self._arrival_ms = min(delay_ms, known_ms + drift_ms)
+        self._arrival_ms = arrival_ms = self._quickest_ms(now_ms - stamp_ms, now_ms)
         self._seen_ms = now_ms
-        offset_ms = self._camera_ms if self.is_cameras else self._arrival_ms
-        assert offset_ms is not None  # noqa: S101  (for the type checker)
-        return round(stamp_ms + offset_ms)
+        camera_ms = self._camera_ms if self.is_cameras else None
+        return round(stamp_ms + (arrival_ms if camera_ms is None else camera_ms))
+
+    def _quickest_ms(self, arrival_ms: float, now_ms: int) -> float:
+        known_ms = self._arrival_ms
+        if known_ms is None or abs(arrival_ms - known_ms) > _JUMP_MS:
+            return arrival_ms
+        drift_ms = _DRIFT * max(0, now_ms - self._seen_ms)
+        return min(arrival_ms, known_ms + drift_ms)

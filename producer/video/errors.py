@@ -1,5 +1,6 @@
 """What can go wrong with a camera's pictures, in plain words and without credentials."""
 
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -34,12 +35,15 @@ def plainly(action: Callable[[], T], address: SourceAddress, timeout_s: float) -
     Raises:
         VideoError: instead of everything that PyAV and FFmpeg raise.
     """
+    begun_s = time.monotonic()
     try:
         return action()
     except VideoError:
         raise
     except _RAISED as error:
-        found = _plain(error, address, timeout_s)
+        # FFmpeg says "invalid data" where an answer that it interrupted ended in the middle.
+        late = address.is_live and time.monotonic() - begun_s >= timeout_s
+        found = _plain(TimeoutError() if late else error, address, timeout_s)
     raise found
 
 
@@ -49,7 +53,7 @@ def _plain(error: Exception, address: SourceAddress, timeout_s: float) -> VideoE
     for kinds, words in _WORDS:
         if isinstance(error, kinds):
             return VideoError(words.format(timeout_s=timeout_s))
-    if isinstance(error, av.error.InvalidDataError):
+    if isinstance(error, ValueError):  # InvalidDataError, or a format that is not let in
         return VideoError(_invalid_data(address))
     if address.kind is SourceKind.RTSP and isinstance(error, OSError):
         return VideoError(_no_connection(address))

@@ -12,16 +12,10 @@ from typing import NoReturn
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from maskgate.protocol.errors import ConfigurationError
+from producer.video.source_rules import DEVICE, SCHEME, option_trouble, text_trouble
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_DEVICE = re.compile(r"/dev/(video[0-9]+|v4l/by-(id|path)/[\w.:@+-]+)", re.ASCII)
 #: Words in a path or an option that announce a password. Some cameras want it there.
 _SECRET = re.compile(r"((pas|pwd?|secret|token|auth)\w*|\b(api_?)?key)=.", re.IGNORECASE)
-#: FFmpeg takes these for transports if they stand in the URL of an RTSP stream.
-_TRANSPORTS = {"tcp", "udp", "multicast", "http", "https", "tls"}
-#: FFmpeg keeps user:password of RTSP in 128 bytes, and cuts what is longer without a word.
-_MAX_CREDENTIALS = 127
-_SCHEMES = "a file, rtsp://, rtsps://, http://, https:// or /dev/videoN"
 
 
 class SourceKind(enum.Enum):
@@ -85,13 +79,13 @@ def parse(
     Raises:
         ConfigurationError: says what is wrong, without any part that may be a password.
     """
-    trouble = _trouble(text) or _option_trouble(text, user, password, transport, ca_file)
+    trouble = text_trouble(text) or option_trouble(text, user, password, transport, ca_file)
     if trouble:
         msg = f"{setting}: {trouble}"
         raise ConfigurationError(msg)
-    if _DEVICE.fullmatch(text):
+    if DEVICE.fullmatch(text):
         return SourceAddress(SourceKind.DEVICE, text, text)
-    if not _SCHEME.match(text):
+    if not SCHEME.match(text):
         return SourceAddress(SourceKind.FILE, text, f"file:{Path(text).absolute()}")
     return _of_url(urlsplit(text), user, password, transport, ca_file)
 
@@ -125,96 +119,3 @@ def _shown(url: SplitResult) -> str:
     host = url.netloc.rpartition("@")[2]
     more = "=…" if assignment else "?…" if url.query else ""
     return f"{url.scheme}://{host}{path}{more}"
-
-
-def _trouble(text: str) -> str:
-    """Why this text is no source, or nothing."""
-    if not text.strip():
-        return f"is empty; give {_SCHEMES}"
-    if text.startswith("/dev/"):
-        return "" if _DEVICE.fullmatch(text) else "is not a video device such as /dev/video0"
-    scheme = _SCHEME.match(text)
-    if any(ord(character) < 32 or ord(character) == 127 for character in text):
-        return "holds a control character"
-    if scheme is None:
-        return ""
-    name = scheme[0].lower()
-    if name not in {"rtsp:", "rtsps:", "http:", "https:"}:
-        return f"{scheme[0]} is not read; give {_SCHEMES}"
-    if not text[len(name) :].startswith("//"):
-        return f"begins with {name} but not with {name}//"
-    return _url_trouble(text)
-
-
-def _url_trouble(text: str) -> str:
-    encode = "percent-encode special characters of user and password"
-    if not text.isascii() or set(text) & set(' \\"<>^`{|}'):
-        return f"holds a character that no URL may have; {encode}"
-    if "#" in text:
-        return "holds #; write %23 for it"
-    try:
-        url = urlsplit(text)
-    except ValueError:
-        return f"is not a URL; {encode}"
-    try:
-        port = url.port
-    except ValueError:
-        port = 0
-    if port == 0:
-        return f"the port after the host must be a number from 1 to 65535; {encode}"
-    if not url.hostname:
-        return "has no host"
-    if "@" in url.path + url.query:
-        return f"holds @ behind the host; write %40 for it, and {encode}"
-    if url.scheme.startswith("rtsp") and _TRANSPORTS & set(url.query.lower().split("&")):
-        return "must not name a transport in the URL; use the option transport"
-    return ""
-
-
-def _option_trouble(
-    text: str, user: str, password: str, transport: str, ca_file: Path | None
-) -> str:
-    """What of the options does not fit a source that is valid by itself, or nothing."""
-    url = urlsplit(text if _SCHEME.match(text) else "")
-    if not url.scheme and (user or password):
-        return "takes no user and no password"
-    return (
-        _credentials_trouble(url, user, password)
-        or _transport_trouble(url.scheme, transport)
-        or _ca_trouble(url.scheme, ca_file)
-    )
-
-
-def _credentials_trouble(url: SplitResult, user: str, password: str) -> str:
-    if password and url.password is not None:
-        return "there are two passwords: one in the URL, one beside it"
-    if user and url.username and user != unquote(url.username):
-        return "there are two users: one in the URL, one beside it"
-    user, password = user or unquote(url.username or ""), password or unquote(url.password or "")
-    if password and not user:
-        return "there is a password but no user"
-    if ":" in user:
-        return "a user's name with a colon can't be sent"
-    if any(ord(character) < 32 or ord(character) == 127 for character in user + password):
-        return "user or password holds a control character"
-    if len(quote(user, safe="")) + 1 + len(quote(password, safe="")) > _MAX_CREDENTIALS:
-        return f"user and password are too long: together {_MAX_CREDENTIALS - 1} bytes, encoded"
-    return ""
-
-
-def _transport_trouble(scheme: str, transport: str) -> str:
-    if transport not in {"tcp", "udp"}:
-        return "transport must be tcp or udp"
-    if transport == "tcp" or scheme == "rtsp":
-        return ""
-    if scheme == "rtsps":
-        return "transport udp is not encrypted; use tcp with rtsps://"
-    return "transport udp is for rtsp:// only"
-
-
-def _ca_trouble(scheme: str, ca_file: Path | None) -> str:
-    if ca_file is None:
-        return ""
-    if scheme not in {"rtsps", "https"}:
-        return "has a CA file but is not TLS; use rtsps:// or https://"
-    return "" if ca_file.is_file() else f"there is no CA file {ca_file}"

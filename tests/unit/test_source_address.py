@@ -128,7 +128,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_is_no_source_is_refused_by_name_and_tells_no_password(text: str) -> None:
-    with pytest.raises(ConfigurationError, match="^source: ") as refused:
+    with pytest.raises(ConfigurationError, match=r"^source: ") as refused:
         parse(text)
     assert REFUSED[text] in str(refused.value)
     assert "s3cr3t" not in str(refused.value)
@@ -155,7 +155,7 @@ def test_what_is_no_source_is_refused_by_name_and_tells_no_password(text: str) -
 def test_options_that_contradict_the_source_are_refused(
     text: str, options: dict[str, str], named: str
 ) -> None:
-    with pytest.raises(ConfigurationError, match="^lobby: ") as refused:
+    with pytest.raises(ConfigurationError, match=r"^lobby: ") as refused:
         parse(text, setting="lobby", **options)  # type: ignore[arg-type]
     assert named in str(refused.value)
     assert "s3cr3t" not in str(refused.value)
