@@ -33,6 +33,7 @@ INTENDED_REDIS: Mapping[str, frozenset[str]] = {
         {
             "read a verdict",
             "write a verdict",
+            "write visits",
             "delete a verdict",
             "write a history",
             "send wake-ups",
@@ -42,7 +43,8 @@ INTENDED_REDIS: Mapping[str, frozenset[str]] = {
     ),
     "deployer": frozenset({"load functions"}),
     "gate": frozenset(
-        {"read a verdict", "read a history", "read the heartbeat", "wait for wake-ups"}
+        {"read a verdict", "read visits", "read a history", "read the heartbeat"}
+        | {"wait for wake-ups"}
     ),
     "nobody": frozenset(),
 }

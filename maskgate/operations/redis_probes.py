@@ -6,12 +6,18 @@ from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
 from maskgate.protocol.audit import audit_day_key
-from maskgate.protocol.verdict import ALIVE_KEY, attempts_key, history_key, verdict_key
+from maskgate.protocol.verdict import (
+    ALIVE_KEY,
+    attempts_key,
+    history_key,
+    verdict_key,
+    visits_key,
+)
 from maskgate.runtime.store import store_errors
 
 _PROBE = "maskgate-probe"
 _VERDICT, _HISTORY, _AUDIT = verdict_key(_PROBE), history_key(_PROBE), audit_day_key(_PROBE, 0)
-_ATTEMPTS = attempts_key(_PROBE)
+_ATTEMPTS, _VISITS = attempts_key(_PROBE), visits_key(_PROBE)
 
 
 def _subscribe(client: Redis) -> None:
@@ -47,10 +53,12 @@ def _load_functions(client: Redis) -> None:
 #: These are run.
 REDIS: Mapping[str, Callable[[Redis], object]] = {
     "read a verdict": lambda client: client.hgetall(_VERDICT),
+    "read visits": lambda client: client.zrange(_VISITS, 0, -1),
     "read a history": lambda client: client.xrange(_HISTORY),
     "read the heartbeat": lambda client: client.get(ALIVE_KEY),
     "wait for wake-ups": _subscribe,
     "write a verdict": lambda client: client.hset(_VERDICT, "probe", "1"),
+    "write visits": lambda client: client.zadd(_VISITS, {"probe": 1}),
     "delete a verdict": lambda client: client.delete(_VERDICT),
     "write a history": lambda client: client.xadd(_HISTORY, {"probe": "1"}),
     "send wake-ups": lambda client: client.publish(_HISTORY, ""),
@@ -96,7 +104,7 @@ def try_redis(client: Redis, admin: Redis, user: str | None) -> dict[str, bool]:
         }
         for name, command in REDIS_BY_DRYRUN.items():
             found[name] = user is not None and _dry_run(admin, user, command)
-        admin.delete(_VERDICT, _HISTORY, _AUDIT, _ATTEMPTS)
+        admin.delete(_VERDICT, _VISITS, _HISTORY, _AUDIT, _ATTEMPTS)
     return found
 
 

@@ -35,6 +35,7 @@ from maskgate.protocol.verdict import (
     HISTORY_KEYS,
     TRACKS_KEYS,
     VERDICT_KEYS,
+    VISITS_KEYS,
 )
 
 NOTHING = "^$"
@@ -65,8 +66,8 @@ LIVE_KEYS = {"drawn": pattern_of([DRAWN_CAMERA]), "operator": ANY_CAMERA}
 REDIS_RIGHTS = {
     "admin": "~* &* +@all",
     "worker": (
-        f"resetkeys ~{VERDICT_KEYS} ~{HISTORY_KEYS} ~{TRACKS_KEYS} ~{AUDIT_KEYS} ~{ALIVE_KEY} "
-        f"~{ATTEMPTS_KEYS} "
+        f"resetkeys ~{VERDICT_KEYS} ~{HISTORY_KEYS} ~{TRACKS_KEYS} ~{VISITS_KEYS} ~{AUDIT_KEYS} "
+        f"~{ALIVE_KEY} ~{ATTEMPTS_KEYS} "
         f"resetchannels &{CHANNEL_PATTERN} "
         "-@all +fcall +info +time +set +hset +hdel +hgetall +hincrby +del +xadd +lpush +ltrim "
         "+lrange +pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank +ping +hello "
@@ -75,9 +76,9 @@ REDIS_RIGHTS = {
     "deployer": "resetkeys resetchannels -@all +function|load +function|list +ping +hello "
     "+client|setname",
     "gate": (
-        f"resetkeys %R~{VERDICT_KEYS} %R~{HISTORY_KEYS} %R~{ALIVE_KEY} "
+        f"resetkeys %R~{VERDICT_KEYS} %R~{HISTORY_KEYS} %R~{VISITS_KEYS} %R~{ALIVE_KEY} "
         f"resetchannels &{CHANNEL_PATTERN} "
-        "-@all +get +mget +hgetall +hmget +pttl +xread +xrange +xrevrange +subscribe "
+        "-@all +get +mget +hgetall +hmget +zrange +pttl +xread +xrange +xrevrange +subscribe "
         "+unsubscribe +psubscribe +punsubscribe +ping +hello +client|setname"
     ),
 }

@@ -20,6 +20,9 @@ CHANNEL_PATTERN = "verdicts:*"
 DEFAULT_TTL_MS = 3000
 #: No worker may be configured for more, and no door believes more.
 MAX_TTL_MS = 600_000
+#: How many tracks of a camera workers remember: more than stand in front of any door. A sender that
+#: invents tracks gains nothing.
+MAX_TRACKS = 32
 #: Not a valid camera id. Results of crops whose camera is unknown are kept under it.
 NO_CAMERA = "?"
 
@@ -100,6 +103,14 @@ def tracks_key(camera_id: str) -> str:
     return f"tracks:{{{camera_id}}}"
 
 
+def visits_key(camera_id: str) -> str:
+    """The key of the index of a camera's live tracks: a sorted set.
+
+    A member is a track id, its score the capture time of the track's first crop in milliseconds.
+    """
+    return f"visits:{{{camera_id}}}"
+
+
 def history_key(camera_id: str) -> str:
     """The key of the stream of all results, and the name of the wake-up channel."""
     return f"verdicts:{{{camera_id}}}"
@@ -165,3 +176,4 @@ def _convert(fields: Mapping[str, str], kind: type[StructT]) -> StructT:
 VERDICT_KEYS = "verdict:*"
 HISTORY_KEYS = CHANNEL_PATTERN
 TRACKS_KEYS = "tracks:*"
+VISITS_KEYS = "visits:*"

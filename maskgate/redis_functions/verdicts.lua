@@ -1,7 +1,8 @@
--- Writes the results of some crops of one camera, all or none: history, verdicts, wake-up.
+-- Writes the results of some crops of one camera, all or none: history, verdicts, visits, wake-up.
 -- The same crops leave the same verdicts, in whatever order, however often, however they are split
 -- into calls.
--- KEYS: 1 the camera's verdict, 2 its history, 3 its live tracks, 4 and more: verdicts of its tracks
+-- KEYS: 1 the camera's verdict, 2 its history, 3 its live tracks, 4 its visits, 5 and more: verdicts
+-- of its tracks
 -- ARGV: 1 a MessagePack map:
 --   settings    a map:
 --     model           its name
@@ -16,7 +17,7 @@
 --               a value that is not known is absent
 local batch = cmsgpack.unpack(ARGV[1])
 local settings, track_keys = batch.settings, batch.track_keys
-local camera_key, history_key, tracks_key = KEYS[1], KEYS[2], KEYS[3]
+local camera_key, history_key, tracks_key, visits_key = unpack(KEYS, 1, 4)
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 local now = string.format('%.0f', now_ms)
@@ -45,14 +46,16 @@ local function log_odds_of(crop)
     return math.max(-limit, math.min(limit, math.log(crop.p_mask / (1 - crop.p_mask))))
 end
 
--- A track has its newest crop, and its latest crops, oldest first, as a flat array of three numbers
--- each: capture time, log-odds, caution. Flat because Redis unpacks it for every batch; oldest first
+-- A track has its newest crop, the capture time of its first, and its latest crops, oldest first, as a
+-- flat array of three numbers each: capture time, log-odds, caution. Flat because Redis unpacks it for every batch; oldest first
 -- because crops come in about this order.
 local WIDTH = 3
+-- Whether a track came, went or began earlier than known.
+local visits_changed = false
 
--- Adds a crop to a track, one for each capture time: of two faces in one picture the more cautious
--- counts. Returns whether the track changed.
-local function add(track, crop)
+-- Adds a crop to a track's latest, one for each capture time: of two faces in one picture the more
+-- cautious counts. Returns whether the track changed.
+local function add_latest(track, crop)
     local latest, place = track.latest, #track.latest + 1
     while place > 1 and latest[place - WIDTH] > crop.captured_at_ms do
         place = place - WIDTH
@@ -74,8 +77,18 @@ local function add(track, crop)
         latest[place], latest[place + 1] = crop.captured_at_ms, log_odds
         latest[place + 2] = caution[crop.outcome]
     end
-    track.newest, track.changed = is_newest and crop or track.newest, true
+    track.newest = is_newest and crop or track.newest
     return true
+end
+
+local function add(track, crop)
+    local is_first = not track.since_ms or crop.captured_at_ms < track.since_ms
+    if is_first then
+        track.since_ms, visits_changed = crop.captured_at_ms, true
+    end
+    local changed = add_latest(track, crop) or is_first
+    track.changed = track.changed or changed
+    return changed
 end
 
 -- Forgets the crops that are not among the latest.
@@ -128,9 +141,11 @@ local function read_tracks()
     for i = 1, #found, 2 do
         local track = cmsgpack.unpack(found[i + 1])
         if is_live(track) then
+            track.since_ms = track.since_ms or track.latest[1]  -- of an older release
             tracks[found[i]] = track
         else
             redis.call('HDEL', tracks_key, found[i])
+            visits_changed = true
         end
     end
     return tracks
@@ -200,6 +215,28 @@ local function forget_tracks()
     for i = settings.max_tracks + 1, #names do
         redis.call('HDEL', tracks_key, names[i])
         tracks[names[i]] = nil
+        visits_changed = true
+    end
+end
+
+-- The index of the tracks, for doors: track id -> capture time of its first crop. Written anew only
+-- when it may have changed, which costs less than a command for each batch, and mends what is wrong.
+local function index_visits()
+    local members, kept_ms = {}, settings.ttl_ms + settings.max_skew_ms
+    for name, track in pairs(tracks) do
+        if name ~= UNTRACKED then
+            table.insert(members, track.since_ms)
+            table.insert(members, name)
+        end
+    end
+    local is_there = #members > 0 and redis.call('PEXPIRE', visits_key, kept_ms) == 1
+    if is_there and not visits_changed then
+        return
+    end
+    redis.call('DEL', visits_key)
+    if #members > 0 then
+        redis.call('ZADD', visits_key, unpack(members))
+        redis.call('PEXPIRE', visits_key, kept_ms)
     end
 end
 
@@ -209,7 +246,8 @@ local function remember(name, track)
         local newest = {crop_id = crop.crop_id, track_id = crop.track_id, outcome = crop.outcome,
             p_mask = crop.p_mask, captured_at_ms = crop.captured_at_ms,
             model = crop.model or settings.model}
-        local kept = {newest = newest, latest = track.latest, evidence = track.evidence}
+        local kept = {newest = newest, latest = track.latest, evidence = track.evidence,
+            since_ms = track.since_ms}
         redis.call('HSET', tracks_key, name, cmsgpack.pack(kept))
     end
 end
@@ -230,6 +268,7 @@ if newest_crop_id then
         remember(name, track)
     end
     redis.call('PEXPIRE', tracks_key, settings.ttl_ms + settings.max_skew_ms)
+    index_visits()
     redis.call('PUBLISH', history_key, newest_crop_id)
 end
 redis.call('PEXPIRE', history_key, settings.history_ttl_ms)

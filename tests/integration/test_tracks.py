@@ -9,13 +9,12 @@ from redis import Redis
 
 from maskgate.gate import Action, Gate
 from maskgate.protocol.evidence import evidence
-from maskgate.protocol.verdict import Outcome, track_key, tracks_key, verdict_key
+from maskgate.protocol.verdict import MAX_TRACKS, Outcome, track_key, tracks_key, verdict_key
 from maskgate.runtime.clock import now_ms
 from tests.crop_results import live_result, write
 from tests.servers.ports import eventually
 from tests.servers.redis_server import RedisServer
 from worker.result import CropResult
-from worker.store.function_calls import MAX_TRACKS
 from worker.store.history_budget import HistoryBudget
 from worker.store.redis_store import RedisVerdictStore
 

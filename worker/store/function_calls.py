@@ -10,21 +10,19 @@ from msgspec import msgpack
 from maskgate.protocol import evidence
 from maskgate.protocol.queue import QueueKind
 from maskgate.protocol.verdict import (
+    MAX_TRACKS,
     NO_CAMERA,
     history_key,
     track_key,
     tracks_key,
     verdict_key,
+    visits_key,
 )
 from worker.result import CropResult
 from worker.store.audit_counts import audit_argument, audit_keys
 
 #: The history of a camera that was removed is deleted after a day.
 HISTORY_TTL_MS = 24 * 3600 * 1000
-
-
-#: More than stand in front of any door. A sender that invents tracks gains nothing.
-MAX_TRACKS = 32
 
 
 class EvidenceSettings(msgspec.Struct, frozen=True):
@@ -96,7 +94,12 @@ def function_calls(
 
 
 def _verdict_call(camera_id: str, crops: list[CropResult], settings: StoreSettings) -> FunctionCall:
-    keys = [verdict_key(camera_id), history_key(camera_id), tracks_key(camera_id)]
+    keys = [
+        verdict_key(camera_id),
+        history_key(camera_id),
+        tracks_key(camera_id),
+        visits_key(camera_id),
+    ]
     track_ids = {crop.track_id: None for crop in crops if crop.track_id and crop.has_verdict}
     track_keys = {track_id: position for position, track_id in enumerate(track_ids, len(keys) + 1)}
     keys += [track_key(camera_id, track_id) for track_id in track_keys]
