@@ -83,10 +83,14 @@ class LiveSource:
                 pixels = self._converter.pixels(picture.frame)
             except (av.FFmpegError, ValueError):  # a pixel format that swscale does not know
                 continue
-            late_s = time.monotonic() - self._interval_s / 2
-            self._due_s = max(self._due_s, late_s) + self._interval_s
+            self._due_s = self._next_due_s(time.monotonic())
             return Frame(pixels, picture.captured_at_ms)
         return None
+
+    def _next_due_s(self, now_s: float) -> float:
+        """A frame that came late does not move the next ones; one that came much later does."""
+        on_time = now_s - self._due_s < self._interval_s / 2
+        return (self._due_s if on_time else now_s) + self._interval_s
 
     @property
     def trouble(self) -> str:
