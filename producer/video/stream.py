@@ -31,6 +31,20 @@ class Picture:
     captured_at_ms: int
 
 
+@dataclass(slots=True)
+class Counts:
+    """What came from a source since it was started. One thread writes, any thread may read."""
+
+    #: Packets with video.
+    received: int = 0
+    #: Pictures decoded.
+    decoded: int = 0
+    #: Packets or pictures left out, because they were damaged on the way or can't be converted.
+    damaged: int = 0
+    #: Returns after a loss.
+    reconnects: int = 0
+
+
 class VideoStream:
     """An open source. Only the thread that opened it may use it: FFmpeg is not thread-safe."""
 
@@ -39,6 +53,7 @@ class VideoStream:
         address: SourceAddress,
         options: StreamOptions | None = None,
         *,
+        counts: Counts | None = None,
         capture: CaptureClock | None = None,
         clock: Clock = now_ms,
     ) -> None:
@@ -52,8 +67,7 @@ class VideoStream:
         self._clock = clock
         self._capture = capture or CaptureClock()
         self._capture.forget()
-        #: Packets received, and pictures left out because they were damaged on the way.
-        self.packets = self.damaged = 0
+        self.counts = counts or Counts()
         self._http = self._connected()
         try:
             self._container = opened(address, self._options, self._http)
@@ -106,6 +120,7 @@ class VideoStream:
         while (packet := self._next(packets)) is not None:
             for frame in self._sound(packet):
                 shown += 1
+                self.counts.decoded += 1
                 yield self._picture(frame)
                 asked_s = time.monotonic()  # the caller's time does not count
             if self._address.is_live and time.monotonic() - asked_s > self._options.read_timeout_s:
@@ -128,7 +143,7 @@ class VideoStream:
         timeout_s = self._options.read_timeout_s
         packet = plainly(lambda: next(packets, None), self._address, timeout_s)
         if packet is not None and packet.size:
-            self.packets += 1
+            self.counts.received += 1
             self._hear(packet)
             if self._http is not None:
                 self._http.picture_ended()
@@ -145,12 +160,12 @@ class VideoStream:
         try:
             frames = packet.decode()
         except (av.FFmpegError, EOFError):
-            self.damaged += 1
+            self.counts.damaged += 1
             return
         for frame in frames:
             _must_fit(frame.width, frame.height)
             if frame.is_corrupt:
-                self.damaged += 1
+                self.counts.damaged += 1
             else:
                 yield frame
 

@@ -164,7 +164,7 @@ def test_damaged_pictures_are_left_out_and_counted(tmp_path: Path) -> None:
     path.write_bytes(body)
     with VideoStream(parse(str(path))) as stream:
         shown = len(list(stream.pictures()))
-        assert stream.damaged > 0
+        assert stream.counts.damaged > 0
         assert 5 <= shown < 20
 
 
