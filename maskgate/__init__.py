@@ -7,9 +7,31 @@ not load the Redis client.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from maskgate.gate import Action, BadIdError, Decision, Gap, Gate, TlsFiles, decide
+    from maskgate.gate import (
+        Action,
+        BadIdError,
+        Decision,
+        Gap,
+        Gate,
+        TlsFiles,
+        Visit,
+        decide,
+        decide_visit,
+        together,
+    )
 
-__all__ = ["Action", "BadIdError", "Decision", "Gap", "Gate", "TlsFiles", "decide"]
+__all__ = [
+    "Action",
+    "BadIdError",
+    "Decision",
+    "Gap",
+    "Gate",
+    "TlsFiles",
+    "Visit",
+    "decide",
+    "decide_visit",
+    "together",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -9,6 +9,18 @@ with Gate("redis://gate:secret@127.0.0.1:6379/0") as gate:
 from maskgate.gate.client import BadIdError, Gate
 from maskgate.gate.decide import Action, Decision, decide
 from maskgate.gate.history import Gap
+from maskgate.gate.visit import Visit, decide_visit, together
 from maskgate.runtime.tls import TlsFiles
 
-__all__ = ["Action", "BadIdError", "Decision", "Gap", "Gate", "TlsFiles", "decide"]
+__all__ = [
+    "Action",
+    "BadIdError",
+    "Decision",
+    "Gap",
+    "Gate",
+    "TlsFiles",
+    "Visit",
+    "decide",
+    "decide_visit",
+    "together",
+]

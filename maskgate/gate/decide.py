@@ -55,28 +55,51 @@ def decide(
     """
     if verdict is None:
         return Decision(Action.MANUAL, "no verdict")
+    objection = doubt(verdict, now_ms, max_age_ms=max_age_ms, max_skew_ms=max_skew_ms)
+    if objection or (objection := _undecided(verdict, max(0, min_evidence))):
+        return Decision(Action.MANUAL, objection, verdict)
+    if verdict.outcome == Outcome.MASK:
+        return Decision(Action.REMOVE_MASK, "mask", verdict)
+    return Decision(Action.RECOGNISE, "no mask", verdict)
+
+
+def doubt(
+    verdict: Verdict,
+    now_ms: int,
+    *,
+    max_age_ms: int = MAX_TTL_MS,
+    max_skew_ms: int = MAX_SKEW_MS,
+) -> str | None:
+    """Why a verdict counts for nothing, whatever it says; None if it counts. See :func:`decide`."""
     age_ms = now_ms - verdict.captured_at_ms
     must_hold = {  # stated as what must be true: a NaN makes each of these false
         f"ttl_ms {verdict.ttl_ms} is not 1 to {MAX_TTL_MS}": 0 < verdict.ttl_ms <= MAX_TTL_MS,
         f"verdict is {age_ms} ms old": age_ms < verdict.ttl_ms and age_ms < max_age_ms,
         f"verdict is {-age_ms} ms in the future, are the clocks right?": age_ms >= -max_skew_ms,
-        f"outcome is {verdict.outcome}": verdict.outcome in (Outcome.MASK, Outcome.NO_MASK),
         f"p_mask {verdict.p_mask} is not a probability": 0 <= verdict.p_mask <= 1,
-        # Both can't be right, whatever the model's thresholds are.
-        f"{verdict.outcome} contradicts p_mask {verdict.p_mask}": (verdict.outcome == Outcome.MASK)
-        == (verdict.p_mask >= _EVEN_ODDS),
         f"{verdict.agreeing} of {verdict.crops} crops agree": (
             1 <= verdict.agreeing <= verdict.crops
         ),
+    }
+    return next((objection for objection, holds in must_hold.items() if not holds), None)
+
+
+def contradicts(verdict: Verdict) -> bool:
+    """Whether outcome and probability can't both be right, whatever the model's thresholds are."""
+    says_mask = verdict.p_mask >= _EVEN_ODDS
+    return verdict.outcome in (Outcome.MASK, Outcome.NO_MASK) and says_mask != (
+        verdict.outcome == Outcome.MASK
+    )
+
+
+def _undecided(verdict: Verdict, min_evidence: float) -> str | None:
+    must_hold = {
+        f"outcome is {verdict.outcome}": verdict.outcome in (Outcome.MASK, Outcome.NO_MASK),
+        f"{verdict.outcome} contradicts p_mask {verdict.p_mask}": not contradicts(verdict),
         f"evidence {verdict.log_odds:.1f} for {verdict.outcome}, {min_evidence} wanted": (
-            verdict.log_odds >= max(0, min_evidence)
+            verdict.log_odds >= min_evidence
             if verdict.outcome == Outcome.MASK
-            else verdict.log_odds <= -max(0, min_evidence)
+            else verdict.log_odds <= -min_evidence
         ),
     }
-    for objection, holds in must_hold.items():
-        if not holds:
-            return Decision(Action.MANUAL, objection, verdict)
-    if verdict.outcome == Outcome.MASK:
-        return Decision(Action.REMOVE_MASK, "mask", verdict)
-    return Decision(Action.RECOGNISE, "no mask", verdict)
+    return next((objection for objection, holds in must_hold.items() if not holds), None)
