@@ -50,6 +50,11 @@ class Pose:
     turn: float = 0.0
     hand: float = 0.0
 
+    @property
+    def is_profile(self) -> bool:
+        """Whether the head is drawn from the side."""
+        return abs(self.rounded().turn) > _TURNED
+
     def rounded(self) -> "Pose":
         """The nearest pose that is drawn: only so many differ."""
         turn = round(self.turn / _TURN_STEP) * _TURN_STEP
@@ -111,7 +116,7 @@ def _draw_head(canvas: Canvas, head: Head, worn: Worn) -> None:
 def _levels(layer: FloatImage) -> tuple[Pixels, ...]:
     """The layer as uint8, and halved again and again: for small people without aliasing."""
     layer[..., 3] *= 255
-    levels = [np.asarray(np.clip(layer, 0, 255), np.uint8)]
+    levels = [np.asarray(np.clip(np.round(layer), 0, 255), np.uint8)]
     for _ in range(_LEVELS - 1):
         halved = cv2.resize(levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
         levels.append(np.asarray(halved, np.uint8))

@@ -15,6 +15,8 @@ from producer.scenes.scripts import SCRIPTS, random_visit
 
 #: The names that :func:`film` takes.
 FILMS = ("everyday", "random_visit", *SCRIPTS)
+#: Key frames exactly each second, none at changes of the picture; frames in the order of time.
+_X264 = {"preset": "veryfast", "crf": "21", "sc_threshold": "0", "bf": "0", "threads": "1"}
 
 
 def film(name: str, seed: int) -> Film:
@@ -67,7 +69,7 @@ def _record(shown: Film, path: Path, fps: int, seconds: float) -> int:
         stream.pix_fmt = "yuv420p"
         stream.gop_size = fps
         stream.time_base = Fraction(1, fps)
-        stream.options = {"preset": "veryfast", "crf": "20", "threads": "1"}
+        stream.options = dict(_X264)
         for _, pixels in frames(shown, fps, seconds):
             picture = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             if not count:

@@ -15,6 +15,7 @@ from producer.scenes.person import EXTENT, SCALE, Worn
 
 #: A drawn face from the hairline to the chin, in half heights from the middle of the head.
 _TOP, _BOTTOM = -0.72, 0.96
+_PROFILE_SHIFT = 0.2  # of the face's width: a profile lies before the middle of the head
 _NOISE_MARGIN_PX = 64
 _FRONTAL, _WHOLE, _HAND_FREE = 0.35, 0.8, 0.5
 
@@ -178,11 +179,11 @@ def _paste(image: Pixels, layer: Pixels, light: float) -> None:
 
 def _box(actor: Actor, placed: Placed) -> tuple[float, float, float, float]:
     """The face of a person: x, y, width, height in pixels."""
-    half_height = (
-        placed.face_px / 2 * actor.person.looks.half_height / actor.person.looks.half_width
-    )
+    looks, pose = actor.person.looks, placed.pose.rounded()
+    half_height = placed.face_px / 2 * looks.half_height / looks.half_width
+    shift = _PROFILE_SHIFT * pose.turn if pose.is_profile else 0
     return (
-        placed.x - placed.face_px / 2,
+        placed.x + placed.face_px * (shift - 0.5),
         placed.y + _TOP * half_height,
         placed.face_px,
         (_BOTTOM - _TOP) * half_height,

@@ -1,6 +1,7 @@
 """Short scenes at a door, 3 to 9 s each: what a person does, by name.
 
-A script takes a seed, which decides about looks, places and times, and the seed of the room.
+A script takes a seed, which decides about looks, places and times, and the seed of the room. In
+the scripts of one person, the same seed gives the same person.
 """
 
 from collections.abc import Callable
@@ -130,7 +131,6 @@ def _alone(
     noise: float = 2.5,
     stays_s: float = 2.8,
 ) -> Scene:
-    # The person differs from all that the script drew with the same seed.
     rng = np.random.default_rng((seed, 1))
     leaves_s = _ENTERS_S + stays_s + float(rng.uniform(0.8, 1.4))
     path = visit(rng, _ENTERS_S, leaves_s, x=float(rng.uniform(0.3, 0.7)))
