@@ -16,22 +16,17 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from producer.video.detection import load
 
 from maskgate.gate.decide import Action
-from maskgate.gate.visit import Visit, decide_visit
-from maskgate.inference.image import decode
-from maskgate.inference.limits import FILE_LIMITS
 from maskgate.inference.model import Model
-from maskgate.inference.preprocess import reduce
-from maskgate.protocol.crop import Message, parse
-from maskgate.protocol.evidence import evidence
-from maskgate.protocol.verdict import DEFAULT_TTL_MS, Outcome, Verdict
+from maskgate.protocol.crop import Message
 from producer.scenes.scene import Film, Seen
 from producer.scenes.scripts import random_visit
 from producer.video.best_shots import BestShots
 from producer.video.camera import Camera
-from producer.video.detection import load
 from producer.video.frame import FaceDetector, Frame
+from tests.door import Door
 from worker.settings import SHIPPED_MODEL
 
 FPS, LOST, START_MS = 10, 0.2, 1_000_000
@@ -79,44 +74,6 @@ def _is_right(action: Action, seen: Seen) -> bool:
     return action is (Action.REMOVE_MASK if seen.masked else Action.RECOGNISE)
 
 
-class Door:
-    """Classifies what a camera sends and decides about each track, as workers and gate do."""
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-        self._crops: dict[str, list[tuple[int, float]]] = {}
-        self.verdicts: dict[str, Verdict] = {}
-        self.visits: dict[str, Visit] = {}
-
-    def classify(self, message: Message) -> None:
-        """A crop becomes its track's verdict."""
-        crop = parse(message, audit=False)
-        pixels = reduce(decode(crop.body, crop.content_type, FILE_LIMITS), self._model.card.input)
-        p_mask = float(self._model.p_mask(pixels[None])[0])
-        outcome = Outcome(self._model.card.outcome(p_mask))
-        crops = self._crops.setdefault(crop.track_id, [])
-        crops.append((crop.captured_at_ms, p_mask))
-        outcomes = [self._model.card.outcome(p) for _, p in crops[-16:]]
-        self.verdicts[crop.track_id] = Verdict(
-            crop_id=crop.crop_id,
-            track_id=crop.track_id,
-            outcome=outcome,
-            p_mask=p_mask,
-            captured_at_ms=crop.captured_at_ms,
-            decided_at_ms=crop.captured_at_ms,
-            model=self._model.card.name,
-            crops=len(outcomes),
-            agreeing=outcomes.count(outcome.value),
-            ttl_ms=DEFAULT_TTL_MS,
-            evidence=evidence(crops),
-        )
-
-    def decide(self, now_ms: int) -> None:
-        """Decide about every track."""
-        for track_id, verdict in self.verdicts.items():
-            self.visits[track_id] = decide_visit(self.visits.get(track_id), verdict, now_ms)
-
-
 def play(film: Film, detector: FaceDetector, model: Model, seed: int) -> dict[int, Person]:
     """Everybody in a film, with what the door decided about them."""
     sent: list[Message] = []
@@ -155,7 +112,8 @@ def _nearest(centre: tuple[float, float], truth: list[Seen]) -> int | None:
     inside = [
         (abs(seen.x + seen.width / 2 - centre[0]) + abs(seen.y + seen.height / 2 - centre[1]), seen)
         for seen in truth
-        if seen.x <= centre[0] <= seen.x + seen.width and seen.y <= centre[1] <= seen.y + seen.height
+        if seen.x <= centre[0] <= seen.x + seen.width
+        and seen.y <= centre[1] <= seen.y + seen.height
     ]
     return min(inside, key=lambda entry: entry[0])[1].person if inside else None
 
