@@ -10,8 +10,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from maskgate.gate.client import Gate, subscription
+from maskgate.gate.client import Gate
 from maskgate.gate.decide import Action, Decision
+from maskgate.gate.wake_ups import subscription
 from maskgate.protocol.crop import is_id
 from maskgate.protocol.errors import MaskgateError
 from maskgate.protocol.verdict import CHANNEL_PATTERN, camera_of_channel
