@@ -167,7 +167,7 @@ class Gate:
         min_evidence: float = MIN_EVIDENCE,
         min_crops: int = MIN_CROPS,
         every_s: float = math.inf,
-    ) -> Iterator[tuple[Visit, ...]]:
+    ) -> Generator[tuple[Visit, ...], None, None]:
         """The people in front of a camera with a decision about each; never ends by itself.
 
         Yields at once, and again when somebody comes, has a new verdict, gets another decision or

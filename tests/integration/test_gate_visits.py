@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from maskgate.runtime.clock import now_ms
 from maskgate.runtime.store import connect
 from tests.crop_results import live_result, write
 from tests.servers.ports import eventually
+from tests.servers.processes import running
 from tests.servers.redis_server import RedisServer, redis_server
 from worker.store.history_budget import HistoryBudget
 from worker.store.redis_store import RedisVerdictStore
@@ -88,7 +90,7 @@ def until(
 def test_two_people_are_decided_one_by_one_and_one_takes_the_mask_off(
     gate: Gate, camera: Camera
 ) -> None:
-    with closing(gate.visits("lobby", every_s=0.1)) as looks:  # type: ignore[type-var]
+    with closing(gate.visits("lobby", every_s=0.1)) as looks:
         assert next(looks) == ()
         camera.sees("masked", MASKED, 3, ago_ms=5000)
         camera.sees("bare", BARE, 2, ago_ms=4500)
@@ -227,3 +229,21 @@ def test_a_bad_camera_id_is_refused_before_anything_is_read(gate: Gate) -> None:
         gate.visits("a:b")
     with pytest.raises(MaskgateError):
         gate.visitors("a}b")
+
+
+def test_watch_shows_each_person(redis: RedisServer, client: Redis, tmp_path: Path) -> None:
+    log = tmp_path / "watch.log"
+    camera = Camera(client, ttl_ms=1500)
+    environment = {"MASKGATE_REDIS_URL": redis.url}
+    with running("maskgate", "watch", "--interval-s", "0.2", environment=environment, log=log):
+
+        def shows(*lines: str) -> bool:
+            camera.sees("a", BARE)
+            camera.sees("b", MASKED)
+            return all(line in log.read_text() for line in lines)
+
+        eventually(
+            lambda: shows("lobby/a recognise (no mask)", "lobby/b remove_mask (mask)"),
+            what="both people",
+        )
+        eventually(lambda: "lobby/a left, was recognise" in log.read_text(), what="who left")
