@@ -1,4 +1,4 @@
-"""``python -m producer folder DIR`` and ``python -m producer synthetic``: the composition root."""
+"""``python -m producer``: the composition root of everything that sends crops."""
 
 import json
 import os
@@ -35,12 +35,20 @@ from producer.images import (
 )
 from producer.rabbit import RabbitPublisher
 from producer.settings import FolderSettings, ProducerSettings, SyntheticSettings
+from producer.video.settings import VideoSettings
 
 _CONNECT_TIMEOUT_S = 5.0
 _FLUSH_TIMEOUT_S = 30.0
-_COMMANDS: dict[str, tuple[type[ProducerSettings], str]] = {
-    "folder": (FolderSettings, "send the images of a folder"),
-    "synthetic": (SyntheticSettings, "send faces that are drawn by code"),
+_SETTINGS: dict[str, type[ProducerSettings]] = {
+    "folder": FolderSettings,
+    "synthetic": SyntheticSettings,
+}
+_TEXTS = {
+    "video": "find the faces on the video of cameras, and send their crops",
+    "folder": "send the images of a folder",
+    "synthetic": "send faces that are drawn by code",
+    "detector": "fetch the face detector",
+    "draw-video": "draw a video of people at a door",
 }
 
 log = structlog.get_logger()
@@ -49,15 +57,51 @@ log = structlog.get_logger()
 def main(argv: list[str]) -> int:
     """The command line; returns an exit code."""
     logs.configure("producer")
-    texts = {name: text for name, (_, text) in _COMMANDS.items()}
-    name = choose("python -m producer", "Send face crops of one camera to the queue.", texts, argv)
+    name = choose("python -m producer", "Send face crops to the queue.", _TEXTS, argv)
+    program, options = f"python -m producer {name}", argv[1:]
     try:
-        settings = load(_COMMANDS[name][0], argv[1:], f"python -m producer {name}", check=True)
-        logs.configure("producer", level=settings.log_level, as_json=settings.log_json)
-        return _check(settings) if CHECK in argv else _produce(settings)
+        return _RUN[name](program, options)
     except (ConfigurationError, ModelError) as error:
         log.error("producer.bad_configuration", error=str(error))
         return ExitCode.BAD_CONFIGURATION
+
+
+def _images(program: str, options: list[str]) -> int:
+    settings = load(_SETTINGS[program.rpartition(" ")[2]], options, program, check=True)
+    logs.configure("producer", level=settings.log_level, as_json=settings.log_json)
+    return _check(settings) if CHECK in options else _produce(settings)
+
+
+def _video(program: str, options: list[str]) -> int:
+    with _extra_packages():
+        from producer.video import command  # noqa: PLC0415  (PyAV is an extra)
+    settings = load(VideoSettings, options, program, check=True)
+    logs.configure("camera", level=settings.log_level, as_json=settings.log_json)
+    if CHECK in options:
+        print(*command.check(settings), "valid", sep="\n")
+        return ExitCode.OK
+    return command.run(settings)
+
+
+def _detector(program: str, options: list[str]) -> int:
+    from producer.video.detection import fetch  # noqa: PLC0415  (only this command needs it)
+
+    return fetch.main(program, options)
+
+
+def _draw_video(program: str, options: list[str]) -> int:
+    with _extra_packages():
+        from producer.scenes import record  # noqa: PLC0415  (PyAV is an extra)
+    return record.main(program, options)
+
+
+@contextmanager
+def _extra_packages() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        msg = f"no package {error.name}: pip install 'maskgate[camera]' brings what video needs"
+        raise ConfigurationError(msg) from None
 
 
 def _check(settings: ProducerSettings) -> int:
@@ -164,6 +208,14 @@ def _progress(total: int | None) -> Iterator[Callable[[], None]]:
         task = bar.add_task("crops", total=total)
         yield lambda: bar.advance(task)
 
+
+_RUN: dict[str, Callable[[str, list[str]], int]] = {
+    "video": _video,
+    "folder": _images,
+    "synthetic": _images,
+    "detector": _detector,
+    "draw-video": _draw_video,
+}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

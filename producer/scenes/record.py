@@ -1,0 +1,81 @@
+"""Drawn videos: frames to push somewhere, and files of H.264."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.error import FFmpegError
+
+from maskgate.inference.image import Pixels
+from maskgate.protocol.errors import ConfigurationError
+from producer.scenes.everyday import Everyday
+from producer.scenes.scene import Film
+from producer.scenes.scripts import SCRIPTS, random_visit
+
+#: The names that :func:`film` takes.
+FILMS = ("everyday", "random_visit", *SCRIPTS)
+#: Key frames exactly each second, none at changes of the picture; frames in the order of time.
+_X264 = {"preset": "veryfast", "crf": "21", "sc_threshold": "0", "bf": "0", "threads": "1"}
+
+
+def film(name: str, seed: int) -> Film:
+    """A film by its name; the same seed gives the same film.
+
+    Raises:
+        ConfigurationError: there is no such film.
+    """
+    if name == "everyday":
+        return Everyday(seed)
+    if name == "random_visit":
+        return random_visit(seed)
+    if name not in SCRIPTS:
+        msg = f"no drawn film {name!r}; there are {', '.join(FILMS)}"
+        raise ConfigurationError(msg)
+    return SCRIPTS[name](seed, seed)
+
+
+def frames(shown: Film, fps: float, seconds: float | None = None) -> Iterator[tuple[float, Pixels]]:
+    """Times in seconds from 0 on and pictures, until the film or the seconds end.
+
+    Does not wait between them.
+    """
+    end_s = shown.duration_s if seconds is None else min(seconds, shown.duration_s)
+    number = 0
+    while number / fps < end_s:
+        yield number / fps, shown.frame(number / fps)
+        number += 1
+
+
+def record(shown: Film, path: Path, *, fps: int, seconds: float) -> int:
+    """Write a film as H.264 with a key frame each second; returns the number of frames.
+
+    The ending of the name decides about the container: .mp4 or .mkv, for example.
+
+    Raises:
+        ConfigurationError: the file can't be written.
+    """
+    try:
+        return _record(shown, path, fps, seconds)
+    except (FFmpegError, OSError, ValueError) as error:
+        msg = f"{path}: {error}"
+        raise ConfigurationError(msg) from None
+
+
+def _record(shown: Film, path: Path, fps: int, seconds: float) -> int:
+    count = 0
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps)
+        stream.pix_fmt = "yuv420p"
+        stream.gop_size = fps
+        stream.time_base = Fraction(1, fps)
+        stream.options = dict(_X264)
+        for _, pixels in frames(shown, fps, seconds):
+            picture = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            if not count:
+                stream.height, stream.width = pixels.shape[:2]
+            picture.pts, picture.time_base = count, Fraction(1, fps)
+            container.mux(stream.encode(picture))
+            count += 1
+        container.mux(stream.encode(None))
+    return count

@@ -1,0 +1,63 @@
+"""Judges how a camera is, tells it once, and keeps what is private from everything else."""
+
+import time
+
+import structlog
+
+from producer.video.conditions import CameraCondition, CameraState
+from producer.video.film import Rate
+from producer.video.frame import Frame
+from producer.video.picture_health import PictureHealth
+from producer.video.regions import Regions
+
+log = structlog.get_logger()
+
+
+class PictureWatcher:
+    """See :class:`producer.video.film.Watcher`. Logs each change of the camera's condition."""
+
+    def __init__(self, camera_id: str, regions: Regions, health: PictureHealth) -> None:
+        self.state = CameraState(CameraCondition.NO_SIGNAL, time.monotonic())
+        self.trouble = ""
+        self.clock_difference_ms: int | None = None
+        self._camera_id = camera_id
+        self._regions = regions
+        self._health = health
+        self._rate = Rate()
+        self._has_seen = False
+
+    @property
+    def fps(self) -> float:
+        """Frames a second."""
+        return self._rate.per_s
+
+    def seen(self, frame: Frame) -> Frame:
+        """See :class:`producer.video.film.Watcher`."""
+        self._has_seen = True
+        self._rate.count()
+        pixels = self._regions.apply(frame.pixels)
+        height, width = pixels.shape[:2]
+        visible = self._regions.visible(height, width)
+        self._tell(self._health.frame(pixels, time.monotonic(), visible), "")
+        return Frame(pixels, frame.captured_at_ms)
+
+    def missed(self, trouble: str) -> None:
+        """See :class:`producer.video.film.Watcher`."""
+        state = self._health.no_frame(time.monotonic(), trouble)
+        if self._has_seen or state.condition is not CameraCondition.UP:
+            self._tell(state, trouble)
+
+    def _tell(self, state: CameraState, trouble: str) -> None:
+        before, self.state = self.state, state
+        if state.condition is before.condition:
+            return
+        self.trouble = trouble
+        if state.condition is CameraCondition.UP:
+            log.info("camera.up", camera=self._camera_id)
+        else:
+            log.warning(
+                "camera.down",
+                camera=self._camera_id,
+                condition=state.condition.value,
+                trouble=trouble or None,
+            )
