@@ -10,7 +10,7 @@ from demo.broker import InProcessPublisher
 from demo.ledger import Ledger
 from maskgate.gate.client import Gate
 from maskgate.gate.decide import Action
-from maskgate.gate.watch import Screen
+from maskgate.gate.screen import Screen
 from maskgate.protocol.verdict import Outcome
 from worker.reporting.audit import AuditReport
 from worker.reporting.share import Share

@@ -3,18 +3,20 @@
 The key holds the verdict. A wake-up over pub/sub only says that it is worth reading again.
 """
 
+import math
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Self
 
-from redis.client import PubSub, Redis
-
 from maskgate.gate.decide import Action, Decision, decide, is_fresh
 from maskgate.gate.errors import gate_errors
 from maskgate.gate.history import BLOCK_S, Gap, follow, newest
+from maskgate.gate.visit import MIN_CROPS, Visit
+from maskgate.gate.visitors import Visitors
+from maskgate.gate.wake_ups import turns
 from maskgate.protocol.crop import is_id
-from maskgate.protocol.errors import MaskgateError, StoreError
+from maskgate.protocol.errors import MaskgateError
 from maskgate.protocol.evidence import MIN_EVIDENCE
 from maskgate.protocol.verdict import (
     ALIVE_KEY,
@@ -29,9 +31,6 @@ from maskgate.protocol.verdict import (
 from maskgate.runtime.clock import Clock, now_ms
 from maskgate.runtime.store import connect
 from maskgate.runtime.tls import NO_FILES, TlsFiles
-
-#: The key is read again after this time at the latest: half-open connections lose wake-ups.
-_LOOK_AGAIN_S = 0.1
 
 
 class BadIdError(MaskgateError, ValueError):
@@ -161,6 +160,47 @@ class Gate:
         start = newest(self._redis, key) if since == "$" else since
         return follow(self._following, key, start)
 
+    def visits(
+        self,
+        camera: str,
+        *,
+        min_evidence: float = MIN_EVIDENCE,
+        min_crops: int = MIN_CROPS,
+        every_s: float = math.inf,
+    ) -> Generator[tuple[Visit, ...], None, None]:
+        """The people in front of a camera with a decision about each; never ends by itself.
+
+        Yields at once, and again when somebody comes, has a new verdict, gets another decision or
+        leaves; the empty tuple when nobody is there. Who came first is first. ``every_s`` yields
+        unchanged visits again after that time, for a reader with more to do. A person stays until
+        the verdict of the last crop expires. The camera must track: without, there are no visits.
+
+        What to do with the door is :func:`maskgate.gate.visit.together`. A frozen Redis raises and
+        ends the iterator; a new one begins without what was decided before.
+
+        Raises:
+            BadIdError, StoreError, BadVerdictError: as :meth:`latest`.
+        """
+        visitors = self.visitors(camera, min_evidence=min_evidence, min_crops=min_crops)
+        return self._changes(visitors, camera, every_s)
+
+    def visitors(
+        self, camera: str, *, min_evidence: float = MIN_EVIDENCE, min_crops: int = MIN_CROPS
+    ) -> Visitors:
+        """As :meth:`visits`, for a reader that looks when it likes.
+
+        Raises:
+            BadIdError: not a valid camera id.
+        """
+        _key(camera, None)
+        return Visitors(
+            self._redis,
+            camera,
+            clock=self._clock,
+            min_evidence=min_evidence,
+            min_crops=min_crops,
+        )
+
     def workers_alive(self) -> bool:
         """Whether any worker is running: without one, no verdict does not mean an empty door.
 
@@ -170,33 +210,29 @@ class Gate:
         with gate_errors():
             return self._redis.get(ALIVE_KEY) is not None
 
+    def _changes(
+        self, visitors: Visitors, camera: str, every_s: float
+    ) -> Generator[tuple[Visit, ...], None, None]:
+        shown, due_s = None, -math.inf
+        with closing(self._turns(camera, math.inf)) as looks:
+            for _ in looks:
+                visits = visitors.look()
+                news = [(visit.action, visit.verdict) for visit in visits]
+                if news != shown or time.monotonic() >= due_s:
+                    shown, due_s = news, time.monotonic() + every_s
+                    yield visits
+
     def _looks(
         self, camera: str, track: str | None, timeout_s: float, newer_than_ms: int | None
     ) -> Generator[Verdict | None, None, None]:
         """The verdict now, after each wake-up, every 0.1 s, and once more at the timeout."""
-        deadline_s = time.monotonic() + timeout_s
         _key(camera, track)
-        if not timeout_s > 0:
-            yield _newer(self.latest(camera, track), newer_than_ms)
-            return
-        with gate_errors(), subscription(self._redis) as wake_up:
-            wake_up.subscribe(history_key(camera))
-            # Wait for the confirmation: a verdict before it would not wake us.
-            if wake_up.get_message(timeout=self._timeout_s) is None:
-                msg = f"Redis did not confirm a subscription within {self._timeout_s} s"
-                raise StoreError(msg)
-            while True:
+        with closing(self._turns(camera, timeout_s)) as looks:
+            for _ in looks:
                 yield _newer(self.latest(camera, track), newer_than_ms)
-                left_s = deadline_s - time.monotonic()
-                if not left_s > 0:
-                    return
-                wake_up.get_message(timeout=min(left_s, _LOOK_AGAIN_S))
 
-
-def subscription(client: Redis) -> PubSub:
-    """A subscription for wake-ups, closed by ``with``. Its first message is the confirmation."""
-    # redis-py has no types here.
-    return client.pubsub()  # type: ignore[no-any-return,no-untyped-call]
+    def _turns(self, camera: str, timeout_s: float) -> Generator[None, None, None]:
+        return turns(self._redis, camera, timeout_s, confirm_s=self._timeout_s)
 
 
 def _newer(verdict: Verdict | None, than_ms: int | None) -> Verdict | None:

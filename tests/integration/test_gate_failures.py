@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-import maskgate.gate.client
+import maskgate.gate.wake_ups
 from maskgate.gate import Action, BadIdError, Gate
 from maskgate.operations.secrets import acl
 from maskgate.protocol.errors import StoreError
@@ -178,7 +178,7 @@ def test_a_door_whose_clock_stands_still_loses_the_verdict_when_redis_drops_it(
 def test_a_publish_alone_ends_the_wait(
     admin: Redis, door: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(maskgate.gate.client, "_LOOK_AGAIN_S", 60)
+    monkeypatch.setattr(maskgate.gate.wake_ups, "LOOK_AGAIN_S", 60)
     writer = once_subscribed(admin, lambda: put(admin, publish=True))
     assert door.wait("lobby", timeout_s=30) is not None
     writer.join()
