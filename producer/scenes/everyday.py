@@ -6,7 +6,7 @@ from bisect import bisect_right
 import numpy as np
 
 from maskgate.inference.image import Pixels
-from producer.scenes.scene import Scene, Seen
+from producer.scenes.scene import Scene
 from producer.scenes.scripts import (
     Script,
     mask_on_and_off,
@@ -16,6 +16,7 @@ from producer.scenes.scripts import (
     takes_mask_off,
     two_at_once,
 )
+from producer.scenes.truth import Seen
 
 #: The first visits show everything once; then chance decides.
 _FIRST: tuple[Script, ...] = (mask_on_and_off, two_at_once, takes_mask_off, one_masked)

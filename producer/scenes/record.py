@@ -10,8 +10,8 @@ from av.error import FFmpegError
 from maskgate.inference.image import Pixels
 from maskgate.protocol.errors import ConfigurationError
 from producer.scenes.everyday import Everyday
-from producer.scenes.scene import Film
 from producer.scenes.scripts import SCRIPTS, random_visit
+from producer.scenes.truth import Film
 
 #: The names that :func:`film` takes.
 FILMS = ("everyday", "random_visit", *SCRIPTS)

@@ -10,8 +10,9 @@ from producer.scenes.actor import Actor, Span, Waypoint, put_on, taken_off
 from producer.scenes.background import draw_background
 from producer.scenes.everyday import Everyday
 from producer.scenes.person import Person, Worn
-from producer.scenes.scene import Scene, Seen
+from producer.scenes.scene import Scene
 from producer.scenes.scripts import SCRIPTS, random_visit
+from producer.scenes.truth import Seen
 
 NOISE_FREE = 0.0
 STANDING = (Waypoint(0, 0.5, 150), Waypoint(6, 0.5, 150))
