@@ -28,14 +28,18 @@ def corridor(light: float = 1.0) -> Pixels:
     return np.asarray(room * light, np.uint8)
 
 
-def lobby(rng: np.random.Generator, at_s: float = 0.0, *, distance: float = 2.0) -> Pixels:
+def lobby(at_s: float = 0.0) -> Pixels:
     """The corridor with a person who sways."""
-    room = corridor()
-    side = round(360 / distance)
-    face = draw_face(rng, masked=True, side_px=side).pixels
+    room, face = corridor(), _face()
+    side = face.shape[0]
     x = round(320 - side / 2 + 60 * np.sin(2 * at_s))
     room[150 : 150 + side, x : x + side] = face
     return room
+
+
+@lru_cache(maxsize=1)
+def _face() -> Pixels:
+    return draw_face(np.random.default_rng(7), masked=True, side_px=180).pixels
 
 
 def noisy(picture: Pixels, sigma: float, rng: np.random.Generator) -> Pixels:
@@ -58,5 +62,4 @@ def _noise(sigma: float, height: int, width: int) -> npt.NDArray[np.int16]:
 def person_walks(seconds: float, fps: float = 5, sigma: float = 2.0) -> Iterator[Pixels]:
     """Frames of one person in the corridor."""
     for n in range(round(seconds * fps)):
-        rng = np.random.default_rng(7)  # the same face in each frame
-        yield noisy(lobby(rng, n / fps), sigma, np.random.default_rng(n))
+        yield noisy(lobby(n / fps), sigma, np.random.default_rng(n))

@@ -71,6 +71,12 @@ def taped(frame: Pixels) -> Pixels:
     return noisy(tape, 2, np.random.default_rng(frame[::7, ::7].sum()))
 
 
+def blurred(frame: Pixels, part: int) -> Pixels:
+    """Each point is spread over so small a part of the width to each side: quicker than Gauss."""
+    side = 2 * (frame.shape[1] // part) + 1
+    return np.asarray(cv2.stackBlur(frame, (side, side)), np.uint8)
+
+
 CHANGES: dict[str, tuple[CameraCondition, Change]] = {
     "dark": (CameraCondition.DARK, lambda frame: np.asarray(frame * 0.1, np.uint8)),
     "black": (CameraCondition.DARK, np.zeros_like),
@@ -81,14 +87,8 @@ CHANGES: dict[str, tuple[CameraCondition, Change]] = {
     "white": (CameraCondition.OVEREXPOSED, lambda frame: np.full_like(frame, 255)),
     "hand": (CameraCondition.COVERED, shaded),
     "tape": (CameraCondition.COVERED, taped),
-    "blurred": (
-        CameraCondition.OUT_OF_FOCUS,
-        lambda frame: np.asarray(cv2.GaussianBlur(frame, (0, 0), frame.shape[1] / 120)),
-    ),
-    "very_blurred": (
-        CameraCondition.OUT_OF_FOCUS,
-        lambda frame: np.asarray(cv2.GaussianBlur(frame, (0, 0), frame.shape[1] / 40)),
-    ),
+    "blurred": (CameraCondition.OUT_OF_FOCUS, lambda frame: blurred(frame, 60)),
+    "very_blurred": (CameraCondition.OUT_OF_FOCUS, lambda frame: blurred(frame, 16)),
 }
 
 
@@ -158,7 +158,7 @@ def test_a_frozen_picture_is_told_once_and_ends_with_new_ones() -> None:
     camera = Camera()
     camera.films(person_walks(10))
     begun_s = camera.now_s
-    camera.films([lobby(np.random.default_rng(7))] * 100)
+    camera.films([lobby()] * 100)
     camera.films(person_walks(5))
     assert camera.conditions == [UP, CameraCondition.FROZEN, UP]
     assert camera.told[1].since_s - begun_s < 5
