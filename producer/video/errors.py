@@ -26,8 +26,12 @@ class VideoError(MaskgateError):
         self.is_refusal = is_refusal
 
 
-def plainly(action: Callable[[], T], address: SourceAddress, timeout_s: float) -> T:
+def plainly(
+    action: Callable[[], T], address: SourceAddress, timeout_s: float, *, awaited: str = "answer"
+) -> T:
     """Call ``action``; PyAV's errors become :class:`VideoError`.
+
+    ``awaited`` is what did not come if it takes ``timeout_s``.
 
     PyAV's errors hold the URL with its password, so the new one must not refer to them: it is
     raised where none of them is being handled.
@@ -43,16 +47,22 @@ def plainly(action: Callable[[], T], address: SourceAddress, timeout_s: float) -
     except _RAISED as error:
         # FFmpeg says "invalid data" where an answer that it interrupted ended in the middle.
         late = address.is_live and time.monotonic() - begun_s >= timeout_s
-        found = _plain(TimeoutError() if late else error, address, timeout_s)
+        late = late or isinstance(error, av.error.ExitError | TimeoutError)
+        found = silence(timeout_s, awaited) if late else _plain(error, address)
     raise found
 
 
-def _plain(error: Exception, address: SourceAddress, timeout_s: float) -> VideoError:
+def silence(timeout_s: float, awaited: str = "answer") -> VideoError:
+    """Something did not come in time."""
+    return VideoError(f"no {awaited} within {timeout_s:g} s")
+
+
+def _plain(error: Exception, address: SourceAddress) -> VideoError:
     if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
         return wrong_credentials(address.user)
     for kinds, words in _WORDS:
         if isinstance(error, kinds):
-            return VideoError(words.format(timeout_s=timeout_s))
+            return VideoError(words)
     if isinstance(error, ValueError):  # InvalidDataError, or a format that is not let in
         return VideoError(_invalid_data(address))
     if address.kind is SourceKind.RTSP and isinstance(error, OSError):
@@ -67,7 +77,6 @@ _WORDS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ((PermissionError,), "may not be read: permission denied"),
     ((av.error.HTTPNotFoundError,), "the camera has no stream of this name (404)"),
     ((av.error.HTTPError,), "the camera refuses the request"),
-    ((av.error.ExitError, TimeoutError), "no answer within {timeout_s:g} s"),
     ((ConnectionRefusedError,), "connection refused: nothing listens on this port"),
     ((ConnectionError,), "the camera closed the connection"),
     ((av.error.DecoderNotFoundError,), "its video codec is not supported"),

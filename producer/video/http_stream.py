@@ -6,23 +6,23 @@ password. Here a picture has a limit in size and time, and a redirect is an erro
 
 import http.client
 import socket
-import ssl
 import threading
 import time
 from contextlib import suppress
-from urllib.parse import urlsplit
 
-from producer.video.errors import VideoError, wrong_credentials
-from producer.video.http_auth import authorization
+from producer.video.errors import VideoError, silence
+from producer.video.http_request import CLOSED, pictures_of
 from producer.video.source_address import SourceAddress
 
 #: Far more than a JPEG of 8192 × 8192 pixels at a camera's quality.
 _MAX_PICTURE_BYTES = 64 * 2**20
-_CLOSED = "the camera closed the connection"
 
 
 class HttpStream:
-    """The body of a response, as a file for PyAV: it has ``read`` and nothing else."""
+    """The body of a response, as a file for PyAV: what that needs is ``read``.
+
+    ``read`` raises nothing, since PyAV would print it; ``trouble`` says why the body has ended.
+    """
 
     def __init__(
         self, address: SourceAddress, open_timeout_s: float, read_timeout_s: float
@@ -32,46 +32,53 @@ class HttpStream:
         Raises:
             VideoError: no answer in time, a refusal, or an answer that is not MJPEG.
         """
-        self._address = address
+        #: Why there is nothing more to read; None while there is.
+        self.trouble: VideoError | None = None
         self._read_timeout_s = read_timeout_s
-        self._deadline_s = time.monotonic() + open_timeout_s
         self._socket: socket.socket | None = None
+        self._begin_picture(open_timeout_s)
         watchdog = threading.Timer(open_timeout_s, self._abort)  # for headers that never end
         watchdog.daemon = True
         watchdog.start()
+        trouble: VideoError | None = None
         try:
-            self._response = self._opened(open_timeout_s)
-        finally:
-            watchdog.cancel()
-        self.picture_ended()
+            self._response = pictures_of(address, open_timeout_s, self._watch)
+        except VideoError as error:
+            trouble = error
+        watchdog.cancel()
+        if time.monotonic() >= self._deadline_s:  # what the watchdog cut off looks like an error
+            self._abort()
+            trouble = silence(open_timeout_s)
+        if trouble is not None:
+            raise trouble
+        self._begin_picture(open_timeout_s)
 
     def read(self, size: int) -> bytes:
-        """Up to ``size`` bytes; empty at the end.
-
-        Raises:
-            VideoError: the picture takes too long or is too large.
-        """
-        left_s = self._deadline_s - time.monotonic()
-        if self._socket is None or left_s <= 0:
-            raise VideoError(self._silence())
+        """Up to ``size`` bytes; empty at the end, or if the picture takes too long or too much."""
+        if self.trouble is not None or self._socket is None:
+            return b""
         try:
-            self._socket.settimeout(left_s)
+            self._socket.settimeout(max(0.001, self._deadline_s - time.monotonic()))
             chunk = self._response.read1(size)
         except TimeoutError:
-            trouble = self._silence()
+            self.trouble = silence(self._limit_s, "picture")
         except (OSError, http.client.HTTPException, ValueError):
-            trouble = _CLOSED
+            self.trouble = VideoError(CLOSED)
         else:
             self._unfinished += len(chunk)
-            if self._unfinished <= _MAX_PICTURE_BYTES:
+            if self._unfinished <= _MAX_PICTURE_BYTES and time.monotonic() < self._deadline_s:
                 return chunk
-            trouble = f"a picture has more than {_MAX_PICTURE_BYTES >> 20} MiB"
-        raise VideoError(trouble)
+            self.trouble = self._excess()
+        return b""
 
     def picture_ended(self) -> None:
         """A picture is complete: the limits begin again."""
+        self._begin_picture(self._read_timeout_s)
+
+    def _begin_picture(self, limit_s: float) -> None:
         self._unfinished = 0
-        self._deadline_s = time.monotonic() + self._read_timeout_s
+        self._limit_s = limit_s
+        self._deadline_s = time.monotonic() + limit_s
 
     def close(self) -> None:
         """Close the connection. Never raises."""
@@ -79,92 +86,15 @@ class HttpStream:
         with suppress(OSError, http.client.HTTPException):
             self._response.close()
 
-    def _silence(self) -> str:
-        return f"no picture was completed within {self._read_timeout_s:g} s"
+    def _excess(self) -> VideoError:
+        if self._unfinished > _MAX_PICTURE_BYTES:
+            return VideoError(f"a picture has more than {_MAX_PICTURE_BYTES >> 20} MiB")
+        return silence(self._limit_s, "picture")
+
+    def _watch(self, connected: socket.socket) -> None:
+        self._socket = connected
 
     def _abort(self) -> None:
         if self._socket is not None:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
-
-    def _opened(self, timeout_s: float) -> http.client.HTTPResponse:
-        try:
-            return self._accepted(timeout_s)
-        except (OSError, http.client.HTTPException) as error:
-            late = isinstance(error, TimeoutError) or time.monotonic() >= self._deadline_s
-            trouble = f"no answer within {timeout_s:g} s" if late else _words(error)
-        raise VideoError(trouble)
-
-    def _accepted(self, timeout_s: float) -> http.client.HTTPResponse:
-        """The response with pictures. A second request answers the camera's challenge, no third."""
-        response = self._get(timeout_s, {})
-        if response.status == http.client.UNAUTHORIZED and self._address.user:
-            challenges = response.headers.get_all("WWW-Authenticate", [])
-            response.close()
-            proof = authorization(
-                challenges, _path(self._address), self._address.user, self._address.password
-            )
-            if proof is None:
-                msg = "the camera wants another authentication than Basic or Digest"
-                raise VideoError(msg, is_refusal=True)
-            response = self._get(timeout_s, {"Authorization": proof})
-        if trouble := _refusal(response, self._address):
-            response.close()
-            raise trouble
-        return response
-
-    def _get(self, timeout_s: float, headers: dict[str, str]) -> http.client.HTTPResponse:
-        url = urlsplit(self._address.target)
-        host = url.hostname or ""
-        connection = (
-            http.client.HTTPSConnection(
-                host,
-                url.port,
-                timeout=timeout_s,
-                context=ssl.create_default_context(cafile=self._address.ca_file),
-            )
-            if self._address.is_encrypted
-            else http.client.HTTPConnection(host, url.port, timeout=timeout_s)
-        )
-        connection.request("GET", _path(self._address), headers=headers)
-        self._socket = connection.sock
-        return connection.getresponse()
-
-
-def _path(address: SourceAddress) -> str:
-    url = urlsplit(address.target)
-    return (url.path or "/") + (f"?{url.query}" if url.query else "")
-
-
-def _refusal(response: http.client.HTTPResponse, address: SourceAddress) -> VideoError | None:
-    status = response.status
-    if status in (http.client.UNAUTHORIZED, http.client.FORBIDDEN):
-        return wrong_credentials(address.user)
-    if 300 <= status < 400:
-        return VideoError(f"the camera redirects elsewhere ({status}): give the final address")
-    if status == http.client.NOT_FOUND:
-        return VideoError("the camera has no stream of this name (404)")
-    if status != http.client.OK:
-        return VideoError(f"the camera refuses the request ({status})")
-    kind = response.headers.get_content_type()
-    if not kind.startswith("multipart/"):
-        return VideoError(f"not MJPEG: its content type is {kind[:60]!r}, not multipart/…")
-    return None
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {error.verify_message}"
-    for kind, words in _WORDS:
-        if isinstance(error, kind):
-            return words
-    return f"no connection ({getattr(error, 'strerror', None) or type(error).__name__})"
-
-
-_WORDS: tuple[tuple[type[Exception], str], ...] = (
-    (ssl.SSLError, "no TLS connection: does this port speak TLS?"),
-    (socket.gaierror, "no such host"),
-    (ConnectionRefusedError, "connection refused: nothing listens on this port"),
-    (ConnectionError, _CLOSED),
-    (http.client.HTTPException, "the answer is not HTTP"),
-)

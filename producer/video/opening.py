@@ -48,9 +48,9 @@ class StreamOptions:
 
 
 def opened(
-    address: SourceAddress, options: StreamOptions, http: HttpStream | None
+    address: SourceAddress, options: StreamOptions, body: HttpStream | None
 ) -> InputContainer:
-    """The source in FFmpeg's hands; ``http`` is the open answer of an HTTP camera.
+    """The source in FFmpeg's hands; ``body`` is what an HTTP camera sends.
 
     Raises:
         VideoError: it can't be opened; the message says why.
@@ -62,7 +62,7 @@ def opened(
         hwaccel = HWAccel(options.hwaccel)
     return plainly(
         lambda: av.open(
-            address.target if http is None else http,
+            address.target if body is None else body,
             mode="r",
             format=_format(address),
             options={"max_pixels": str(MAX_SIDE**2), **_options(address, options)},

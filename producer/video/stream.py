@@ -12,10 +12,9 @@ import av
 
 from maskgate.runtime.clock import Clock, now_ms
 from producer.video.capture_clock import CaptureClock
-from producer.video.errors import VideoError, plainly
-from producer.video.http_stream import HttpStream
-from producer.video.opening import StreamOptions, hardware_trouble, opened
-from producer.video.rgb import MAX_SIDE
+from producer.video.demuxer import Demuxer, must_fit
+from producer.video.errors import VideoError
+from producer.video.opening import StreamOptions, hardware_trouble
 from producer.video.source_address import SourceAddress, SourceKind
 
 if TYPE_CHECKING:
@@ -68,17 +67,8 @@ class VideoStream:
         self._capture = capture or CaptureClock()
         self._capture.forget()
         self.counts = counts or Counts()
-        self._http = self._connected()
-        try:
-            self._container = opened(address, self._options, self._http)
-        except VideoError:
-            self._close_http()
-            raise
-        try:
-            self._stream = _only_video(self._container)
-        except VideoError:
-            self.close()
-            raise
+        self._demuxer = Demuxer(address, self._options)
+        self._context = self._demuxer.video.codec_context
 
     def __enter__(self) -> Self:
         return self
@@ -89,24 +79,23 @@ class VideoStream:
     @property
     def codec(self) -> str:
         """FFmpeg's name of the decoder."""
-        return str(self._stream.codec_context.name)
+        return str(self._context.name)
 
     @property
     def frame_rate(self) -> float:
         """Pictures per second as the source says, or 25."""
-        return float(self._stream.average_rate or 0) or 25.0
+        return float(self._demuxer.video.average_rate or 0) or 25.0
 
     @property
     def software_because(self) -> str:
         """Why hardware was asked for but does not decode; empty if all is as asked."""
-        if not self._options.hwaccel or self._stream.codec_context.is_hwaccel:
+        if not self._options.hwaccel or self._context.is_hwaccel:
             return ""
         return hardware_trouble(self._options.hwaccel) or f"it can't decode {self.codec}"
 
     def close(self) -> None:
         """Close the source. Never raises."""
-        self._container.close()
-        self._close_http()
+        self._demuxer.close()
 
     def pictures(self) -> Iterator[Picture]:
         """All pictures in their order; ends where a file or a camera's stream ends.
@@ -114,10 +103,12 @@ class VideoStream:
         Raises:
             VideoError: no picture in time, the connection broke, or nothing could be decoded.
         """
-        packets = self._container.demux(self._stream)
         shown = 0
         asked_s = time.monotonic()
-        while (packet := self._next(packets)) is not None:
+        for packet in self._demuxer.packets():
+            if packet.size:
+                self.counts.received += 1
+                self._hear(packet)
             for frame in self._sound(packet):
                 shown += 1
                 self.counts.decoded += 1
@@ -130,25 +121,6 @@ class VideoStream:
             msg = "no picture could be decoded"
             raise VideoError(msg)
 
-    def _connected(self) -> HttpStream | None:
-        if self._address.kind is not SourceKind.HTTP:
-            return None
-        return HttpStream(self._address, self._options.open_timeout_s, self._options.read_timeout_s)
-
-    def _close_http(self) -> None:
-        if self._http is not None:
-            self._http.close()
-
-    def _next(self, packets: Iterator[av.Packet[AvStream]]) -> av.Packet[AvStream] | None:
-        timeout_s = self._options.read_timeout_s
-        packet = plainly(lambda: next(packets, None), self._address, timeout_s)
-        if packet is not None and packet.size:
-            self.counts.received += 1
-            self._hear(packet)
-            if self._http is not None:
-                self._http.picture_ended()
-        return packet
-
     def _hear(self, packet: av.Packet[AvStream]) -> None:
         """RTCP: FFmpeg puts the time by the camera's clock (AVProducerReferenceTime) beside it."""
         if packet.pts is not None and packet.has_sidedata("prft"):
@@ -157,13 +129,16 @@ class VideoStream:
 
     def _sound(self, packet: av.Packet[AvStream]) -> Iterator[av.VideoFrame]:
         """The pictures of a packet without the damaged ones: a smeared face is a wrong one."""
+        if packet.is_corrupt and self.codec == "mjpeg":  # cut off; other decoders see it themselves
+            self.counts.damaged += 1
+            return
         try:
             frames = packet.decode()
         except (av.FFmpegError, EOFError):
             self.counts.damaged += 1
             return
         for frame in frames:
-            _must_fit(frame.width, frame.height)
+            must_fit(frame.width, frame.height)
             if frame.is_corrupt:
                 self.counts.damaged += 1
             else:
@@ -175,23 +150,3 @@ class VideoStream:
         stamped = self._address.kind in (SourceKind.RTSP, SourceKind.DEVICE)
         stamp_ms = time_s * 1000 if stamped and time_s is not None else None
         return Picture(frame, time_s, self._capture.captured_at_ms(stamp_ms, self._clock()))
-
-
-def _only_video(container: av.container.InputContainer) -> AvStream:
-    """The first video, with a decoder of one thread that refuses enormous pictures."""
-    video = [s for s in container.streams.video if getattr(s, "codec_context", None) is not None]
-    if not video:
-        known = container.streams.video
-        msg = "its video codec is not supported" if known else "holds no video stream"
-        raise VideoError(msg)
-    context = video[0].codec_context
-    _must_fit(context.width, context.height)
-    context.thread_count = 1
-    context.options = {"max_pixels": str(MAX_SIDE**2)}
-    return video[0]
-
-
-def _must_fit(width: int, height: int) -> None:
-    if max(width, height) > MAX_SIDE:
-        msg = f"pictures of {width}x{height} pixels are too large: at most {MAX_SIDE}x{MAX_SIDE}"
-        raise VideoError(msg)

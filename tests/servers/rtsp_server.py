@@ -1,92 +1,84 @@
-"""An RTSP server: ``/usr/bin/python3 tests/servers/rtsp_server.py '{"port": 8554}'``.
-
-It runs with the distribution's Python, which has GStreamer's bindings, and imports nothing of this
-repository. It prints ``ready`` when it listens, and serves ``/door``: a test picture. The JSON are
-the fields of :class:`Options`.
-"""
-# mypy: ignore-errors
+"""A camera for tests: GStreamer's RTSP server in a process that can be stalled and killed."""
 
 import json
-import sys
-from dataclasses import dataclass
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
-import gi
+import pytest
 
-gi.require_version("Gst", "1.0")
-gi.require_version("GstRtsp", "1.0")
-gi.require_version("GstRtspServer", "1.0")
-from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+from tests.servers.ports import free_port
 
-_ENCODERS = {
-    "h264": "x264enc tune=zerolatency speed-preset=ultrafast key-int-max={fps} "
-    "! video/x-h264,profile=baseline ! rtph264pay name=pay0 pt=96 config-interval=1",
-    "mjpeg": "jpegenc ! rtpjpegpay name=pay0 pt=26",
-}
-
-
-@dataclass
-class Options:
-    port: int
-    codec: str = "h264"
-    width: int = 320
-    height: int = 240
-    fps: int = 15
-    #: Who may look; empty: everybody.
-    user: str = ""
-    password: str = ""
-    digest: bool = True
-    #: A PEM file with certificate and key: TLS.
-    certificate: str = ""
+#: The distribution's Python: GStreamer's bindings come with it, not from the package index.
+_PYTHON = "/usr/bin/python3"
+_PROGRAM = Path(__file__).with_name("rtsp_program.py")
+_PROBE = "import gi; gi.require_version('GstRtspServer', '1.0')"
 
 
-def pipeline(options: Options) -> str:
-    size = f"width={options.width},height={options.height},framerate={options.fps}/1"
-    encoder = _ENCODERS[options.codec].format(fps=options.fps)
-    return f"( videotestsrc is-live=true ! video/x-raw,format=I420,{size} ! {encoder} )"
+class RtspServer:
+    """Shows a test picture at ``rtsp://127.0.0.1:PORT/door``; ``options`` are the program's."""
+
+    def __init__(self, **options: Any) -> None:
+        self.port = free_port()
+        self._options = options
+        self._process: subprocess.Popen[str] | None = None
+
+    def url(self, credentials: str = "", scheme: str = "rtsp", host: str = "127.0.0.1") -> str:
+        return f"{scheme}://{credentials}{host}:{self.port}/door"
+
+    def start(self, **changes: Any) -> None:
+        """Start it, also again after ``kill``; ``changes`` replace options."""
+        self._options.update(changes)
+        self._process = subprocess.Popen(
+            [_PYTHON, str(_PROGRAM), json.dumps({"port": self.port, **self._options})],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "ready\n", "the RTSP server did not start"
+
+    def stall(self) -> None:
+        """Stop in the middle of everything: connections stay open, nothing comes."""
+        self._send(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._send(signal.SIGCONT)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+    def _send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
 
 
-def guard(server: GstRtspServer.RTSPServer, options: Options) -> str:
-    """Ask for TLS, user and password; returns the role of those who may look."""
-    auth = GstRtspServer.RTSPAuth()
-    server.set_auth(auth)
-    if options.certificate:
-        auth.set_tls_certificate(Gio.TlsCertificate.new_from_file(options.certificate))
-    role = "viewer"
-    token = GstRtspServer.RTSPToken()
-    token.set_string("media.factory.role", role)
-    if not options.user:
-        auth.set_default_token(token)
-    elif options.digest:
-        auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
-        auth.add_digest(options.user, options.password, token)
-    else:
-        auth.add_basic(auth.make_basic(options.user, options.password), token)
-    return role
+@contextmanager
+def rtsp_server(**options: Any) -> Iterator[RtspServer]:
+    """A running server; the test is skipped where GStreamer can't be had."""
+    require_gstreamer()
+    server = RtspServer(**options)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
 
 
-def rights(role: str) -> Gst.Structure:
-    structure = Gst.Structure.new_empty(role)
-    structure.set_value("media.factory.access", True)
-    structure.set_value("media.factory.construct", True)
-    return structure
-
-
-def main(options: Options) -> None:
-    Gst.init(None)
-    server = GstRtspServer.RTSPServer()
-    server.set_address("127.0.0.1")
-    server.set_service(str(options.port))
-    factory = GstRtspServer.RTSPMediaFactory()
-    factory.set_launch(pipeline(options))
-    factory.set_shared(True)
-    if options.user or options.certificate:
-        factory.add_role_from_structure(rights(guard(server, options)))
-    server.get_mount_points().add_factory("/door", factory)
-    if server.attach(None) == 0:
-        sys.exit(f"can't listen on port {options.port}")
-    print("ready", flush=True)
-    GLib.MainLoop().run()
-
-
-if __name__ == "__main__":
-    main(Options(**json.loads(sys.argv[1])))
+def require_gstreamer() -> None:
+    """Without GStreamer's RTSP server: skip, or fail where it should be installed."""
+    if Path(_PYTHON).exists():
+        probe = subprocess.run([_PYTHON, "-c", _PROBE], capture_output=True, check=False)
+        if probe.returncode == 0:
+            return
+    message = "GStreamer's RTSP server is missing: run tests/servers/install as root"
+    if os.environ.get("CI") or (os.geteuid() == 0 and shutil.which("apt-get")):
+        pytest.fail(message)
+    pytest.skip(message)
