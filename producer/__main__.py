@@ -86,13 +86,13 @@ def _video(program: str, options: list[str]) -> int:
 def _detector(program: str, options: list[str]) -> int:
     from producer.video.detection import fetch  # noqa: PLC0415  (only this command needs it)
 
-    return fetch.main(program, options)
+    return fetch.main(options)
 
 
 def _draw_video(program: str, options: list[str]) -> int:
     with _extra_packages():
         from producer.scenes import record  # noqa: PLC0415  (PyAV is an extra)
-    return record.main(program, options)
+    return record.main(options)
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from producer.video.frame import Face
 from producer.video.tracking import LOST_AFTER_MS, Tracker
 
 
-def _face(x: float, y: float = 100, width: float = 60, score: float = 0.9) -> Face:
-    return Face(x, y, width, width * 1.3, score)
+def _face(x: float, y: float = 100, width: float = 60) -> Face:
+    return Face(x, y, width, width * 1.3, 0.9)
 
 
 def test_a_walking_person_keeps_one_id() -> None:
@@ -56,11 +56,11 @@ def test_a_face_elsewhere_or_of_another_size_is_somebody_else() -> None:
     assert len({first.track_id, far.track_id, large.track_id}) == 3
 
 
-def test_a_weak_face_is_followed_only_when_found_again() -> None:
+def test_a_face_that_was_found_twice_is_confirmed() -> None:
     tracker = Tracker()
-    assert tracker.update([_face(100, score=0.4)], 0) == []
-    assert len(tracker.update([_face(101, score=0.4)], 100)) == 1
-    assert tracker.update([_face(400, score=0.4)], 200) == []
+    assert [track.confirmed for track in tracker.update([_face(100)], 0)] == [False]
+    assert [track.confirmed for track in tracker.update([_face(101)], 100)] == [True]
+    assert [track.confirmed for track in tracker.update([_face(400)], 200)] == [False]
 
 
 def test_another_picture_ends_all_tracks() -> None:
@@ -71,9 +71,7 @@ def test_another_picture_ends_all_tracks() -> None:
     assert before.track_id != after.track_id
 
 
-_FACES = st.builds(
-    _face, st.floats(0, 640), st.floats(0, 480), st.floats(10, 300), st.floats(0.3, 1)
-)
+_FACES = st.builds(_face, st.floats(0, 640), st.floats(0, 480), st.floats(10, 300))
 
 
 @given(st.lists(st.lists(_FACES, max_size=5), max_size=20))
