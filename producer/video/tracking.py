@@ -13,6 +13,8 @@ from producer.video.frame import Face, Point
 
 #: A track without a face for so long has ended. Somebody else may stand there by then.
 LOST_AFTER_MS = 1000
+#: A face is confirmed when it is found again after so long, or with this score.
+_CONFIRMED_MS, _SURE_SCORE = 250, 0.8
 #: How far a face may be from its expected place, in face widths, and how much larger it may be.
 _MAX_DISTANCE, _MAX_RATIO = 0.8, 1.7
 #: How much of a movement is expected to go on.
@@ -25,7 +27,8 @@ _MAX_STEP_MS = 300
 class Track:
     """A face that is followed. Its id is never used again.
 
-    ``confirmed``: the face was found twice. What is found once may be a hand or a lamp.
+    ``confirmed``: the face was found again, with a high score or some time later. Lamps are found
+    once, and the fist of somebody who puts a mask on for a tenth of a second.
     """
 
     track_id: str
@@ -98,4 +101,5 @@ def _continue(track: Track, face: Face, at_ms: int) -> None:
     if elapsed_ms := at_ms - track.seen_ms:
         (x0, y0), (x1, y1) = track.face.centre, face.centre
         track.velocity = (x1 - x0) / elapsed_ms, (y1 - y0) / elapsed_ms
-    track.face, track.seen_ms, track.confirmed = face, at_ms, True
+    track.face, track.seen_ms = face, at_ms
+    track.confirmed |= at_ms - track.first_ms >= _CONFIRMED_MS or face.score >= _SURE_SCORE

@@ -7,8 +7,8 @@ from producer.video.frame import Face
 from producer.video.tracking import LOST_AFTER_MS, Tracker
 
 
-def _face(x: float, y: float = 100, width: float = 60) -> Face:
-    return Face(x, y, width, width * 1.3, 0.9)
+def _face(x: float, y: float = 100, width: float = 60, score: float = 0.9) -> Face:
+    return Face(x, y, width, width * 1.3, score)
 
 
 def test_a_walking_person_keeps_one_id() -> None:
@@ -56,11 +56,21 @@ def test_a_face_elsewhere_or_of_another_size_is_somebody_else() -> None:
     assert len({first.track_id, far.track_id, large.track_id}) == 3
 
 
-def test_a_face_that_was_found_twice_is_confirmed() -> None:
+def _confirmed(tracker: Tracker, face: Face, at_ms: int) -> list[bool]:
+    return [track.confirmed for track in tracker.update([face], at_ms)]
+
+
+def test_a_sure_face_is_confirmed_when_it_is_found_again() -> None:
     tracker = Tracker()
-    assert [track.confirmed for track in tracker.update([_face(100)], 0)] == [False]
-    assert [track.confirmed for track in tracker.update([_face(101)], 100)] == [True]
-    assert [track.confirmed for track in tracker.update([_face(400)], 200)] == [False]
+    assert _confirmed(tracker, _face(100), 0) == [False]
+    assert _confirmed(tracker, _face(101), 100) == [True]
+    assert _confirmed(tracker, _face(400), 200) == [False]
+
+
+def test_a_weak_face_is_confirmed_when_it_is_still_found_later() -> None:
+    tracker = Tracker()
+    found = [_confirmed(tracker, _face(100, score=0.6), at_ms) for at_ms in (0, 200, 300)]
+    assert found == [[False], [False], [True]]
 
 
 def test_another_picture_ends_all_tracks() -> None:
