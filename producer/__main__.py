@@ -92,7 +92,7 @@ def _detector(program: str, options: list[str]) -> int:
 def _draw_video(program: str, options: list[str]) -> int:
     with _extra_packages():
         from producer.scenes import record  # noqa: PLC0415  (PyAV is an extra)
-    return record.main(options)
+    return record.main(program, options)
 
 
 @contextmanager
