@@ -83,6 +83,11 @@ class CameraState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """Whether faces can be expected from the camera."""
         return self.state is CameraCondition.UP
 
+    @property
+    def told(self) -> str:
+        """The state for people, with its detail."""
+        return f"{self.state} ({self.detail})" if self.detail else str(self.state)
+
 
 class SentState(msgspec.Struct, frozen=True, gc=False):
     """A camera's state as it was received, with the camera that the broker vouches for."""

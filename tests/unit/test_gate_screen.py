@@ -6,6 +6,7 @@ from rich.console import Console
 
 from maskgate.gate import Action, Decision, Visit
 from maskgate.gate.screen import Screen
+from maskgate.protocol.camera_state import CameraCondition, CameraState
 from maskgate.protocol.verdict import Outcome, Verdict
 from maskgate.runtime.clock import now_ms
 
@@ -47,7 +48,7 @@ def a_screen(*visits: Visit) -> Screen:
 
 def text(screen: Screen) -> str:
     out = StringIO()
-    Console(file=out, width=110).print(screen.table())
+    Console(file=out, width=140).print(screen.table())
     return out.getvalue()
 
 
@@ -79,6 +80,34 @@ def test_each_person_has_a_row_below_the_camera() -> None:
         ("3f2a91c8", "no_mask", "recognise (no mask)"),
         ("b", "mask", "remove_mask (mask)"),
     ]
+
+
+def a_state(condition: CameraCondition, detail: str = "") -> CameraState:
+    return CameraState(
+        state=condition, since_ms=NOW_MS - 12_000, sent_at_ms=NOW_MS, detail=detail, fps=9.87
+    )
+
+
+def test_a_camera_has_a_line_when_its_state_changes() -> None:
+    screen = a_screen()
+    assert not [line for line in screen.lines() if "camera" in line]
+    for state, line in (
+        (a_state(CameraCondition.UP), "lobby camera is up"),
+        (a_state(CameraCondition.NO_SIGNAL, "[refused]"), "lobby camera is no_signal ([refused])"),
+        (None, "lobby camera state unknown"),
+    ):
+        screen.states["lobby"] = state
+        assert list(screen.lines()) == [line]
+        assert list(screen.lines()) == []
+
+
+def test_a_cameras_state_is_in_the_table() -> None:
+    screen = a_screen()
+    assert "up 9.9 fps" not in text(screen)
+    screen.states["lobby"] = a_state(CameraCondition.UP)
+    assert "up 9.9 fps" in text(screen)
+    screen.states["lobby"] = a_state(CameraCondition.NO_SIGNAL, "[refused]")
+    assert "no_signal for 12 s" in text(screen)
 
 
 def test_people_are_gone_from_the_screen_while_redis_is() -> None:
