@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from maskgate.gate.client import Gate
@@ -18,6 +18,8 @@ from maskgate.runtime.clock import now_ms
 _COLOURS = {Action.RECOGNISE: "green", Action.REMOVE_MASK: "yellow", Action.MANUAL: "red"}
 #: A track id in the table is cut to this; lines have all of it.
 _TRACK_LENGTH = 8
+#: On a narrow terminal a reason is cut, an action is not.
+_ACTION_WIDTH = max(map(len, Action))
 
 
 @dataclass(slots=True)
@@ -76,8 +78,8 @@ class Screen:
             "p(mask)",
             "age",
             "evidence",
-            "decision",
-            "camera state",
+            Column("decision", min_width=_ACTION_WIDTH),
+            "state",
             title=Text(title, "bold red") if title else None,
         )
         for camera, decision in sorted(self.decisions.items()):

@@ -46,9 +46,9 @@ def a_screen(*visits: Visit) -> Screen:
     )
 
 
-def text(screen: Screen) -> str:
+def text(screen: Screen, width: int = 140) -> str:
     out = StringIO()
-    Console(file=out, width=140).print(screen.table())
+    Console(file=out, width=width).print(screen.table())
     return out.getvalue()
 
 
@@ -80,6 +80,12 @@ def test_each_person_has_a_row_below_the_camera() -> None:
         ("3f2a91c8", "no_mask", "recognise (no mask)"),
         ("b", "mask", "remove_mask (mask)"),
     ]
+
+
+def test_a_narrow_terminal_still_shows_each_action() -> None:
+    screen = a_screen(a_visit("3f2a91c8d4e5f607", Action.REMOVE_MASK))
+    screen.states["lobby"] = a_state(CameraCondition.NO_SIGNAL)
+    assert text(screen, 80).count("remove_mask") == 2
 
 
 def a_state(condition: CameraCondition, detail: str = "") -> CameraState:
