@@ -86,7 +86,7 @@ def _video(program: str, options: list[str]) -> int:
 def _detector(program: str, options: list[str]) -> int:
     from producer.video.detection import fetch  # noqa: PLC0415  (only this command needs it)
 
-    return fetch.main(program, options)
+    return fetch.main(options)
 
 
 def _draw_video(program: str, options: list[str]) -> int:

@@ -9,14 +9,33 @@ from av.error import FFmpegError
 
 from maskgate.inference.image import Pixels
 from maskgate.protocol.errors import ConfigurationError
+from maskgate.runtime import logs
+from maskgate.runtime.exit_codes import ExitCode
+from maskgate.runtime.settings import load
 from producer.scenes.everyday import Everyday
 from producer.scenes.scripts import SCRIPTS, random_visit
+from producer.scenes.settings import DrawVideoSettings
 from producer.scenes.truth import Film
 
 #: The names that :func:`film` takes.
 FILMS = ("everyday", "random_visit", *SCRIPTS)
 #: Key frames exactly each second, none at changes of the picture; frames in the order of time.
 _X264 = {"preset": "veryfast", "crf": "21", "sc_threshold": "0", "bf": "0", "threads": "1"}
+
+
+def main(program: str, options: list[str]) -> int:
+    """``python -m producer draw-video``: writes the file; returns an exit code.
+
+    Raises:
+        ConfigurationError: a setting is wrong, there is no such script, or the file can't be
+            written.
+    """
+    settings = load(DrawVideoSettings, options, program)
+    logs.configure("producer", level=settings.log_level, as_json=settings.log_json)
+    shown = film(settings.script, settings.seed)
+    count = record(shown, settings.output, fps=settings.fps, seconds=settings.seconds)
+    print(f"{settings.output}: {count} frames, {count / settings.fps:.1f} s")
+    return ExitCode.OK
 
 
 def film(name: str, seed: int) -> Film:

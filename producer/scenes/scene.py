@@ -10,8 +10,9 @@ from maskgate.inference.image import Pixels
 from producer.scenes.actor import Actor, Placed
 from producer.scenes.background import HEIGHT, WIDTH, draw_background
 from producer.scenes.person import EXTENT, SCALE
-from producer.scenes.truth import Film as Film
-from producer.scenes.truth import Seen as Seen
+from producer.scenes.truth import Film, Seen
+
+__all__ = ["Film", "Scene", "Seen"]
 
 #: A drawn face from the hairline to the chin, in half heights from the middle of the head.
 _TOP, _BOTTOM = -0.72, 0.96

@@ -24,16 +24,3 @@ class DrawVideoSettings(Settings):
             msg = f"no folder {self.output.parent}"
             raise ValueError(msg)
         return self
-
-
-def draw_video(settings: DrawVideoSettings) -> int:
-    """Write the video; returns the number of frames.
-
-    Raises:
-        ConfigurationError: there is no such script, or the file can't be written.
-    """
-    # PyAV comes with the camera's dependencies; other producers do without it.
-    from producer.scenes.record import film, record  # noqa: PLC0415
-
-    shown = film(settings.script, settings.seed)
-    return record(shown, settings.output, fps=settings.fps, seconds=settings.seconds)

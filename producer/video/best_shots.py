@@ -36,6 +36,7 @@ class HeldBack(StrEnum):
     BLURRED = "blurred"
     RATE = "rate"
     STILL_PICTURE = "still_picture"
+    SEEN_ONCE = "seen_once"
 
 
 @dataclass(slots=True)

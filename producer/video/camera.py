@@ -57,6 +57,7 @@ class Camera:
         self._motion = Motion()
         self._tracker = Tracker()
         self._pictures = StillPictures()
+        self._unsent: dict[str, list[Message]] = {}
         self._detected_ms = 0
         self._now_ms = 0
 
@@ -71,7 +72,11 @@ class Camera:
             return
         for track in self._tracks(frame.pixels):
             if crop := self._crop(frame.pixels, track):
-                self._send(crop)
+                self._unsent.setdefault(track.track_id, []).append(crop)
+            if track.confirmed:
+                for waiting in self._unsent.pop(track.track_id, ()):
+                    self.counts.crops += 1
+                    self._send(waiting)
         self._forget()
 
     def _is_due(self) -> bool:
@@ -92,7 +97,6 @@ class Camera:
         crop = self.shots.choose(pixels, track)
         if crop is None:
             return None
-        self.counts.crops += 1
         body, content_type = encode(crop, self._shape)
         return to_message(
             Crop(new_crop_id(), self._camera_id, track.track_id, self._now_ms, content_type, body)
@@ -102,3 +106,5 @@ class Camera:
         alive = {track.track_id for track in self._tracker.tracks}
         self.shots.forget(alive)
         self._pictures.forget(alive)
+        for ended in self._unsent.keys() - alive:
+            self.shots.held_back[HeldBack.SEEN_ONCE] += len(self._unsent.pop(ended))

@@ -32,7 +32,7 @@ class HealthLimits:
     white_share: float = 0.6
     #: Covered: at most this share of the tiles has an edge of so many levels per 1/40 of the
     #: picture's width. Light that leaks past a hand over the full range is 5 to 6 levels per cell
-    #: and structures few tiles; walls, floor and doors under infrared light fill a third of them.
+    #: and structures few tiles; a bare wall with one door in dim light has a quarter of them.
     edge_levels: float = 7.0
     structured_share: float = 0.1
     #: Frozen: no tile changes by more from frame to frame, in mean levels. Noise of 0.5 levels

@@ -13,8 +13,8 @@ from producer.video.frame import Face, Point
 
 #: A track without a face for so long has ended. Somebody else may stand there by then.
 LOST_AFTER_MS = 1000
-#: A face this sure is a person at once. A weaker one must be found twice.
-_SURE_SCORE = 0.7
+#: A face is confirmed when it is found again after so long, or with this score.
+_CONFIRMED_MS, _SURE_SCORE = 250, 0.8
 #: How far a face may be from its expected place, in face widths, and how much larger it may be.
 _MAX_DISTANCE, _MAX_RATIO = 0.8, 1.7
 #: How much of a movement is expected to go on.
@@ -25,13 +25,17 @@ _MAX_STEP_MS = 300
 
 @dataclass(slots=True)
 class Track:
-    """A face that is followed. Its id is never used again."""
+    """A face that is followed. Its id is never used again.
+
+    ``confirmed``: the face was found again, with a high score or some time later. Lamps are found
+    once, and the fist of somebody who puts a mask on for a tenth of a second.
+    """
 
     track_id: str
     face: Face
     first_ms: int
     seen_ms: int
-    confirmed: bool
+    confirmed: bool = False
     velocity: Point = (0.0, 0.0)  # pixels a millisecond
 
 
@@ -46,7 +50,7 @@ class Tracker:
         self._new_id = new_id
 
     def update(self, faces: Sequence[Face], at_ms: int) -> list[Track]:
-        """Continue, begin and end tracks; returns the confirmed ones that have a face here.
+        """Continue, begin and end tracks; returns those that have a face here.
 
         ``at_ms`` is the time of the frame. Time may stand still, but not go back.
         """
@@ -56,10 +60,9 @@ class Tracker:
         for _, face, track in sorted(_pairs(unmatched.items(), free.items(), at_ms)):
             if face in unmatched and track in free:
                 _continue(free.pop(track), unmatched.pop(face), at_ms)
-        for face_begun in unmatched.values():
-            confirmed = face_begun.score >= _SURE_SCORE
-            self.tracks.append(Track(self._new_id(), face_begun, at_ms, at_ms, confirmed))
-        return [track for track in self.tracks if track.confirmed and track.seen_ms == at_ms]
+        for begun in unmatched.values():
+            self.tracks.append(Track(self._new_id(), begun, at_ms, at_ms))
+        return [track for track in self.tracks if track.seen_ms == at_ms]
 
     def end_all(self) -> None:
         """End every track: the picture is another one, or the camera was away."""
@@ -98,4 +101,5 @@ def _continue(track: Track, face: Face, at_ms: int) -> None:
     if elapsed_ms := at_ms - track.seen_ms:
         (x0, y0), (x1, y1) = track.face.centre, face.centre
         track.velocity = (x1 - x0) / elapsed_ms, (y1 - y0) / elapsed_ms
-    track.face, track.seen_ms, track.confirmed = face, at_ms, True
+    track.face, track.seen_ms = face, at_ms
+    track.confirmed |= at_ms - track.first_ms >= _CONFIRMED_MS or face.score >= _SURE_SCORE

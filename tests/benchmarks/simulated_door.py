@@ -16,7 +16,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from producer.video.detection import load
 
 from maskgate.gate.decide import Action
 from maskgate.inference.model import Model
@@ -25,6 +24,7 @@ from producer.scenes.scene import Film, Seen
 from producer.scenes.scripts import random_visit
 from producer.video.best_shots import BestShots
 from producer.video.camera import Camera
+from producer.video.detection import load
 from producer.video.frame import FaceDetector, Frame
 from tests.door import Door
 from worker.settings import SHIPPED_MODEL
@@ -76,7 +76,7 @@ def _is_right(action: Action, seen: Seen) -> bool:
 
 def play(film: Film, detector: FaceDetector, model: Model, seed: int) -> dict[int, Person]:
     """Everybody in a film, with what the door decided about them."""
-    sent: list[Message] = []
+    sent = list[Message]()
     camera = Camera("door", detector, BestShots(5, min_face_px=40), model.card.input, sent.append)
     door, people, owners = Door(model), dict[int, Person](), dict[str, int]()
     for at_ms, t_s in _frames(film, seed):

@@ -6,6 +6,7 @@ from itertools import groupby
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
 from maskgate.gate.decide import Action
@@ -64,7 +65,7 @@ def _visits(name: str, detector: FaceDetector, fps: float) -> list[Seen]:
                 continue
             due_s += 1 / fps
             now_ms = START_MS + round(time_s * 1000)
-            camera.process(Frame(picture.to_ndarray(format="rgb24"), now_ms))
+            camera.process(Frame(np.asarray(picture.to_ndarray(format="rgb24"), np.uint8), now_ms))
             while sent:
                 door.classify(sent.pop())
             door.decide(now_ms)
@@ -107,8 +108,8 @@ def test_two_bare_women_and_a_patterned_mask(detector: FaceDetector, fps: float)
 def test_no_door_opens_for_a_mask_on_a_clip(detector: FaceDetector, fps: float) -> None:
     """By the notes: who was masked for a second is never recognised."""
     people = _visits("1_four_people_put_masks_on.mp4", detector, fps)
-    masked = [[(2.8, 4.3), (11.8, 17)], *[[(3.2, 17)]] * 3]
-    for person, spans in zip(people, masked, strict=True):
+    by_notes = [[(2.8, 4.3), (11.8, 17.0)], [(3.2, 17.0)], [(3.2, 17.0)], [(3.2, 17.0)]]
+    for person, spans in zip(people, by_notes, strict=True):
         wrong = [
             at_s
             for at_s, action in person.decisions

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from maskgate.protocol.errors import ConfigurationError
-from maskgate.runtime.settings import load
-from producer.scenes.record import FILMS, film, frames, record
-from producer.scenes.settings import DrawVideoSettings, draw_video
+from maskgate.runtime.exit_codes import ExitCode
+from producer.scenes.record import FILMS, film, frames, main, record
 
 
-def settings(*argv: str) -> DrawVideoSettings:
-    return load(DrawVideoSettings, list(argv), "python -m producer draw-video")
+def drawn(*options: str) -> int:
+    return main("python -m producer draw-video", [*options])
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mkv"])
@@ -31,10 +30,13 @@ def test_a_video_is_h264_with_a_key_frame_each_second(tmp_path: Path, ending: st
     assert np.abs(drawn - read).mean() < 5
 
 
-def test_the_command_draws_what_its_settings_say(tmp_path: Path) -> None:
+def test_the_command_draws_what_its_settings_say(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "out.mp4"
     argv = [str(path), "--seconds", "1", "--fps", "4", "--seed", "3", "--script", "one_masked"]
-    assert draw_video(settings(*argv)) == 4
+    assert drawn(*argv) == ExitCode.OK
+    assert f"{path}: 4 frames, 1.0 s" in capsys.readouterr().out
     assert path.stat().st_size > 1000
 
 
@@ -52,14 +54,14 @@ def test_every_film_has_a_picture() -> None:
 
 def test_an_unknown_script_is_named_with_those_that_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no drawn film 'nobody'; there are everyday"):
-        draw_video(settings(str(tmp_path / "a.mp4"), "--script", "nobody"))
+        drawn(str(tmp_path / "a.mp4"), "--script", "nobody")
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no folder"):
-        settings(str(tmp_path / "nowhere" / "a.mp4"))
+        drawn(str(tmp_path / "nowhere" / "a.mp4"))
     with pytest.raises(ConfigurationError, match=r"a\.txt: .*(format|codec|container)"):
-        draw_video(settings(str(tmp_path / "a.txt")))
+        drawn(str(tmp_path / "a.txt"))
     (tmp_path / "b.mp4").mkdir()
     with pytest.raises(ConfigurationError, match="Is a directory"):
-        draw_video(settings(str(tmp_path / "b.mp4")))
+        drawn(str(tmp_path / "b.mp4"))

@@ -198,6 +198,15 @@ def test_an_empty_corridor_at_night_raises_no_alarm(light: float, sigma: float) 
     assert camera.conditions == [UP]
 
 
+@pytest.mark.parametrize("light", [1.0, 0.5])
+def test_a_bare_wall_with_a_door_is_not_covered(light: float) -> None:
+    wall = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+    cv2.rectangle(wall, (420, 120), (560, HEIGHT), (60, 60, 60), -1)
+    camera = Camera()
+    camera.films(still(np.asarray(wall * light, np.uint8), 6, 10))
+    assert camera.conditions == [UP]
+
+
 @pytest.mark.parametrize(
     ("codec", "options"),
     [

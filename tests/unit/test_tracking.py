@@ -56,11 +56,21 @@ def test_a_face_elsewhere_or_of_another_size_is_somebody_else() -> None:
     assert len({first.track_id, far.track_id, large.track_id}) == 3
 
 
-def test_a_weak_face_is_followed_only_when_found_again() -> None:
+def _confirmed(tracker: Tracker, face: Face, at_ms: int) -> list[bool]:
+    return [track.confirmed for track in tracker.update([face], at_ms)]
+
+
+def test_a_sure_face_is_confirmed_when_it_is_found_again() -> None:
     tracker = Tracker()
-    assert tracker.update([_face(100, score=0.4)], 0) == []
-    assert len(tracker.update([_face(101, score=0.4)], 100)) == 1
-    assert tracker.update([_face(400, score=0.4)], 200) == []
+    assert _confirmed(tracker, _face(100), 0) == [False]
+    assert _confirmed(tracker, _face(101), 100) == [True]
+    assert _confirmed(tracker, _face(400), 200) == [False]
+
+
+def test_a_weak_face_is_confirmed_when_it_is_still_found_later() -> None:
+    tracker = Tracker()
+    found = [_confirmed(tracker, _face(100, score=0.6), at_ms) for at_ms in (0, 200, 300)]
+    assert found == [[False], [False], [True]]
 
 
 def test_another_picture_ends_all_tracks() -> None:
@@ -71,9 +81,7 @@ def test_another_picture_ends_all_tracks() -> None:
     assert before.track_id != after.track_id
 
 
-_FACES = st.builds(
-    _face, st.floats(0, 640), st.floats(0, 480), st.floats(10, 300), st.floats(0.3, 1)
-)
+_FACES = st.builds(_face, st.floats(0, 640), st.floats(0, 480), st.floats(10, 300))
 
 
 @given(st.lists(st.lists(_FACES, max_size=5), max_size=20))

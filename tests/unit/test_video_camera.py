@@ -51,6 +51,8 @@ def test_a_crop_is_what_a_worker_accepts_and_shows_the_face() -> None:
     camera, sent = _camera(_Detector())
     pixels = next(_pictures())
     camera.process(Frame(pixels, 1_000))
+    assert not sent, "a face that is found once may be none"
+    camera.process(Frame(next(_pictures()), 1_200))
     crop = parse(sent[0], audit=False)
     assert (crop.camera_id, crop.captured_at_ms) == ("lobby", 1_000)
     expected = framed(pixels, Face(*_BOX, 0.9))
@@ -64,6 +66,17 @@ def test_one_person_has_one_track() -> None:
         camera.process(Frame(pixels, 1_000 + i * 200))
     assert len({parse(message, audit=False).track_id for message in sent}) == 1
     assert camera.counts.crops == len(sent) == 10 - camera.shots.held_back[HeldBack.BLURRED]
+
+
+def test_what_is_found_once_is_not_sent() -> None:
+    detector = _Detector()
+    camera, sent = _camera(detector)
+    camera.process(Frame(next(_pictures()), 1_000))
+    detector.faces = []
+    camera.process(Frame(next(_pictures()), 2_000))
+    camera.process(Frame(next(_pictures()), 3_000))
+    assert not sent
+    assert camera.shots.held_back == {HeldBack.SEEN_ONCE: 1}
 
 
 def test_every_face_is_sent_or_held_back_with_a_reason() -> None:
@@ -96,17 +109,20 @@ def test_motion_is_looked_at_in_every_frame() -> None:
 
 def test_a_cut_ends_the_tracks() -> None:
     camera, sent = _camera(_Detector())
-    camera.process(Frame(next(_pictures()), 1_000))
-    camera.process(Frame(np.full((480, 640, 3), 250, np.uint8), 1_200))
-    first, second = (parse(message, audit=False).track_id for message in sent)
-    assert first != second
+    before, after = next(_pictures()), np.full((480, 640, 3), 250, np.uint8)
+    for at_ms, pixels in ((1_000, before), (1_200, before), (1_400, after), (1_600, after)):
+        camera.process(Frame(pixels, at_ms))
+    ids = [parse(message, audit=False).track_id for message in sent]
+    assert len(ids) == 4
+    assert ids[0] == ids[1] != ids[2] == ids[3]
 
 
 def test_a_clock_that_jumps_back_does_no_harm() -> None:
     camera, sent = _camera(_Detector())
     for at_ms, pixels in zip((5_000, 1_000, 5_400), _pictures(), strict=False):
         camera.process(Frame(pixels, at_ms))
-    assert [parse(message, audit=False).captured_at_ms for message in sent] == [5_000, 5_400]
+    times = [parse(message, audit=False).captured_at_ms for message in sent]
+    assert times == [5_000, 5_400]
 
 
 def test_the_resolution_may_change() -> None:
@@ -114,6 +130,7 @@ def test_the_resolution_may_change() -> None:
     pixels = next(_pictures())
     camera.process(Frame(pixels, 1_000))
     camera.process(Frame(np.ascontiguousarray(pixels[:300, :400]), 1_200))
+    assert len(sent) == 2
     camera.process(Frame(pixels[:1, :1], 1_400))
     assert len(sent) == 2
 
