@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from maskgate.gate import (
         Action,
         BadIdError,
+        CameraState,
         Decision,
         Gap,
         Gate,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Action",
     "BadIdError",
+    "CameraState",
     "Decision",
     "Gap",
     "Gate",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from maskgate.protocol.camera_state import SentState
 from maskgate.protocol.crop import known_ids
 from maskgate.protocol.errors import BrokerError, Reason
 from maskgate.protocol.queue import CropConsumer, Delivery
@@ -101,10 +102,11 @@ class Worker:
             classified = infer(validated.readable, self._model)
         results = merge(validated.finished, classified)
         watch.lap("infer")
-        if not self._write(results):
+        if not self._write(results, validated.states):
             return False
         watch.lap("write")
         self._reporter.processed(results, watch.laps_s, self._clock.now_ms())
+        self._reporter.camera_states(len(validated.states))
         self._consumer.ack(batch, _rejected(results))
         return True
 
@@ -138,9 +140,9 @@ class Worker:
             max_skew_ms=self._limits.max_skew_ms + self._clock.uncertain_ms,
         )
 
-    def _write(self, results: Sequence[CropResult]) -> bool:
+    def _write(self, results: Sequence[CropResult], states: Sequence[SentState]) -> bool:
         """Write until Redis has everything; False if a stop was requested before."""
-        return self._on_redis(lambda: self._write_once(results))
+        return self._on_redis(lambda: self._write_once(results, states))
 
     def _on_redis(self, action: Callable[[], None]) -> bool:
         """Repeat an action until Redis answers; False if a stop was requested before."""
@@ -151,8 +153,8 @@ class Worker:
             self._pause(backoff, self._consumer.keep_alive)
         return True
 
-    def _write_once(self, results: Sequence[CropResult]) -> None:
-        with self._store.writing(results):
+    def _write_once(self, results: Sequence[CropResult], states: Sequence[SentState]) -> None:
+        with self._store.writing(results, states):
             self._consumer.read()  # the next crops, while Redis is working
 
     def _beat(self) -> None:

@@ -1,4 +1,7 @@
-"""Which crops of a batch can be classified: checks each message and decodes its image."""
+"""Which crops of a batch can be classified: checks each message and decodes its image.
+
+Camera states come through the same queue; they are checked here and are no crops.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,6 +12,8 @@ from maskgate.inference.card import InputShape
 from maskgate.inference.image import Pixels, decode
 from maskgate.inference.limits import crop_limits
 from maskgate.inference.preprocess import reduce
+from maskgate.protocol import camera_state
+from maskgate.protocol.camera_state import SentState
 from maskgate.protocol.crop import Crop, known_ids, known_tags, parse
 from maskgate.protocol.errors import Reason, UnreadableCropError
 from maskgate.protocol.queue import Delivery, QueueKind
@@ -26,10 +31,14 @@ class ReadableCrop(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """A batch in two parts, each in the order received: to classify, and finished without it."""
+    """A batch in three parts, each in the order received.
+
+    Crops to classify, messages that are finished without it, and camera states.
+    """
 
     readable: list[ReadableCrop] = field(default_factory=list)
     finished: list[CropResult] = field(default_factory=list)
+    states: list[SentState] = field(default_factory=list)
 
 
 def validate(
@@ -39,11 +48,16 @@ def validate(
 
     A live crop older than ``max_age_ms`` becomes ``expired`` and is not decoded: under overload,
     the time goes to crops whose verdict a door can still use. Nobody waits for an audit sample, so
-    it does not expire. A crop stamped more than ``max_skew_ms`` after ``now_ms`` is ``unreadable``.
+    it does not expire. A crop or a camera state stamped more than ``max_skew_ms`` after ``now_ms``
+    is ``unreadable``.
     """
     validated, limits = Validated(), crop_limits(shape)
     for delivery in batch:
         try:
+            if delivery.queue is QueueKind.LIVE and camera_state.is_state(delivery.message):
+                latest_ms = now_ms + max_skew_ms
+                validated.states.append(camera_state.parse(delivery.message, latest_ms=latest_ms))
+                continue
             crop = parse(delivery.message, audit=delivery.queue is QueueKind.AUDIT)
             if delivery.queue is QueueKind.LIVE and crop.captured_at_ms + max_age_ms <= now_ms:
                 validated.finished.append(

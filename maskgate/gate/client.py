@@ -12,10 +12,11 @@ from typing import Self
 from maskgate.gate.decide import Action, Decision, decide, is_fresh
 from maskgate.gate.errors import gate_errors
 from maskgate.gate.history import BLOCK_S, Gap, follow, newest
+from maskgate.gate.ids import key_of
 from maskgate.gate.visit import MIN_CROPS, Visit
 from maskgate.gate.visitors import Visitors
 from maskgate.gate.wake_ups import turns
-from maskgate.protocol.crop import is_id
+from maskgate.protocol.camera_state import CameraState, camera_key, parse_fields
 from maskgate.protocol.errors import MaskgateError
 from maskgate.protocol.evidence import MIN_EVIDENCE
 from maskgate.protocol.verdict import (
@@ -25,16 +26,10 @@ from maskgate.protocol.verdict import (
     Verdict,
     history_key,
     parse_verdict,
-    track_key,
-    verdict_key,
 )
 from maskgate.runtime.clock import Clock, now_ms
 from maskgate.runtime.store import connect
 from maskgate.runtime.tls import NO_FILES, TlsFiles
-
-
-class BadIdError(MaskgateError, ValueError):
-    """A camera or track id with characters or a length that ids can't have."""
 
 
 class Gate:
@@ -83,7 +78,7 @@ class Gate:
             StoreError: Redis did not answer in time.
             BadVerdictError: the key holds something else than a verdict.
         """
-        key = _key(camera, track)
+        key = key_of(camera, track)
         with gate_errors():
             # decode_responses is on: all text is str.
             fields: dict[str, str] = self._redis.hgetall(key)  # type: ignore[assignment]
@@ -130,7 +125,8 @@ class Gate:
     ) -> Decision:
         """What the door does now. With a timeout, waits for the first decision but "manual".
 
-        Never raises: every failure returns manual at once, with its reason.
+        Never raises: every failure returns manual at once, with its reason. Without a verdict, one
+        more read tells whether the camera is down.
         """
         decision = decide(None, 0)
         try:
@@ -143,7 +139,7 @@ class Gate:
             return Decision(Action.MANUAL, str(error))
         except Exception as error:  # noqa: BLE001  (a door must get an answer, whatever went wrong)
             return Decision(Action.MANUAL, f"{type(error).__name__}: {error}")
-        return decision
+        return decision if decision.verdict else self._without_verdict(camera, decision)
 
     def follow(self, camera: str, since: str = "$") -> Iterator[HistoryEntry | Gap | None]:
         """Every finished crop from now on, or since an entry of the stream; never ends.
@@ -155,7 +151,7 @@ class Gate:
         Raises:
             BadIdError, StoreError, BadVerdictError: as :meth:`latest`.
         """
-        _key(camera, None)
+        key_of(camera)
         key = history_key(camera)
         start = newest(self._redis, key) if since == "$" else since
         return follow(self._following, key, start)
@@ -192,7 +188,7 @@ class Gate:
         Raises:
             BadIdError: not a valid camera id.
         """
-        _key(camera, None)
+        key_of(camera)
         return Visitors(
             self._redis,
             camera,
@@ -200,6 +196,22 @@ class Gate:
             min_evidence=min_evidence,
             min_crops=min_crops,
         )
+
+    def camera_state(self, camera: str) -> CameraState | None:
+        """How a camera is, by its own process; None if nothing was heard of it for 15 s.
+
+        Cameras that send crops without maskgate's camera process have no state.
+
+        Raises:
+            BadIdError: not a valid camera id.
+            StoreError: Redis did not answer in time.
+            BadCameraStateError: the key holds something else.
+            BadVerdictError: it holds what is not text.
+        """
+        key_of(camera)
+        with gate_errors():
+            fields: dict[str, str] = self._redis.hgetall(camera_key(camera))  # type: ignore[assignment]
+        return parse_fields(fields)
 
     def workers_alive(self) -> bool:
         """Whether any worker is running: without one, no verdict does not mean an empty door.
@@ -209,6 +221,16 @@ class Gate:
         """
         with gate_errors():
             return self._redis.get(ALIVE_KEY) is not None
+
+    def _without_verdict(self, camera: str, decision: Decision) -> Decision:
+        """The same decision, with the camera's trouble as its reason if it is known."""
+        try:
+            state = self.camera_state(camera)
+        except Exception:  # noqa: BLE001  (it is manual anyway)
+            return decision
+        if state is None or state.is_up:
+            return decision
+        return Decision(decision.action, f"camera is down: {state.told}")
 
     def _changes(
         self, visitors: Visitors, camera: str, every_s: float
@@ -226,7 +248,7 @@ class Gate:
         self, camera: str, track: str | None, timeout_s: float, newer_than_ms: int | None
     ) -> Generator[Verdict | None, None, None]:
         """The verdict now, after each wake-up, every 0.1 s, and once more at the timeout."""
-        _key(camera, track)
+        key_of(camera, track)
         with closing(self._turns(camera, timeout_s)) as looks:
             for _ in looks:
                 yield _newer(self.latest(camera, track), newer_than_ms)
@@ -241,11 +263,3 @@ def _newer(verdict: Verdict | None, than_ms: int | None) -> Verdict | None:
         if verdict is not None and than_ms is not None and verdict.captured_at_ms <= than_ms
         else verdict
     )
-
-
-def _key(camera: str, track: str | None) -> str:
-    for kind, value in (("camera", camera), ("track", camera if track is None else track)):
-        if not is_id(value):
-            msg = f"{kind} {value!r} is not 1 to 64 of A-Z a-z 0-9 _ -"
-            raise BadIdError(msg)
-    return verdict_key(camera) if track is None else track_key(camera, track)

@@ -10,6 +10,7 @@ from rich.live import Live
 from maskgate.gate.client import Gate
 from maskgate.gate.screen import Screen
 from maskgate.gate.wake_ups import subscription
+from maskgate.protocol.camera_state import STATE_WAKE_UP
 from maskgate.protocol.crop import is_id
 from maskgate.protocol.errors import MaskgateError
 from maskgate.protocol.verdict import CHANNEL_PATTERN, camera_of_channel
@@ -84,5 +85,6 @@ def _wake_ups(
                 message = wake_ups.get_message(timeout=min(left_s, 0.2))
                 camera = camera_of_channel(message["channel"]) if message else None
                 if camera and is_id(camera) and (not only or camera in only):
-                    screen.news[camera] = screen.news.get(camera, 0) + 1
+                    is_news = message["data"] != STATE_WAKE_UP
+                    screen.news[camera] = screen.news.get(camera, 0) + is_news
             yield

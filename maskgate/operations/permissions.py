@@ -34,6 +34,8 @@ INTENDED_REDIS: Mapping[str, frozenset[str]] = {
             "read a verdict",
             "write a verdict",
             "write visits",
+            "read a camera's state",
+            "write a camera's state",
             "delete a verdict",
             "write a history",
             "send wake-ups",
@@ -43,8 +45,8 @@ INTENDED_REDIS: Mapping[str, frozenset[str]] = {
     ),
     "deployer": frozenset({"load functions"}),
     "gate": frozenset(
-        {"read a verdict", "read visits", "read a history", "read the heartbeat"}
-        | {"wait for wake-ups"}
+        {"read a verdict", "read visits", "read a camera's state", "read a history"}
+        | {"read the heartbeat", "wait for wake-ups"}
     ),
     "nobody": frozenset(),
 }

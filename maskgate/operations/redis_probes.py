@@ -6,6 +6,7 @@ from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
 from maskgate.protocol.audit import audit_day_key
+from maskgate.protocol.camera_state import camera_key
 from maskgate.protocol.verdict import (
     ALIVE_KEY,
     attempts_key,
@@ -17,7 +18,7 @@ from maskgate.runtime.store import store_errors
 
 _PROBE = "maskgate-probe"
 _VERDICT, _HISTORY, _AUDIT = verdict_key(_PROBE), history_key(_PROBE), audit_day_key(_PROBE, 0)
-_ATTEMPTS, _VISITS = attempts_key(_PROBE), visits_key(_PROBE)
+_ATTEMPTS, _VISITS, _CAMERA = attempts_key(_PROBE), visits_key(_PROBE), camera_key(_PROBE)
 
 
 def _subscribe(client: Redis) -> None:
@@ -54,11 +55,13 @@ def _load_functions(client: Redis) -> None:
 REDIS: Mapping[str, Callable[[Redis], object]] = {
     "read a verdict": lambda client: client.hgetall(_VERDICT),
     "read visits": lambda client: client.zrange(_VISITS, 0, -1),
+    "read a camera's state": lambda client: client.hgetall(_CAMERA),
     "read a history": lambda client: client.xrange(_HISTORY),
     "read the heartbeat": lambda client: client.get(ALIVE_KEY),
     "wait for wake-ups": _subscribe,
     "write a verdict": lambda client: client.hset(_VERDICT, "probe", "1"),
     "write visits": lambda client: client.zadd(_VISITS, {"probe": 1}),
+    "write a camera's state": lambda client: client.hset(_CAMERA, "probe", "1"),
     "delete a verdict": lambda client: client.delete(_VERDICT),
     "write a history": lambda client: client.xadd(_HISTORY, {"probe": "1"}),
     "send wake-ups": lambda client: client.publish(_HISTORY, ""),
@@ -104,7 +107,7 @@ def try_redis(client: Redis, admin: Redis, user: str | None) -> dict[str, bool]:
         }
         for name, command in REDIS_BY_DRYRUN.items():
             found[name] = user is not None and _dry_run(admin, user, command)
-        admin.delete(_VERDICT, _VISITS, _HISTORY, _AUDIT, _ATTEMPTS)
+        admin.delete(_VERDICT, _VISITS, _CAMERA, _HISTORY, _AUDIT, _ATTEMPTS)
     return found
 
 

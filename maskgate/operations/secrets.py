@@ -20,6 +20,7 @@ from maskgate.operations.live_keys import ANY_CAMERA, pattern_of
 from maskgate.operations.redis_memory import DOORS, HISTORY_LENGTH
 from maskgate.operations.topology import DEFINITIONS
 from maskgate.protocol.audit import AUDIT_KEYS
+from maskgate.protocol.camera_state import CAMERA_KEYS
 from maskgate.protocol.topology import (
     AUDIT_EXCHANGE,
     AUDIT_QUEUE,
@@ -66,17 +67,18 @@ LIVE_KEYS = {"drawn": pattern_of([DRAWN_CAMERA]), "operator": ANY_CAMERA}
 REDIS_RIGHTS = {
     "admin": "~* &* +@all",
     "worker": (
-        f"resetkeys ~{VERDICT_KEYS} ~{HISTORY_KEYS} ~{TRACKS_KEYS} ~{VISITS_KEYS} ~{AUDIT_KEYS} "
-        f"~{ALIVE_KEY} ~{ATTEMPTS_KEYS} "
+        f"resetkeys ~{VERDICT_KEYS} ~{HISTORY_KEYS} ~{TRACKS_KEYS} ~{VISITS_KEYS} "
+        f"~{CAMERA_KEYS} ~{AUDIT_KEYS} ~{ALIVE_KEY} ~{ATTEMPTS_KEYS} "
         f"resetchannels &{CHANNEL_PATTERN} "
-        "-@all +fcall +info +time +set +hset +hdel +hgetall +hincrby +del +xadd +lpush +ltrim "
-        "+lrange +pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank +ping +hello "
+        "-@all +fcall +info +time +set +hset +hdel +hget +hgetall +hincrby +del +xadd +lpush "
+        "+ltrim +lrange +pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank +ping +hello "
         "+client|setname"
     ),
     "deployer": "resetkeys resetchannels -@all +function|load +function|list +ping +hello "
     "+client|setname",
     "gate": (
-        f"resetkeys %R~{VERDICT_KEYS} %R~{HISTORY_KEYS} %R~{VISITS_KEYS} %R~{ALIVE_KEY} "
+        f"resetkeys %R~{VERDICT_KEYS} %R~{HISTORY_KEYS} %R~{VISITS_KEYS} %R~{CAMERA_KEYS} "
+        f"%R~{ALIVE_KEY} "
         f"resetchannels &{CHANNEL_PATTERN} "
         "-@all +get +mget +hgetall +hmget +zrange +pttl +xread +xrange +xrevrange +subscribe "
         "+unsubscribe +psubscribe +punsubscribe +ping +hello +client|setname"

@@ -71,6 +71,11 @@ def is_id(value: object) -> bool:
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
+def is_crop_id(value: object) -> bool:
+    """Whether a value is a valid id of a message."""
+    return isinstance(value, str) and _CROP_ID.fullmatch(value) is not None
+
+
 def to_message(crop: Crop) -> Message:
     """The message that carries a crop."""
     headers: dict[str, object] = {
@@ -129,11 +134,7 @@ def known_ids(message: Message) -> tuple[str | None, str | None, str | None]:
     track_id = message.headers.get("track_id")
     is_audit = message.routing_key == AUDIT_KEY
     camera_id = message.headers.get("camera_id") if is_audit else key_owner(message.routing_key)
-    crop_id = (
-        message.message_id
-        if isinstance(message.message_id, str) and _CROP_ID.fullmatch(message.message_id)
-        else None
-    )
+    crop_id = str(message.message_id) if is_crop_id(message.message_id) else None
     return (
         camera_id if isinstance(camera_id, str) and is_id(camera_id) else None,
         crop_id,

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why a crop is ``unreadable`` or ``expired``: the list for logs, metrics and Redis."""
+    """Why a message is ``unreadable`` or ``expired``: the list for logs, metrics and Redis."""
 
     WRONG_TYPE = "wrong_type"
     BAD_CONTENT_TYPE = "bad_content_type"
@@ -17,6 +17,8 @@ class Reason(StrEnum):
     BAD_LABEL = "bad_label"
     BAD_SLICE = "bad_slice"
     UNEXPECTED_LABEL = "unexpected_label"
+    BAD_STATE = "bad_state"
+    SENT_IN_FUTURE = "sent_in_future"
     EMPTY_BODY = "empty_body"
     BODY_TOO_LARGE = "body_too_large"
     CONTENT_MISMATCH = "content_mismatch"

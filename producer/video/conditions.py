@@ -1,20 +1,10 @@
 """What is the matter with a camera, and since when."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
+from maskgate.protocol.camera_state import CameraCondition
 
-class CameraCondition(StrEnum):
-    """A camera's condition; everything but ``UP`` means that no face can be expected from it."""
-
-    UP = "up"
-    NO_SIGNAL = "no_signal"
-    STALLED = "stalled"
-    DARK = "dark"
-    OVEREXPOSED = "overexposed"
-    COVERED = "covered"
-    FROZEN = "frozen"
-    OUT_OF_FOCUS = "out_of_focus"
+__all__ = ["CameraCondition", "CameraState"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,10 +43,10 @@ def _time_writes() -> None:
     original = RedisVerdictStore.writing
 
     @contextmanager
-    def timed(self: RedisVerdictStore, results: Any) -> Iterator[None]:
+    def timed(self: RedisVerdictStore, results: Any, states: Any = ()) -> Iterator[None]:
         begun_s = time.thread_time()
         try:
-            with original(self, results):
+            with original(self, results, states):
                 yield
         finally:
             spent_s["write"] += time.thread_time() - begun_s

@@ -8,11 +8,19 @@ from collections import Counter
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import pika
 import pytest
 
 from maskgate.protocol.audit import audit_newest_key
+from maskgate.protocol.camera_state import (
+    CameraCondition,
+    CameraState,
+    camera_key,
+    parse_fields,
+    to_message,
+)
 from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_QUEUE
 from maskgate.protocol.verdict import NO_CAMERA, history_key
 from producer.drawing import draw_face
@@ -270,6 +278,34 @@ def test_a_crop_under_another_cameras_key_is_unreadable_and_filed_with_its_sende
         written = set(client.keys("verdict*"))
     assert reasons == {"yard": ["camera_mismatch"], NO_CAMERA: ["camera_mismatch"] * 2}
     assert written == {history_key(camera) for camera in reasons}, "a key of the claimed camera"
+
+
+def test_a_cameras_state_is_readable_and_is_no_crop(
+    environment: dict[str, str], rabbit: RabbitServer, redis: RedisServer, tmp_path: Path
+) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    state = CameraState(state=CameraCondition.DARK, since_ms=now_ms - 9000, sent_at_ms=now_ms)
+    good = to_message("yard", state)
+    bad = msgspec.structs.replace(to_message("yard", state), body=b"{}")
+    with rabbit.channel() as channel:
+        for each in (good, bad):
+            properties = pika.BasicProperties(
+                str(each.content_type), type=str(each.type), message_id=str(each.message_id)
+            )
+            channel.basic_publish("crops", each.routing_key, each.body, properties)
+    log = tmp_path / "worker.log"
+    with running("worker", environment=environment, log=log), redis.client() as client:
+        eventually(lambda: client.exists(camera_key("yard")), what="the camera's state")
+        eventually(lambda: rabbit.depth(DEAD_QUEUE) == 1, what="the dead letter")
+        eventually(
+            lambda: sum(int(str(each["camera_states"])) for each in lines(log, "worker.interval")),
+            what="the count of camera states",
+        )
+        assert parse_fields(client.hgetall(camera_key("yard"))) == state
+    assert ends(redis, "yard") == {str(bad.message_id): "unreadable"}
+    assert rabbit.depth(LIVE_QUEUE) == 0
+    ((properties, body),) = rabbit.get(DEAD_QUEUE)
+    assert (properties.headers["dead_reason"], body) == ("bad_state", b"{}")
 
 
 def test_a_crop_too_old_for_its_door_expires_undecoded(

@@ -6,6 +6,7 @@ from rich.console import Console
 
 from maskgate.gate import Action, Decision, Visit
 from maskgate.gate.screen import Screen
+from maskgate.protocol.camera_state import CameraCondition, CameraState
 from maskgate.protocol.verdict import Outcome, Verdict
 from maskgate.runtime.clock import now_ms
 
@@ -45,9 +46,9 @@ def a_screen(*visits: Visit) -> Screen:
     )
 
 
-def text(screen: Screen) -> str:
+def text(screen: Screen, width: int = 140) -> str:
     out = StringIO()
-    Console(file=out, width=110).print(screen.table())
+    Console(file=out, width=width).print(screen.table())
     return out.getvalue()
 
 
@@ -79,6 +80,40 @@ def test_each_person_has_a_row_below_the_camera() -> None:
         ("3f2a91c8", "no_mask", "recognise (no mask)"),
         ("b", "mask", "remove_mask (mask)"),
     ]
+
+
+def test_a_narrow_terminal_still_shows_each_action() -> None:
+    screen = a_screen(a_visit("3f2a91c8d4e5f607", Action.REMOVE_MASK))
+    screen.states["lobby"] = a_state(CameraCondition.NO_SIGNAL)
+    assert text(screen, 80).count("remove_mask") == 2
+
+
+def a_state(condition: CameraCondition, detail: str = "") -> CameraState:
+    return CameraState(
+        state=condition, since_ms=NOW_MS - 12_000, sent_at_ms=NOW_MS, detail=detail, fps=9.87
+    )
+
+
+def test_a_camera_has_a_line_when_its_state_changes() -> None:
+    screen = a_screen()
+    assert not [line for line in screen.lines() if "camera" in line]
+    for state, line in (
+        (a_state(CameraCondition.UP), "lobby camera is up"),
+        (a_state(CameraCondition.NO_SIGNAL, "[refused]"), "lobby camera is no_signal ([refused])"),
+        (None, "lobby camera state unknown"),
+    ):
+        screen.states["lobby"] = state
+        assert list(screen.lines()) == [line]
+        assert list(screen.lines()) == []
+
+
+def test_a_cameras_state_is_in_the_table() -> None:
+    screen = a_screen()
+    assert "up 9.9 fps" not in text(screen)
+    screen.states["lobby"] = a_state(CameraCondition.UP)
+    assert "up 9.9 fps" in text(screen)
+    screen.states["lobby"] = a_state(CameraCondition.NO_SIGNAL, "[refused]")
+    assert "no_signal for 12 s" in text(screen)
 
 
 def test_people_are_gone_from_the_screen_while_redis_is() -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import msgspec
 import numpy as np
 import pytest
 from structlog.testing import capture_logs
@@ -12,8 +13,10 @@ from structlog.testing import capture_logs
 from demo.broker import Broker, InProcessConsumer, InProcessPublisher
 from maskgate.inference.card import ModelCard
 from maskgate.inference.model import Model
+from maskgate.protocol.camera_state import CameraCondition, CameraState, SentState, to_message
 from maskgate.protocol.crop import CROP_TYPE, Message, new_crop_id
-from maskgate.protocol.errors import StoreError
+from maskgate.protocol.errors import Reason, StoreError
+from maskgate.protocol.queue import QueueKind
 from maskgate.protocol.topology import live_key
 from maskgate.protocol.verdict import Outcome
 from maskgate.runtime.clock import now_ms
@@ -32,17 +35,21 @@ from worker.store.redis_clock import ClockReading, RedisClock
 class FakeStore:
     def __init__(self) -> None:
         self.written: list[CropResult] = []
+        self.states: list[SentState] = []
         self.attempts = self.tried = 0
         self.is_away = False
 
     @contextmanager
-    def writing(self, results: Sequence[CropResult]) -> Iterator[None]:
+    def writing(
+        self, results: Sequence[CropResult], states: Sequence[SentState] = ()
+    ) -> Iterator[None]:
         yield
         self.attempts += 1
         if self.is_away:
             msg = "away"
             raise StoreError(msg)
         self.written += results
+        self.states += states
 
     def heartbeat(self) -> ClockReading:
         if self.is_away:
@@ -165,4 +172,71 @@ def test_a_batch_that_could_not_be_written_is_written_when_redis_is_back(place: 
 
     place.run_until(is_written)
     assert len(place.store.written) == 1
+    assert not place.broker.live
+
+
+def state(sent_at_ms: int = 0, *, condition: CameraCondition = CameraCondition.UP) -> Message:
+    sent_at_ms = sent_at_ms or now_ms()
+    return to_message(
+        "lobby", CameraState(state=condition, since_ms=sent_at_ms, sent_at_ms=sent_at_ms)
+    )
+
+
+def test_camera_states_are_written_and_acknowledged_but_are_no_crops(place: Place) -> None:
+    sent = [state(), crop(), state(condition=CameraCondition.DARK), crop()]
+    place.publish(*sent)
+    with capture_logs() as lines:
+        place.run_until(lambda: len(place.store.states) == 2 and len(place.store.written) == 2)
+    assert [each.state.state for each in place.store.states] == ["up", "dark"]
+    assert [result.crop_id for result in place.store.written] == [
+        sent[1].message_id,
+        sent[3].message_id,
+    ]
+    assert not place.broker.live
+    assert not place.broker.dead
+    work = [line for line in lines if line["event"] == "worker.interval"]
+    assert sum(line["crops"] for line in work) == sum(line["camera_states"] for line in work) == 2
+
+
+def test_a_batch_of_camera_states_alone_is_no_batch_of_crops(place: Place) -> None:
+    place.publish(state())
+    with capture_logs() as lines:
+        place.run_until(lambda: bool(place.store.states))
+    work = [line for line in lines if line["event"] == "worker.interval"]
+    assert sum(line["batches"] for line in work) == 0
+    assert sum(line["camera_states"] for line in work) == 1
+
+
+def test_a_bad_camera_state_is_a_dead_letter_like_any_unreadable_message(place: Place) -> None:
+    bad = [
+        msgspec.structs.replace(state(), body=b"{"),
+        state(now_ms() + 60_000),
+        msgspec.structs.replace(state(), routing_key="live.a:b"),
+    ]
+    place.publish(*bad)
+    place.run_until(lambda: len(place.broker.dead) == 3)
+    assert [(each.outcome, each.reason, each.camera_id) for each in place.store.written] == [
+        (Outcome.UNREADABLE, Reason.BAD_STATE, "lobby"),
+        (Outcome.UNREADABLE, Reason.SENT_IN_FUTURE, "lobby"),
+        (Outcome.UNREADABLE, Reason.BAD_CAMERA_ID, None),
+    ]
+    assert place.store.states == []
+
+
+def test_a_camera_state_in_the_audit_queue_is_unreadable(place: Place) -> None:
+    InProcessPublisher(place.broker).publish(state(), QueueKind.AUDIT)
+    place.run_until(lambda: bool(place.store.written))
+    assert place.store.written[0].reason is Reason.WRONG_TYPE
+
+
+def test_a_camera_state_that_was_not_written_is_written_when_redis_is_back(place: Place) -> None:
+    place.publish(state())
+    place.store.is_away = True
+
+    def is_written() -> bool:
+        place.store.is_away = place.store.attempts < 2
+        return bool(place.store.states)
+
+    place.run_until(is_written)
+    assert len(place.store.states) == 1
     assert not place.broker.live

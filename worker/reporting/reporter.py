@@ -45,7 +45,12 @@ class Reporter:
     def processed(
         self, results: Sequence[CropResult], laps_s: Mapping[str, float], now_ms: int
     ) -> None:
-        """Count a batch that is written: its results, seconds per stage, and Redis's time."""
+        """Count a batch that is written: its results, seconds per stage, and Redis's time.
+
+        A batch without crops, of camera states alone, is none.
+        """
+        if not results:
+            return
         self._stats.batch(results, laps_s, now_ms)
         for result in results:
             if result.outcome is Outcome.UNREADABLE:
@@ -55,6 +60,11 @@ class Reporter:
                     camera_id=result.camera_id,
                     reason=result.reason,
                 )
+
+    def camera_states(self, count: int) -> None:
+        """Count camera states that are written: apart from crops, which have outcomes."""
+        if count:
+            self._stats.camera_states(count)
 
     def report(self) -> None:
         """Report now; the next interval begins."""

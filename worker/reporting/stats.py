@@ -30,6 +30,11 @@ class Stats:
             ["queue", "outcome", "reason"],
             registry=self.registry,
         )
+        self._states = Counter(
+            "maskgate_camera_states",
+            "Camera states received, which are no crops",
+            registry=self.registry,
+        )
         self._batch = Histogram(
             "maskgate_batch_size", "Crops a batch", buckets=_SIZES, registry=self.registry
         )
@@ -69,11 +74,17 @@ class Stats:
             self._latencies_ms.append(latencies_ms)
             self._latency.observe(latencies_ms / 1000)
 
+    def camera_states(self, count: int) -> None:
+        """Count camera states that are written."""
+        self._states.inc(count)
+        self._states_in_interval += count
+
     def line(self) -> dict[str, object]:
         """The fields of the log line for the interval that ends now; the next one begins.
 
         ``crops`` and the times are of live crops and audit samples; the counts by outcome are of
-        live crops, those of samples are in ``audit``.
+        live crops, those of samples are in ``audit``. ``camera_states`` are no crops: messages
+        received are ``crops`` and ``camera_states``.
         """
         elapsed_s = time.monotonic() - self._since_s
         crops = sum(self._sizes)
@@ -85,6 +96,7 @@ class Stats:
             "batch_mean": round(crops / len(self._sizes), 1) if self._sizes else 0.0,
             "batch_max": max(self._sizes, default=0),
             **{outcome.value: self._outcomes[QueueKind.LIVE][outcome] for outcome in Outcome},
+            "camera_states": self._states_in_interval,
             "audit": {outcome.value: n for outcome, n in self._outcomes[QueueKind.AUDIT].items()},
             **_percentiles(
                 "latency_ms", np.concatenate(self._latencies_ms) if self._latencies_ms else ()
@@ -98,6 +110,7 @@ class Stats:
     def _begin(self) -> None:
         self._since_s = time.monotonic()
         self._sizes: list[int] = []
+        self._states_in_interval = 0
         self._stages: dict[str, list[float]] = {stage: [] for stage in STAGES}
         self._latencies_ms: list[npt.NDArray[np.float64]] = []
         self._outcomes: dict[QueueKind, Tally[Outcome]] = {kind: Tally() for kind in QueueKind}

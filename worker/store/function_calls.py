@@ -8,6 +8,13 @@ import msgspec
 from msgspec import msgpack
 
 from maskgate.protocol import evidence
+from maskgate.protocol.camera_state import (
+    STATE_TTL_MS,
+    STATE_WAKE_UP,
+    SentState,
+    camera_key,
+    to_fields,
+)
 from maskgate.protocol.queue import QueueKind
 from maskgate.protocol.verdict import (
     MAX_TRACKS,
@@ -52,6 +59,17 @@ class FunctionCall(NamedTuple):
     function: str
     keys: list[str]
     argument: bytes
+
+
+class _State(msgspec.Struct, gc=False):
+    """The argument of ``camera_state.lua``."""
+
+    sent_at_ms: int
+    max_skew_ms: int
+    channel: str
+    fields: list[str]
+    ttl_ms: int = STATE_TTL_MS
+    wake_up: str = STATE_WAKE_UP
 
 
 class _VerdictBatch(msgspec.Struct, gc=False):
@@ -105,3 +123,16 @@ def _verdict_call(camera_id: str, crops: list[CropResult], settings: StoreSettin
     keys += [track_key(camera_id, track_id) for track_id in track_keys]
     batch = _VerdictBatch(settings, track_keys, crops)
     return FunctionCall("verdicts", keys, msgpack.encode(batch))
+
+
+def state_calls(states: Sequence[SentState], max_skew_ms: int) -> Iterator[FunctionCall]:
+    """One call per camera, with its newest state: a sender of many costs no more than of one."""
+    newest: dict[str, SentState] = {}
+    for sent in states:
+        known = newest.get(sent.camera_id)
+        if known is None or sent.state.sent_at_ms > known.state.sent_at_ms:
+            newest[sent.camera_id] = sent
+    for camera_id, sent in newest.items():
+        fields = [text for field in to_fields(sent.state).items() for text in field]
+        state = _State(sent.state.sent_at_ms, max_skew_ms, history_key(camera_id), fields)
+        yield FunctionCall("camera_state", [camera_key(camera_id)], msgpack.encode(state))

@@ -1,4 +1,4 @@
-"""Writes verdicts to Redis: one function call per camera and batch, all in one round trip.
+"""Writes verdicts and camera states to Redis: one function call per camera, all in one round trip.
 
 Writing the same results again changes nothing but the history.
 """
@@ -11,6 +11,7 @@ from redis import Redis
 from redis.connection import ConnectionInterface
 from redis.exceptions import ResponseError
 
+from maskgate.protocol.camera_state import SentState
 from maskgate.protocol.errors import StoreError
 from maskgate.protocol.verdict import ALIVE_KEY, attempts_key
 from maskgate.redis_functions import library
@@ -18,7 +19,12 @@ from maskgate.runtime.clock import Clock, now_ms
 from maskgate.runtime.store import store_errors
 from worker.result import CropResult
 from worker.store.audit_counts import read_windows
-from worker.store.function_calls import FunctionCall, StoreSettings, function_calls
+from worker.store.function_calls import (
+    FunctionCall,
+    StoreSettings,
+    function_calls,
+    state_calls,
+)
 from worker.store.history_budget import HistoryBudget
 from worker.store.redis_clock import ClockReading
 
@@ -53,13 +59,17 @@ class RedisVerdictStore:
         self._library = library()
 
     @contextmanager
-    def writing(self, results: Sequence[CropResult]) -> Iterator[None]:
+    def writing(
+        self, results: Sequence[CropResult], states: Sequence[SentState] = ()
+    ) -> Iterator[None]:
         """See :class:`worker.store.verdict_store.VerdictStore`."""
         calls = list(
             function_calls(
                 results, self._settings, audit_slices=self._audit_slices, now_ms=self._clock()
             )
         )
+        if states:
+            calls += state_calls(states, self._settings.max_skew_ms)
         with store_errors(), self._running(calls):
             yield
 

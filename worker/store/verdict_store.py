@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from maskgate.protocol.camera_state import SentState
 from worker.result import CropResult
 from worker.store.redis_clock import ClockReading
 
@@ -11,13 +12,16 @@ from worker.store.redis_clock import ClockReading
 class VerdictStore(Protocol):
     """Where results are written. Not thread-safe: one thread owns it."""
 
-    def writing(self, results: Sequence[CropResult]) -> AbstractContextManager[None]:
-        """Send all results on entry and wait for the answers on exit.
+    def writing(
+        self, results: Sequence[CropResult], states: Sequence[SentState] = ()
+    ) -> AbstractContextManager[None]:
+        """Send all results and camera states on entry and wait for the answers on exit.
 
-        The body of the ``with`` runs while the store works. After it, doors can read every verdict.
+        The body of the ``with`` runs while the store works. After it, doors can read every verdict,
+        and the newest state of each camera.
 
         Raises:
-            StoreError: a result may not be written. It is safe to write all of them again.
+            StoreError: one of them may not be written. It is safe to write all of them again.
         """
 
     def attempt(self, crop_id: str) -> int:
