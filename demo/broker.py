@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from maskgate.protocol.camera_state import is_state
 from maskgate.protocol.crop import Message
 from maskgate.protocol.errors import Reason
 from maskgate.protocol.queue import Delivery, QueueKind, Refusal, Tally
@@ -50,11 +51,13 @@ class InProcessPublisher:
     def __init__(self, broker: Broker) -> None:
         self.live = Tally()
         self.audit = Tally()
+        self.states = Tally()
         self._broker = broker
 
     def publish(self, message: Message, queue: QueueKind = QueueKind.LIVE) -> None:
         """See :class:`maskgate.protocol.queue.CropPublisher`."""
-        tally = self.audit if queue is QueueKind.AUDIT else self.live
+        live = self.states if is_state(message) else self.live
+        tally = self.audit if queue is QueueKind.AUDIT else live
         tally.offered += 1
         with self._broker.changed:
             if queue is QueueKind.AUDIT:

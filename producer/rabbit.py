@@ -16,6 +16,7 @@ import pika
 import structlog
 from pika.adapters.select_connection import IOLoop
 
+from maskgate.protocol.camera_state import is_state
 from maskgate.protocol.crop import Message
 from maskgate.protocol.errors import ConfigurationError
 from maskgate.protocol.queue import QueueKind, Refusal, Tally
@@ -63,6 +64,7 @@ class RabbitPublisher:
     ) -> None:
         self.live = Tally()
         self.audit = Tally()
+        self.states = Tally()
         self._parameters = parameters
         self._stop = stop
         self._patient = patient
@@ -84,7 +86,7 @@ class RabbitPublisher:
 
     def publish(self, message: Message, queue: QueueKind = QueueKind.LIVE) -> None:
         """See :class:`maskgate.protocol.queue.CropPublisher`."""
-        tally = self.audit if queue is QueueKind.AUDIT else self.live
+        tally = self._tally(message, audit=queue is QueueKind.AUDIT)
         tally.offered += 1
         if self._patient:
             self._run_until(lambda: self._ready and self._has_room, None)
@@ -131,6 +133,11 @@ class RabbitPublisher:
     @property
     def _has_room(self) -> bool:
         return len(self._in_flight) < self._window
+
+    def _tally(self, message: Message, *, audit: bool) -> Tally:
+        if audit:
+            return self.audit
+        return self.states if is_state(message) else self.live
 
     def _publish(self, message: Message, *, audit: bool) -> None:
         exchange, key = (
@@ -232,7 +239,7 @@ class RabbitPublisher:
             tags = [tag for tag in self._in_flight if tag <= method.delivery_tag]
         for tag in tags:
             message, audit = self._in_flight.pop(tag)
-            tally = self.audit if audit else self.live
+            tally = self._tally(message, audit=audit)
             refusal = Refusal.QUEUE_FULL if method.NAME == "Basic.Nack" else None
             if message.message_id in self._returned:
                 self._returned.discard(message.message_id)

@@ -109,9 +109,11 @@ class CropPublisher(Protocol):
 
     live: Tally
     audit: Tally
+    #: Of camera states, which travel in the live queue and are no crops.
+    states: Tally
 
     def publish(self, message: Message, queue: QueueKind = QueueKind.LIVE) -> None:
-        """Publish one crop; waits while too many are unconfirmed.
+        """Publish one crop or camera state; waits while too many are unconfirmed.
 
         A refusal is counted, not raised.
         """

@@ -25,6 +25,7 @@ from producer.video.metrics import CameraFigures
 from producer.video.opening import StreamOptions
 from producer.video.picture_health import PictureHealth
 from producer.video.regions import Regions
+from producer.video.state_report import StateReport
 from producer.video.watcher import PictureWatcher
 
 _FLUSH_S = 5.0
@@ -65,10 +66,11 @@ class RunningCamera:
         self.error = ""
         self._id = camera_id
         self._stop = Stop()
-        self._watcher = PictureWatcher(
-            camera_id, Regions(config.region, config.privacy), PictureHealth()
-        )
         self._publisher = shared.open_publisher(camera_id, config, self._stop)
+        report = StateReport(camera_id, self.figures, self._publisher.publish)
+        self._watcher = PictureWatcher(
+            camera_id, Regions(config.region, config.privacy), PictureHealth(), report.tick
+        )
         self._camera = Camera(
             camera_id,
             shared.open_detector(),

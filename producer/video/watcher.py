@@ -1,6 +1,7 @@
 """Judges how a camera is, tells it once, and keeps what is private from everything else."""
 
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -14,9 +15,19 @@ log = structlog.get_logger()
 
 
 class PictureWatcher:
-    """See :class:`producer.video.film.Watcher`. Logs each change of the camera's condition."""
+    """See :class:`producer.video.film.Watcher`. Logs each change of the camera's condition.
 
-    def __init__(self, camera_id: str, regions: Regions, health: PictureHealth) -> None:
+    ``tick`` is called with the condition, since when in monotonic seconds, and the trouble, after
+    each frame and each wait without one.
+    """
+
+    def __init__(
+        self,
+        camera_id: str,
+        regions: Regions,
+        health: PictureHealth,
+        tick: Callable[[CameraCondition, float, str], None] = lambda *_: None,
+    ) -> None:
         self.state = CameraState(CameraCondition.NO_SIGNAL, time.monotonic())
         self.trouble = ""
         self.clock_difference_ms: int | None = None
@@ -25,6 +36,7 @@ class PictureWatcher:
         self._health = health
         self._rate = Rate()
         self._has_seen = False
+        self._tick = tick
 
     @property
     def fps(self) -> float:
@@ -49,9 +61,10 @@ class PictureWatcher:
 
     def _tell(self, state: CameraState, trouble: str) -> None:
         before, self.state = self.state, state
+        self.trouble = trouble
+        self._tick(state.condition, state.since_s, trouble)
         if state.condition is before.condition:
             return
-        self.trouble = trouble
         if state.condition is CameraCondition.UP:
             log.info("camera.up", camera=self._camera_id)
         else:

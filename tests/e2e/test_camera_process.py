@@ -55,7 +55,32 @@ def test_a_door_reads_decisions_about_the_person_on_a_video(
                 return {Action.REMOVE_MASK, Action.RECOGNISE} <= set(seen)
 
             eventually(both_decisions, timeout_s=60)
+
+            def counts_faces() -> bool:
+                state = gate.camera_state("lobby")
+                return state is not None and state.is_up and state.faces > 0
+
+            eventually(counts_faces, timeout_s=30)
     assert seen[:2] == [Action.REMOVE_MASK, Action.RECOGNISE]
+
+
+def test_a_door_hears_that_its_camera_is_gone(
+    camera_environment: dict[str, str], redis: RedisServer, tmp_path: Path
+) -> None:
+    log, environment = tmp_path / "worker.log", camera_environment
+    command = ("producer", "video", f"rtsp://127.0.0.1:{free_port()}/door", "--camera", "lobby")
+    with running("worker", environment=environment, log=log), Gate(redis.url, timeout_s=5) as gate:
+        said(log, "broker.connected")
+        with running(*command, environment=environment, log=tmp_path / "camera.log"):
+
+            def condition() -> str | None:
+                state = gate.camera_state("lobby")
+                return state.state.value if state else None
+
+            eventually(lambda: condition() == "no_signal", timeout_s=30)
+            decision = gate.decision("lobby")
+    assert decision.action is Action.MANUAL
+    assert "camera" in decision.reason
 
 
 def test_a_played_file_ends_the_process_with_its_counts(
