@@ -68,6 +68,8 @@ class Camera:
         change = self._motion.change(frame.pixels)
         if change is Change.CUT:
             self._tracker.end_all()
+            self._pictures.cut()
+        self._pictures.remember(frame.pixels, self._now_ms)
         if change is Change.NONE and not self._is_due():
             return
         for track in self._tracks(frame.pixels):

@@ -13,6 +13,8 @@ from producer.video.frame import Face, Point
 
 #: A track without a face for so long has ended. Somebody else may stand there by then.
 LOST_AFTER_MS = 1000
+#: A weaker face continues a track, and begins none: ByteTrack (Zhang et al., ECCV 2022).
+BEGIN_SCORE = 0.5
 #: A face is confirmed when it is found again after so long, or with this score.
 _CONFIRMED_MS, _SURE_SCORE = 250, 0.8
 #: How far a face may be from its expected place, in face widths, and how much larger it may be.
@@ -61,6 +63,8 @@ class Tracker:
             if face in unmatched and track in free:
                 _continue(free.pop(track), unmatched.pop(face), at_ms)
         for begun in unmatched.values():
+            if begun.score < BEGIN_SCORE:
+                continue
             self.tracks.append(Track(self._new_id(), begun, at_ms, at_ms))
         return [track for track in self.tracks if track.seen_ms == at_ms]
 

@@ -111,6 +111,20 @@ def test_a_picture_on_a_wall_is_no_person_and_stays_known() -> None:
     assert _still(pictures, hanging, "b") == [True] * 6
 
 
+def test_a_picture_that_is_found_late_hung_there_before() -> None:
+    pictures, late = StillPictures(), STILL_AFTER_MS + 500
+    for at_ms in range(0, late + 1, 100):
+        pictures.remember(_frame(noise=6), at_ms)
+    assert pictures.is_still(_frame(noise=6), _track(at_ms=late))
+
+
+def test_who_comes_was_not_there_before() -> None:
+    pictures, late = StillPictures(), STILL_AFTER_MS + 500
+    for at_ms in range(0, late + 1, 100):
+        pictures.remember(np.full((480, 640, 3), 110, np.uint8), at_ms)
+    assert not pictures.is_still(_frame(noise=6), _track(at_ms=late))
+
+
 def test_a_person_moves_and_may_stand_before_a_picture() -> None:
     pictures = StillPictures()
     _still(pictures, [(_frame(noise=6), _FACE)] * 6, "a")

@@ -73,6 +73,14 @@ def test_a_weak_face_is_confirmed_when_it_is_still_found_later() -> None:
     assert found == [[False], [False], [True]]
 
 
+def test_a_doubtful_face_continues_a_track_but_begins_none() -> None:
+    tracker = Tracker()
+    assert tracker.update([_face(300, score=0.4)], 0) == []
+    (before,) = tracker.update([_face(100)], 100)
+    (after,) = tracker.update([_face(102, score=0.4)], 200)
+    assert before.track_id == after.track_id
+
+
 def test_another_picture_ends_all_tracks() -> None:
     tracker = Tracker()
     (before,) = tracker.update([_face(100)], 0)
