@@ -4,8 +4,8 @@ Bazarevsky, Kartynnik, Vakunov, Raveendran, Grundmann: BlazeFace: Sub-millisecon
 Detection on Mobile GPUs. arXiv 1907.05047, 2019. The anchors follow the options of MediaPipe's SSD
 calculator: strides 16, 32, 32, 32, two anchors a cell each, of fixed size. MediaPipe gives the
 network a square of 256 px. All its layers are convolutions, so it takes any multiple of 32: a wide
-picture loses neither resolution nor time to a border. It finds faces of about 20 to 150 px there, so
-each picture is searched twice: at ``side_px``, and at 192 px for faces that fill it.
+picture loses neither resolution nor time to a border. It finds faces of about 20 to 150 px, so each
+picture is searched twice: at ``side_px``, and at 192 px for faces that fill it.
 """
 
 import tempfile
