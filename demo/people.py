@@ -69,7 +69,8 @@ def run(video: Path | None, model: Model, console: Console, *, seconds: float) -
             msg = f"{video}: {source.trouble}"
             raise VideoError(msg)
         installation.drain(publisher.live.accepted)
-        console.print(visits.table() if visits.count else "nobody was seen")
+        console.print(f"visits    {visits.count}", highlight=False)
+        console.print(visits.table(), highlight=False)
         adds_up = show_totals(
             console,
             publisher.live,

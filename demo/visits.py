@@ -63,7 +63,7 @@ class VisitLog:
 
     def table(self) -> Table:
         """One row for each person."""
-        table = Table("person", "came", "stayed", "decisions", title="visits")
+        table = Table("person", "came", "stayed", "decisions", box=None)
         for person in self._people.values():
             made = [f"{action} {self._at(at_ms).strip()}" for at_ms, action in person.made]
             stayed_s = (person.seen_ms - person.since_ms) / 1000
@@ -71,7 +71,7 @@ class VisitLog:
                 str(person.number),
                 self._at(person.since_ms).strip(),
                 f"{stayed_s:.1f} s",
-                ", ".join(made) or Action.MANUAL,
+                "; ".join(made) or Action.MANUAL,
             )
         return table
 

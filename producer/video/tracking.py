@@ -13,7 +13,7 @@ from producer.video.frame import Face, Point
 
 #: A track without a face for so long has ended. Somebody else may stand there by then.
 LOST_AFTER_MS = 1000
-#: A weaker face continues a track, and begins none: ByteTrack (Zhang et al., ECCV 2022). docs/adr/0039.
+#: A weaker face continues a track, and begins none, as in ByteTrack (Zhang et al., ECCV 2022).
 BEGIN_SCORE = 0.6
 #: A face is confirmed when it is found again after so long, or with this score.
 _CONFIRMED_MS, _SURE_SCORE = 250, 0.8

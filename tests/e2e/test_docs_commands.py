@@ -15,7 +15,7 @@ from tests.texts import ROOT, Block, blocks, pages
 BLOCKS = [block for page in pages() for block in blocks(page)]
 SHELL = [block for block in BLOCKS if block.language == "sh" and block.not_run is None]
 CONSOLE = [block for block in BLOCKS if block.language == "console" and block.not_run is None]
-OTHER_LANGUAGES = {"python", "mermaid", "ini", "text"}
+OTHER_LANGUAGES = {"python", "mermaid", "ini", "text", "toml"}
 
 
 def _run(script: str, folder: Path) -> str:

@@ -7,7 +7,9 @@ from maskgate.gate.settings import GateSettings, WaitSettings, WatchSettings
 from maskgate.operations.functions import FunctionsSettings
 from maskgate.operations.management import ManagementSettings
 from maskgate.runtime.settings import PREFIX, Settings
+from producer.scenes.settings import DrawVideoSettings
 from producer.settings import FolderSettings, SyntheticSettings
+from producer.video.settings import VideoSettings
 from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parent.parent.parent
@@ -20,6 +22,8 @@ KINDS = (
     WatchSettings,
     FunctionsSettings,
     ManagementSettings,
+    VideoSettings,
+    DrawVideoSettings,
 )
 
 
