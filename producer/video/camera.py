@@ -11,6 +11,7 @@ from producer.images import encode
 from producer.video.best_shots import BestShots, HeldBack
 from producer.video.frame import FaceDetector, Frame
 from producer.video.motion import Change, Motion
+from producer.video.searching import Search
 from producer.video.still_pictures import StillPictures
 from producer.video.tracking import Track, Tracker
 
@@ -51,7 +52,7 @@ class Camera:
         self.counts = Counts()
         self.shots = shots
         self._camera_id = camera_id
-        self._detector = detector
+        self._search = Search(detector)
         self._shape = shape
         self._send = send
         self._motion = Motion()
@@ -69,6 +70,7 @@ class Camera:
         if change is Change.CUT:
             self._tracker.end_all()
             self._pictures.cut()
+            self._search.begin_anew()
         self._pictures.remember(frame.pixels, self._now_ms)
         if change is Change.NONE and not self._is_due():
             return
@@ -91,7 +93,7 @@ class Camera:
 
     def _tracks(self, pixels: Pixels) -> list[Track]:
         begun_s = time.perf_counter()
-        faces = self._detector.detect(pixels)
+        faces = self._search.faces(pixels, self._now_ms)
         took_ms = (time.perf_counter() - begun_s) * 1000
         self.counts.add_detection(len(faces), took_ms)
         self._detected_ms = self._now_ms

@@ -9,6 +9,8 @@ import numpy.typing as npt
 from maskgate.inference.image import Pixels
 
 _SIZE = (64, 48)
+#: Larger pictures are sampled at this size first: reducing 1080p by areas takes 6 ms.
+_SAMPLED = (640, 480)
 #: Grey levels by which a cell must change; noise that is averaged over a cell stays below.
 _CELL = 6.0
 #: How many of the cells: a face that is large enough to be sent covers more.
@@ -34,6 +36,8 @@ class Motion:
 
     def change(self, pixels: Pixels) -> Change:
         """What changed; the first frame is a cut."""
+        if pixels.shape[0] * pixels.shape[1] > _SAMPLED[0] * _SAMPLED[1]:
+            pixels = np.asarray(cv2.resize(pixels, _SAMPLED, interpolation=cv2.INTER_NEAREST))
         small = cv2.resize(pixels, _SIZE, interpolation=cv2.INTER_AREA)
         now = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.float32)
         before, self._before = self._before, now

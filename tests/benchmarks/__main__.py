@@ -16,6 +16,7 @@ from pathlib import Path
 import structlog
 
 from tests.benchmarks import (
+    cameras,
     capacity,
     doors,
     latency,
@@ -45,6 +46,7 @@ _ALL: dict[str, Callable[[Bench], None]] = {
     "growth": scale.growth,
     "endurance": scale.endurance,
     "capacity": capacity.check,
+    "cameras": cameras.cameras,
 }
 _QUICK = ("everybody", "producer", "latency")
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+import pytest
 
 from maskgate.inference.card import InputShape
 from maskgate.inference.image import Pixels
@@ -135,9 +136,10 @@ def test_the_resolution_may_change() -> None:
     assert len(sent) == 2
 
 
-def test_noise_is_no_motion_but_slow_movements_add_up() -> None:
+@pytest.mark.parametrize("scale", [1, 3])
+def test_noise_is_no_motion_but_slow_movements_add_up(scale: int) -> None:
     motion, rng = Motion(), np.random.default_rng(0)
-    room = np.full((480, 640, 3), 100.0)
+    room = np.full((480 * scale, 640 * scale, 3), 100.0)
     seen = [
         motion.change(np.clip(room + rng.normal(0, 12, room.shape), 0, 255).astype(np.uint8))
         for _ in range(10)
@@ -145,6 +147,6 @@ def test_noise_is_no_motion_but_slow_movements_add_up() -> None:
     assert seen == [Change.CUT] + [Change.NONE] * 9
     creeping = []
     for i in range(10):
-        room[200:300, 200:300] = 100 + 2 * i
+        room[200 * scale : 300 * scale, 200 * scale : 300 * scale] = 100 + 2 * i
         creeping.append(motion.change(room.astype(np.uint8)))
     assert Change.MOTION in creeping

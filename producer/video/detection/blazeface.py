@@ -9,6 +9,7 @@ so each picture is searched twice: at ``side_px``, and at 192 px for faces that 
 """
 
 import tempfile
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ MIN_SCORE = 0.35
 _SURE_SCORE = 0.5
 SIDE_PX = 384
 _COARSE_SIDE_PX = 192
+#: Faces of this width at the coarse level are followed there alone. Measured on two clips and two
+#: drawn films: from 18 px on both levels find them, and their boxes overlap by 92 % and more.
+_FOLLOWED_PX = 24
 
 Array = npt.NDArray[np.float32]
 
@@ -84,7 +88,17 @@ class BlazeFace:
         fine, coarse = (
             self._run(network, *reduce_to(pixels, side_px)) for side_px, network in self._levels
         )
-        rows, scores = (np.concatenate(both) for both in zip(fine, coarse, strict=True))
+        return self._faces(*(np.concatenate(both) for both in zip(fine, coarse, strict=True)))
+
+    def follow(self, pixels: Pixels, known: Sequence[Face]) -> list[Face] | None:
+        """See :class:`~producer.video.searching.FollowingDetector`: the coarse level alone."""
+        side_px, network = self._levels[-1]
+        if any(face.width * side_px < _FOLLOWED_PX * max(pixels.shape[:2]) for face in known):
+            return None
+        found = self._faces(*self._run(network, *reduce_to(pixels, side_px)))
+        return found if all(_is_among(face, found) for face in known) else None
+
+    def _faces(self, rows: Array, scores: Array) -> list[Face]:
         return [
             _face(row, score)
             for row, score in _merged(rows, scores, self._min_score)
@@ -157,6 +171,14 @@ def _overlaps(row: Array, rows: Array) -> tuple[Array, Array]:
     common = np.clip(lower - upper, 0, None).prod(axis=1)
     one, others = (np.maximum(each.prod(axis=-1), 1e-6) for each in (row[1], rows[:, 1]))
     return common / (one + others - common), common / np.minimum(one, others)
+
+
+def _is_among(face: Face, found: Sequence[Face]) -> bool:
+    """Whether one of the faces is at the place of this one, which may have moved by its width."""
+    return any(
+        np.hypot(*np.subtract(face.centre, other.centre)) < max(face.width, other.width)
+        for other in found
+    )
 
 
 def _face(row: Array, score: float) -> Face:
