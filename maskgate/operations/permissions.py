@@ -10,7 +10,7 @@ from redis import Redis
 from maskgate.operations.broker_probes import BROKER, may_log_in, try_broker
 from maskgate.operations.cameras import password_file, user_of
 from maskgate.operations.redis_probes import REDIS, REDIS_BY_DRYRUN, try_redis
-from maskgate.operations.secrets import DRAWN_CAMERA
+from maskgate.operations.secrets import DRAWN_CAMERAS
 from maskgate.protocol.errors import ConfigurationError
 from maskgate.runtime.broker import parameters
 from maskgate.runtime.store import connect
@@ -91,7 +91,7 @@ def _broker(secrets: Path, address: str, role: str, camera: str) -> dict[str, bo
         return try_broker(stranger if may_log_in(stranger) else None, camera)
     if role not in _BROKER_PASSWORDS:
         return try_broker(None, camera)
-    return try_broker(login(role, _password(secrets / _BROKER_PASSWORDS[role])), DRAWN_CAMERA)
+    return try_broker(login(role, _password(secrets / _BROKER_PASSWORDS[role])), DRAWN_CAMERAS[0])
 
 
 def _redis(secrets: Path, address: str, role: str) -> dict[str, bool]:

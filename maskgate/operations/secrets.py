@@ -40,8 +40,8 @@ from maskgate.protocol.verdict import (
 )
 
 NOTHING = "^$"
-#: The camera of the compose file, which draws its faces.
-DRAWN_CAMERA = "lobby"
+#: The cameras of the compose file: one draws its faces, one films a drawn video.
+DRAWN_CAMERAS = ("lobby", "entrance")
 #: Role → configure, write, read, as regular expressions. Only the administrator declares. Cameras
 #: are no role: ``maskgate camera add`` makes a user for each.
 BROKER_RIGHTS = {
@@ -61,7 +61,7 @@ BROKER_RIGHTS = {
 }
 #: Role → the live keys that it may publish. Without a pattern, a role that may write to ``crops``
 #: could publish any. An operator puts dead letters back under the key they came with.
-LIVE_KEYS = {"drawn": pattern_of([DRAWN_CAMERA]), "operator": ANY_CAMERA}
+LIVE_KEYS = {"drawn": pattern_of(DRAWN_CAMERAS), "operator": ANY_CAMERA}
 #: Without CLIENT SETINFO: Redis 7.0 does not know it and would refuse the whole ACL file; redis-py
 #: works without it.
 REDIS_RIGHTS = {
