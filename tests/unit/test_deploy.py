@@ -235,7 +235,7 @@ def test_a_process_starts_from_the_files_of_its_image(role: str, tmp_path: Path)
     site_packages.mkdir()
     (site_packages / "maskgate").symlink_to(ROOT / "maskgate")
     program = (
-        f"import sys, {role}.__main__\n"
+        f"import sys, {IMAGE_PARTS[role][0]}.__main__\n"
         f"own = {{'demo', 'maskgate', 'tests', *{list(IMAGE_PARTS)}}}\n"
         "for name, module in list(sys.modules.items()):\n"
         "    if name.partition('.')[0] in own: print(module.__file__)"
