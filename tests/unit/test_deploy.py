@@ -250,5 +250,5 @@ def test_a_process_starts_from_the_files_of_its_image(role: str, tmp_path: Path)
     )
     assert started.returncode == 0, started.stderr
     files = [Path(line) for line in started.stdout.splitlines()]
-    assert app / role / "__main__.py" in files
+    assert app / IMAGE_PARTS[role][0] / "__main__.py" in files
     assert all(file.is_relative_to(tmp_path) for file in files)
