@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.benchmarks.bench import Bench
+from tests.benchmarks.camera_videos import shifted
 from tests.benchmarks.drain import busy_ticks, end, processor_s, resident_mb
 from tests.servers.ports import eventually, free_port
 from tests.servers.processes import ROOT
@@ -21,6 +22,8 @@ from worker.settings import SHIPPED_MODEL
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _START_S = 60.0
+#: Cameras whose pictures change at the same moment would not be like real ones.
+_VIDEOS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class CameraProcess:
     """``python -m producer video --cameras-file``; cameras are added by SIGHUP while it runs."""
 
     def __init__(self, bench: Bench, video: Path, fps: int, folder: Path) -> None:
-        self._video, self._fps = video, fps
+        self._videos, self._fps = shifted(video, _VIDEOS), fps
         self._bench = bench
         self._file, self._port = folder / "cameras.toml", free_port()
         self._write(1)
@@ -84,7 +87,10 @@ class CameraProcess:
     def _write(self, cameras: int) -> None:
         lines = ["[defaults]", f"fps = {self._fps}", "loop = true"]
         for i in range(cameras):
-            lines += [f"[cameras.door-{i}]", f"source = {json.dumps(str(self._video))}"]
+            lines += [
+                f"[cameras.door-{i}]",
+                f"source = {json.dumps(str(self._videos[i % _VIDEOS]))}",
+            ]
         self._file.write_text("\n".join(lines) + "\n")
 
     def _wait_for(self, cameras: int) -> None:

@@ -1,7 +1,10 @@
 """The videos that cameras are measured with: one drawn person who stands, at two sizes."""
 
+from __future__ import annotations  # PyAV's classes are generic for type checkers only
+
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -27,6 +30,33 @@ def video(size: str, folder: Path) -> Path:
     else:
         _enlarge(video("640 × 480", folder), path, width, height)
     return path
+
+
+def shifted(path: Path, count: int) -> list[Path]:
+    """The video ``count`` times, each beginning at another second: no two cameras show the same.
+
+    Whole groups of pictures change places, and nothing is encoded again.
+    """
+    return [_shifted(path, i) for i in range(count)]
+
+
+def _shifted(path: Path, seconds: int) -> Path:
+    out = path.with_stem(f"{path.stem}-{seconds}")
+    with av.open(str(path)) as source, av.open(str(out), "w") as container:
+        stream = container.add_stream_from_template(source.streams.video[0])
+        groups: list[list[av.Packet[av.VideoStream]]] = []
+        for packet in source.demux(video=0):
+            if packet.is_keyframe:
+                groups.append([])
+            if packet.size:
+                groups[-1].append(packet)
+        first = seconds % len(groups)
+        for number, packet in enumerate(chain(*groups[first:], *groups[:first])):
+            packet.stream, packet.time_base = stream, Fraction(1, FPS)
+            packet.pts = packet.dts = number
+            packet.duration = 1
+            container.mux(packet)
+    return out
 
 
 def _enlarge(source: Path, path: Path, width: int, height: int) -> None:
