@@ -8,7 +8,7 @@ from producer.video.frame import Face, FaceDetector
 
 #: A face that is far away, and new, is found after this time at the latest while others are
 #: followed. A near one is found at once.
-SEARCH_MS = 1000
+SEARCH_MS = 500
 
 
 @runtime_checkable
