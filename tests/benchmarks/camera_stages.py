@@ -29,6 +29,7 @@ from producer.video.motion import Motion
 from producer.video.picture_health import PictureHealth
 from producer.video.regions import Regions
 from producer.video.rgb import RgbConverter
+from producer.video.searching import FollowingDetector
 from producer.video.still_pictures import StillPictures
 from producer.video.stream import Picture, VideoStream
 from producer.video.tracking import Track, Tracker
@@ -79,7 +80,9 @@ class Stages:
         visible = self._regions.visible(*pixels.shape[:2])
         self._timed("picture check", self._health.frame, pixels, at_s, visible)
         self._timed("motion", self._motion.change, pixels)
-        faces = self._timed("detect", self._detector.detect, pixels)
+        faces = self._timed("search the whole picture", self._detector.detect, pixels)
+        if faces and isinstance(self._detector, FollowingDetector):
+            self._timed("follow known faces", self._detector.follow, pixels, faces)
         tracks = self._timed("track", self._tracker.update, faces, round(at_s * 1000))
         for track in tracks:
             if message := self._timed("crop and encode", self._crop, pixels, track):

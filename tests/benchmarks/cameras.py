@@ -73,7 +73,7 @@ def _stages(bench: Bench, size: str, path: Path) -> None:
 
 def _up_to_eight(bench: Bench, process: CameraProcess) -> None:
     """Latency and memory with few cameras."""
-    seconds = 5 if bench.quick else 12
+    seconds = 4 if bench.quick else 12
     took_ms: dict[int, list[float]] = {}
     resident_mb: dict[int, float] = {}
     for count in (1, _WANTED) if bench.quick else (1, 4, _WANTED):
