@@ -87,11 +87,6 @@ class LiveSource:
             return Frame(pixels, picture.captured_at_ms)
         return None
 
-    def _next_due_s(self, now_s: float) -> float:
-        """A frame that came late does not move the next ones; one that came much later does."""
-        on_time = now_s - self._due_s < self._interval_s / 2
-        return (self._due_s if on_time else now_s) + self._interval_s
-
     @property
     def trouble(self) -> str:
         """Why there are no frames, without any credentials; empty while they come."""
@@ -110,6 +105,11 @@ class LiveSource:
         self._stop.set()
         self._latest.end(discard=True)
         self._thread.join(_CLOSE_S)
+
+    def _next_due_s(self, now_s: float) -> float:
+        """A frame that came late does not move the next ones; one that came much later does."""
+        on_time = now_s - self._due_s < self._interval_s / 2
+        return (self._due_s if on_time else now_s) + self._interval_s
 
     def _run(self) -> None:
         while not self._stop.is_set():

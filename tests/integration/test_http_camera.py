@@ -12,6 +12,7 @@ from producer.video.opening import StreamOptions
 from producer.video.source_address import parse
 from producer.video.stream import VideoStream
 from tests.servers.certificates import Authority
+from tests.servers.memory import resident_mib
 from tests.servers.mjpeg_server import PASSWORD, USER, MjpegServer, mjpeg_server
 from tests.servers.ports import eventually
 
@@ -92,17 +93,12 @@ def test_half_a_picture_is_none(camera: MjpegServer) -> None:
 
 
 def test_a_picture_that_never_ends_takes_little_memory(camera: MjpegServer) -> None:
-    before = resident_mib()
+    before = resident_mib(peak=True)
     patient = StreamOptions(open_timeout_s=60, read_timeout_s=60)
     with pytest.raises(VideoError, match="a picture has more than 64 MiB"):
         VideoStream(parse(camera.url("endless")), patient)
     assert 1 << 20 < camera.endless_bytes < 128 << 20
-    assert resident_mib() - before < 300
-
-
-def resident_mib() -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) >> 10 for line in lines if line.startswith("VmHWM"))
+    assert resident_mib(peak=True) - before < 300
 
 
 def test_tls_is_verified(authority: Authority, tmp_path: Path) -> None:
