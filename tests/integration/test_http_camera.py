@@ -1,4 +1,6 @@
+import gc
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -6,10 +8,11 @@ from urllib.parse import quote
 import pytest
 
 from maskgate.runtime.backoff import Backoff
+from producer.video.demuxer import Demuxer
 from producer.video.errors import VideoError
 from producer.video.live_source import LiveSource
 from producer.video.opening import StreamOptions
-from producer.video.source_address import parse
+from producer.video.source_address import SourceAddress, parse
 from producer.video.stream import VideoStream
 from tests.servers.certificates import Authority
 from tests.servers.memory import resident_mib
@@ -125,3 +128,26 @@ def test_a_camera_that_stalls_is_connected_again(camera: MjpegServer) -> None:
         assert not source.ended
     finally:
         source.close()
+
+
+def test_a_lost_connection_is_freed_without_the_garbage_collector(
+    camera: MjpegServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[weakref.ref[Demuxer]] = []
+
+    class Noted(Demuxer):
+        def __init__(self, address: SourceAddress, options: StreamOptions) -> None:
+            opened.append(weakref.ref(self))
+            super().__init__(address, options)
+
+    monkeypatch.setattr("producer.video.stream.Demuxer", Noted)
+    gc.disable()
+    source = LiveSource(
+        parse(camera.url("stall")), "lobby", options=QUICK, backoff=Backoff(0.05, 0.1)
+    )
+    try:
+        eventually(lambda: source.counts.reconnects >= 2, 20)
+        assert [reference() for reference in opened[:2]] == [None, None]
+    finally:
+        source.close()
+        gc.enable()
