@@ -41,7 +41,7 @@ class Demuxer:
             self._closing.callback(self._container.close)
             self.video = _only_video(self._container)
         except VideoError as error:
-            trouble = error
+            trouble = error.with_traceback(None)
         if cause := self._cause() or trouble:
             self.close()
             raise cause
@@ -67,7 +67,7 @@ class Demuxer:
                 lambda: next(packets, None), self._address, self._read_timeout_s, awaited="picture"
             )
         except VideoError as error:
-            trouble = error
+            trouble = error.with_traceback(None)
         # Where the body of an HTTP answer broke off, FFmpeg makes half a picture of what it has.
         if cause := self._cause() or trouble:
             raise cause

@@ -44,7 +44,7 @@ class HttpStream:
         try:
             self._response = pictures_of(address, open_timeout_s, self._watch)
         except VideoError as error:
-            trouble = error
+            trouble = error.with_traceback(None)
         watchdog.cancel()
         if time.monotonic() >= self._deadline_s:  # what the watchdog cut off looks like an error
             self._abort()

@@ -17,7 +17,7 @@ from producer.video.frame import Frame
 from producer.video.latest import Latest
 from producer.video.opening import StreamOptions
 from producer.video.pace import Pace
-from producer.video.rgb import RgbConverter
+from producer.video.rgb import RgbConverter, must_be_convertible
 from producer.video.source_address import SourceAddress
 from producer.video.stream import Counts, VideoStream
 
@@ -87,11 +87,6 @@ class LiveSource:
             return Frame(pixels, picture.captured_at_ms)
         return None
 
-    def _next_due_s(self, now_s: float) -> float:
-        """A frame that came late does not move the next ones; one that came much later does."""
-        on_time = now_s - self._due_s < self._interval_s / 2
-        return (self._due_s if on_time else now_s) + self._interval_s
-
     @property
     def trouble(self) -> str:
         """Why there are no frames, without any credentials; empty while they come."""
@@ -110,6 +105,11 @@ class LiveSource:
         self._stop.set()
         self._latest.end(discard=True)
         self._thread.join(_CLOSE_S)
+
+    def _next_due_s(self, now_s: float) -> float:
+        """A frame that came late does not move the next ones; one that came much later does."""
+        on_time = now_s - self._due_s < self._interval_s / 2
+        return (self._due_s if on_time else now_s) + self._interval_s
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -139,7 +139,8 @@ class LiveSource:
             ) as stream:
                 self._play(stream)
         except VideoError as error:
-            return error
+            # Its traceback would keep the decoder's pictures until the garbage collector comes.
+            return error.with_traceback(None)
         except Exception as error:  # noqa: BLE001  (without its thread, a camera would be silent)
             return VideoError(_unexpected(error))
         return None
@@ -160,7 +161,7 @@ class LiveSource:
 
     def _find(self, stream: VideoStream, frame: av.VideoFrame) -> None:
         """The first picture since the source was opened or lost."""
-        self._must_convert(frame)
+        must_be_convertible(frame)
         self._trouble = ""
         self.counts.reconnects += self._lost
         self._lost = False
@@ -170,17 +171,6 @@ class LiveSource:
         if stream.software_because and not self._in_software:
             self._in_software = True
             self._log.warning("camera.software_decoding", reason=stream.software_because)
-
-    def _must_convert(self, frame: av.VideoFrame) -> None:
-        try:
-            RgbConverter(1).pixels(frame)
-        except (av.FFmpegError, ValueError):
-            convertible = False
-        else:
-            convertible = True
-        if not convertible:
-            msg = f"pictures of the format {frame.format.name} can't be converted"
-            raise VideoError(msg)
 
     def _lose(self, error: VideoError) -> None:
         self._trouble = str(error)

@@ -1,13 +1,19 @@
 """Decoded pictures as RGB arrays: any pixel format, upright, and never larger than wanted."""
 
+import re
+
 import av
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from maskgate.inference.image import Pixels
+from producer.video.errors import VideoError
 
 #: Larger pictures are refused before they are converted: 8K is 7680 × 4320.
 MAX_SIDE = 8192
+#: Raw pixels of a sensor, and floats: swscale aborts the process at some of them. No camera sends
+#: them, but a file may.
+_DEADLY = re.compile(r"^bayer|f(16|32)")
 
 
 class RgbConverter:
@@ -25,6 +31,9 @@ class RgbConverter:
             av.FFmpegError: FFmpeg can't convert it.
             ValueError: likewise.
         """
+        if _DEADLY.search(frame.format.name):
+            msg = f"{frame.format.name} is not converted"
+            raise ValueError(msg)
         scale = min(1.0, self._max_side / max(frame.width, frame.height))
         rgb = self._reformatter.reformat(
             frame,
@@ -37,3 +46,18 @@ class RgbConverter:
         pixels: Pixels = np.rot90(rgb.to_ndarray(), round(frame.rotation / 90) % 4)
         # Without a conversion this is the decoder's own memory, which it still refers to.
         return pixels.copy() if rgb is frame else np.ascontiguousarray(pixels)
+
+
+def must_be_convertible(frame: av.VideoFrame) -> None:
+    """Try the conversion, reduced to one pixel.
+
+    Raises:
+        VideoError: pictures of this format can't be shown.
+    """
+    try:
+        RgbConverter(1).pixels(frame)
+    except (av.FFmpegError, ValueError):
+        trouble = VideoError(f"pictures of the format {frame.format.name} can't be converted")
+    else:
+        return
+    raise trouble

@@ -1,4 +1,6 @@
+import gc
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -6,12 +8,14 @@ from urllib.parse import quote
 import pytest
 
 from maskgate.runtime.backoff import Backoff
+from producer.video.demuxer import Demuxer
 from producer.video.errors import VideoError
 from producer.video.live_source import LiveSource
 from producer.video.opening import StreamOptions
-from producer.video.source_address import parse
+from producer.video.source_address import SourceAddress, parse
 from producer.video.stream import VideoStream
 from tests.servers.certificates import Authority
+from tests.servers.memory import resident_mib
 from tests.servers.mjpeg_server import PASSWORD, USER, MjpegServer, mjpeg_server
 from tests.servers.ports import eventually
 
@@ -92,17 +96,12 @@ def test_half_a_picture_is_none(camera: MjpegServer) -> None:
 
 
 def test_a_picture_that_never_ends_takes_little_memory(camera: MjpegServer) -> None:
-    before = resident_mib()
+    before = resident_mib(peak=True)
     patient = StreamOptions(open_timeout_s=60, read_timeout_s=60)
     with pytest.raises(VideoError, match="a picture has more than 64 MiB"):
         VideoStream(parse(camera.url("endless")), patient)
     assert 1 << 20 < camera.endless_bytes < 128 << 20
-    assert resident_mib() - before < 300
-
-
-def resident_mib() -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) >> 10 for line in lines if line.startswith("VmHWM"))
+    assert resident_mib(peak=True) - before < 300
 
 
 def test_tls_is_verified(authority: Authority, tmp_path: Path) -> None:
@@ -129,3 +128,26 @@ def test_a_camera_that_stalls_is_connected_again(camera: MjpegServer) -> None:
         assert not source.ended
     finally:
         source.close()
+
+
+def test_a_lost_connection_is_freed_without_the_garbage_collector(
+    camera: MjpegServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[weakref.ref[Demuxer]] = []
+
+    class Noted(Demuxer):
+        def __init__(self, address: SourceAddress, options: StreamOptions) -> None:
+            opened.append(weakref.ref(self))
+            super().__init__(address, options)
+
+    monkeypatch.setattr("producer.video.stream.Demuxer", Noted)
+    gc.disable()
+    source = LiveSource(
+        parse(camera.url("stall")), "lobby", options=QUICK, backoff=Backoff(0.05, 0.1)
+    )
+    try:
+        eventually(lambda: source.counts.reconnects >= 2, 20)
+        assert [reference() for reference in opened[:2]] == [None, None]
+    finally:
+        source.close()
+        gc.enable()
