@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: help setup unit test lint format docs demo servers run-servers bench bench-quick bench-guard \
-  reference soak fault-points overload fuzz outages lock audit
+  reference camera-loop soak fault-points overload fuzz outages lock audit
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,7 +22,7 @@ $(VENV)/.dev: pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,docs,trainer,pretrained]'
 	@touch $@ $(VENV)/.demo
 
-servers: ## install RabbitMQ and Redis from the distribution if they are missing
+servers: ## install the servers that the tests start, from the distribution, if they are missing
 	@bash tests/servers/install
 
 run-servers: setup ## run RabbitMQ and Redis until Ctrl-C, to debug against
@@ -52,6 +52,9 @@ docs: $(VENV)/.dev ## build the documentation site into site/
 MINUTES ?= 10
 soak: setup ## MINUTES=10: all faults in random order under load, then the ledger
 	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(SOAK)
+
+camera-loop: setup ## MINUTES=10: an RTSP camera that is lost and found again; memory stays flat
+	$(BIN)/python -m tests.faults.camera_loop --minutes $(MINUTES)
 
 siege: setup ## MINUTES=10: honest cameras beside attackers with a camera's and the auditor's key
 	$(BIN)/python -m tests.faults.siege --minutes $(MINUTES)

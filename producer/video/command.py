@@ -4,7 +4,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 
@@ -79,7 +79,7 @@ def run(settings: VideoSettings) -> int:
             for camera in cameras.values():
                 camera.stop()
             _print_summary(cameras, time.monotonic() - begun_s)
-    return _exit_code(settings, cameras, stop)
+    return _exit_code(cameras, stop)
 
 
 def configs(settings: VideoSettings) -> dict[str, CameraConfig]:
@@ -199,12 +199,10 @@ def _print_summary(cameras: Mapping[str, RunningCamera], elapsed_s: float) -> No
     print(json.dumps({"cameras": figures, "elapsed_s": round(elapsed_s, 2)}))
 
 
-def _exit_code(
-    settings: VideoSettings, cameras: Mapping[str, RunningCamera], stop: Stop
-) -> ExitCode:
-    failed: Sequence[str] = [camera.error for camera in cameras.values() if camera.error]
-    for error in failed:
-        log.error("camera.ended", error=error)
-    if not failed or stop.requested:
-        return ExitCode.OK
-    return ExitCode.UNAVAILABLE
+def _exit_code(cameras: Mapping[str, RunningCamera], stop: Stop) -> ExitCode:
+    failed = {name: camera for name, camera in cameras.items() if camera.error}
+    for name, camera in failed.items():
+        log.error("camera.ended", camera=name, error=camera.error)
+    if any(camera.is_refused for camera in failed.values()):
+        return ExitCode.BAD_CONFIGURATION
+    return ExitCode.UNAVAILABLE if failed and not stop.requested else ExitCode.OK

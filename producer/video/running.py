@@ -63,7 +63,9 @@ class RunningCamera:
             config.source, user=user, password=password, transport=config.transport
         )
         options = StreamOptions(hwaccel=config.hwaccel)
+        #: Why it ended, if not as it should; refused by the broker, or without a source.
         self.error = ""
+        self.is_refused = False
         self._id = camera_id
         self._stop = Stop()
         self._publisher = shared.open_publisher(camera_id, config, self._stop)
@@ -118,6 +120,7 @@ class RunningCamera:
                 self._stop.sleep(backoff.next_s())
         finally:
             self._source.close()
+            self._stop.request()  # the publisher connects to no broker any more
             self._publisher.flush(_FLUSH_S)
             self._publisher.close()
 
@@ -126,7 +129,7 @@ class RunningCamera:
         try:
             film(self._source, self._camera, self._publisher, self._watcher, stop=self._stop)
         except ConfigurationError as error:
-            self.error = str(error)
+            self.error, self.is_refused = str(error), True
             log.error("camera.refused", camera=self._id, error=self.error)
         except Exception:  # noqa: BLE001  (one camera must not take the others with it)
             log.error("camera.failed", camera=self._id, error=traceback.format_exc())

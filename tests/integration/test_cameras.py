@@ -16,6 +16,7 @@ from pika.exceptions import (
 
 from maskgate.operations.commands import main
 from maskgate.protocol.topology import LIVE_QUEUE
+from producer.scenes.record import film, record
 from tests.servers.ports import eventually
 from tests.servers.processes import done
 from tests.servers.rabbit_server import RabbitServer
@@ -211,6 +212,24 @@ def test_a_producer_says_which_camera_its_user_may_not_speak_for_and_exits(
     accepted = done(*sending, "yard", environment=environment)
     assert accepted.returncode == 0
     assert json.loads(accepted.stdout)["live"]["accepted"] == 4
+
+
+def test_a_filmed_camera_that_its_user_may_not_speak_for_ends_with_the_reason(
+    camera: Command, rabbit: RabbitServer, tmp_path: Path
+) -> None:
+    assert camera("add", "yard") == 0
+    environment = {
+        "MASKGATE_BROKER_URL": f"amqp://camera-yard@127.0.0.1:{rabbit.port}/%2F",
+        "MASKGATE_BROKER_PASSWORD_FILE": str(tmp_path / "cameras" / "yard" / "broker"),
+    }
+    video = tmp_path / "door.mp4"
+    record(film("one_bare", 4), video, fps=10, seconds=3)
+    line = ("producer", "video", str(video), "--loop", "--camera")
+    refused = done(*line, "lobby", environment=environment)
+    assert refused.returncode == 78, refused.stderr
+    assert "maskgate camera add" in refused.stderr
+    assert "'live.lobby'" in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 def test_a_camera_that_is_not_registered_costs_nothing(
