@@ -119,6 +119,18 @@ def blazeface_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def installed_detector() -> None:
+    """The default face detector where every process finds it."""
+    from producer.video.detection.fetch import FetchError, fetch
+    from producer.video.detection.places import default_file, places
+
+    try:
+        fetch(default_file() or places()[-1])
+    except FetchError as error:
+        pytest.skip(f"the registry does not answer: {error}")
+
+
+@pytest.fixture(scope="session")
 def yunet_file() -> Path:
     """A YuNet that somebody put beside the checkout."""
     if not YUNET.is_file():

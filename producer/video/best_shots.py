@@ -37,6 +37,7 @@ class HeldBack(StrEnum):
     RATE = "rate"
     STILL_PICTURE = "still_picture"
     SEEN_ONCE = "seen_once"
+    WEAK = "weak"
 
 
 @dataclass(slots=True)

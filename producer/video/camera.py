@@ -97,7 +97,9 @@ class Camera:
         took_ms = (time.perf_counter() - begun_s) * 1000
         self.counts.add_detection(len(faces), took_ms)
         self._detected_ms = self._now_ms
-        return self._tracker.update(faces, self._now_ms)
+        tracks = self._tracker.update(faces, self._now_ms)
+        self.shots.held_back[HeldBack.WEAK] += len(faces) - len(tracks)
+        return tracks
 
     def _crop(self, pixels: Pixels, track: Track) -> Message | None:
         if self._pictures.is_still(pixels, track):

@@ -16,6 +16,8 @@ from tests.servers.processes import done, running, said
 from tests.servers.rabbit_server import RabbitServer
 from tests.servers.redis_server import RedisServer
 
+pytestmark = pytest.mark.usefixtures("installed_detector")
+
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -10,6 +10,8 @@ import demo.__main__
 from producer.drawing import draw_face
 from producer.scenes.record import film, record
 
+pytestmark = pytest.mark.usefixtures("installed_detector")
+
 
 def test_the_demo_sends_each_labelled_picture_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -12,6 +12,7 @@ import pytest
 
 from tests.texts import ROOT, Block, blocks, pages
 
+pytestmark = pytest.mark.usefixtures("installed_detector")
 BLOCKS = [block for page in pages() for block in blocks(page)]
 SHELL = [block for block in BLOCKS if block.language == "sh" and block.not_run is None]
 CONSOLE = [block for block in BLOCKS if block.language == "console" and block.not_run is None]

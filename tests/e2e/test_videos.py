@@ -18,6 +18,7 @@ from producer.video.frame import FaceDetector, Frame
 from tests.door import Door
 from worker.settings import SHIPPED_MODEL
 
+pytestmark = pytest.mark.usefixtures("installed_detector")
 ROOT = Path(__file__).parent.parent.parent
 VIDEOS = Path(os.environ.get("MASKGATE_VIDEOS", ROOT.parent / "shared" / "video"))
 YUNET = VIDEOS.parent / "models" / "face_detection_yunet_2026may.onnx"

@@ -77,17 +77,18 @@ def test_what_is_found_once_is_not_sent() -> None:
     camera.process(Frame(next(_pictures()), 2_000))
     camera.process(Frame(next(_pictures()), 3_000))
     assert not sent
-    assert camera.shots.held_back == {HeldBack.SEEN_ONCE: 1}
+    assert +camera.shots.held_back == {HeldBack.SEEN_ONCE: 1}
 
 
 def test_every_face_is_sent_or_held_back_with_a_reason() -> None:
     detector = _Detector()
-    detector.faces.append(Face(10, 10, 20, 25, 0.9))
+    detector.faces += [Face(10, 10, 20, 25, 0.9), Face(400, 10, 60, 75, 0.4)]
     camera, sent = _camera(detector)
     for i, pixels in zip(range(20), _pictures(), strict=False):
         camera.process(Frame(pixels, 1_000 + i * 100))
-    assert camera.counts.faces == len(sent) + camera.shots.held_back.total() == 40
+    assert camera.counts.faces == len(sent) + camera.shots.held_back.total() == 60
     assert camera.shots.held_back[HeldBack.SMALL] > 0
+    assert camera.shots.held_back[HeldBack.WEAK] == 20
 
 
 def test_an_empty_still_room_costs_one_detection_a_second() -> None:
