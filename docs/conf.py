@@ -32,6 +32,7 @@ _CONTENTS = """
 _PAGES = {
     "Run it": (
         "docs/operations",
+        "docs/cameras",
         "docs/configuration",
         "docs/tls",
         "docs/speed",
