@@ -22,6 +22,7 @@ from producer.scenes.source import FilmSource
 from producer.video import detection, source_address
 from producer.video.best_shots import BestShots
 from producer.video.camera import Camera
+from producer.video.camera_config import CROPS_PER_S, MIN_FACE_PX
 from producer.video.errors import VideoError
 from producer.video.film import film
 from producer.video.frame import FaceDetector, FrameSource
@@ -32,7 +33,6 @@ from producer.video.watcher import PictureWatcher
 
 FPS = 10.0
 _SEED = 1
-_CROPS_PER_S, _MIN_FACE_PX = 5, 40
 _SAMPLES, _SAMPLES_PER_S = 256, 20
 
 
@@ -95,7 +95,7 @@ def _film(
     installation: Installation,
     stop: Stop,
 ) -> None:
-    shots = BestShots(_CROPS_PER_S, _MIN_FACE_PX)
+    shots = BestShots(CROPS_PER_S, MIN_FACE_PX)
     shape = installation.model.card.input
     camera = Camera(CAMERA, detector, shots, shape, publisher.publish)
     watcher = PictureWatcher(CAMERA, Regions(), PictureHealth())

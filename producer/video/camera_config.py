@@ -29,6 +29,10 @@ _Polygons = Annotated[tuple[tuple[_Point, ...], ...], BeforeValidator(_tuples)]
 _File = Annotated[Path, Field(strict=False)]
 
 
+#: What a camera does unless it is told otherwise.
+FPS, CROPS_PER_S, MIN_FACE_PX = 5.0, 5.0, 40
+
+
 class CameraConfig(BaseModel):
     """One camera. Paths that are not absolute are relative to the process's working directory."""
 
@@ -45,9 +49,11 @@ class CameraConfig(BaseModel):
     )
     region: _Polygon | None = Field(None, description="region of interest, [[x, y], …], 0 to 1")
     privacy: _Polygons = Field((), description="privacy masks, polygons like region")
-    fps: float = Field(5.0, gt=0, le=60, description="frames a second that are worked on")
-    crops_per_s: float = Field(5.0, gt=0, le=60, description="crops a second, of each person")
-    min_face_px: int = Field(40, ge=1, description="height of the smallest face that is sent")
+    fps: float = Field(FPS, gt=0, le=60, description="frames a second that are worked on")
+    crops_per_s: float = Field(
+        CROPS_PER_S, gt=0, le=60, description="crops a second, of each person"
+    )
+    min_face_px: int = Field(MIN_FACE_PX, ge=1, description="least width of a face that is sent")
     transport: Literal["tcp", "udp"] = Field("tcp", description="transport of RTSP")
     hwaccel: str = Field("", description="hardware decoder, as FFmpeg calls it; empty for none")
     loop: bool = Field(default=False, description="play a file again and again")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import cv2
 import structlog
@@ -14,6 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from pydantic import ValidationError
 
 from maskgate.inference import card
+from maskgate.operations.cameras import user_of
 from maskgate.protocol.errors import ConfigurationError
 from maskgate.protocol.queue import CropPublisher
 from maskgate.runtime import broker
@@ -28,7 +30,7 @@ from producer.video.frame import FaceDetector
 from producer.video.metrics import CameraCollector, CameraFigures
 from producer.video.regions import Regions
 from producer.video.reload import Reload, RunningCameras
-from producer.video.running import RunningCamera, Shared, as_user
+from producer.video.running import RunningCamera, Shared
 from producer.video.settings import DetectorSettings, VideoSettings
 
 _LOOK_S = 0.2
@@ -162,12 +164,19 @@ def _publisher(
 ) -> CropPublisher:
     url, password = settings.broker_login()
     if (own := config.broker_password()) is not None:
-        url, password = as_user(url, f"camera-{camera_id}"), own
+        url, password = _as_user(url, user_of(camera_id)), own
     name = f"camera-{camera_id}-{socket.gethostname()}-{os.getpid()}"
     login = broker.parameters(url, password, name=name, tls=settings.broker_tls())
     publisher = RabbitPublisher(login, stop=stop)
     publisher.wait_for_broker(_CONNECT_TIMEOUT_S)
     return publisher
+
+
+def _as_user(url: str, user: str) -> str:
+    """A broker's URL with another user, and without a password."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{quote(user, safe='')}@{host}"))
 
 
 @contextmanager

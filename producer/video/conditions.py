@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from maskgate.protocol.camera_state import CameraCondition
 
-__all__ = ["CameraCondition", "CameraState"]
+__all__ = ["CameraCondition", "ToldCondition"]
 
 
 @dataclass(frozen=True, slots=True)
-class CameraState:
+class ToldCondition:
     """The condition, and the moment on the caller's clock, in seconds, from which it was told.
 
     The same object is returned until the condition changes.

@@ -1,7 +1,7 @@
 """Whether a camera's pictures can show faces: recognised from the pictures, told once."""
 
 from maskgate.inference.image import Pixels
-from producer.video.conditions import CameraCondition, CameraState
+from producer.video.conditions import CameraCondition, ToldCondition
 from producer.video.health_limits import HealthLimits
 from producer.video.lasting import Lasting, NoiseRemoval, Sharpness
 from producer.video.picture_measures import Measures, PictureMeasures
@@ -27,11 +27,11 @@ class PictureHealth:
         }
         self._removal = NoiseRemoval(self._limits)
         self._sharpness = Sharpness(self._limits)
-        self._state: CameraState | None = None
+        self._state: ToldCondition | None = None
         self._measured_s = float("-inf")
         self._frame_s: float | None = None
 
-    def frame(self, pixels: Pixels, at_s: float, visible: Pixels | None = None) -> CameraState:
+    def frame(self, pixels: Pixels, at_s: float, visible: Pixels | None = None) -> ToldCondition:
         """Judge a frame: RGB, uint8 (height, width, 3).
 
         ``visible``, uint8 (height, width), is 0 where the frame was blacked out; hand over the same
@@ -46,7 +46,7 @@ class PictureHealth:
                 lasting.see(holds=condition in holding, at_s=at_s)
         return self._told(at_s)
 
-    def no_frame(self, at_s: float, trouble: str = "") -> CameraState:
+    def no_frame(self, at_s: float, trouble: str = "") -> ToldCondition:
         """Judge that no frame came: call it whenever the wait for one ends without.
 
         ``trouble`` is that of the source: with it a silent camera has no signal, else it is
@@ -85,9 +85,9 @@ class PictureHealth:
             seen[CameraCondition.FROZEN] = measures.change < limits.still_levels
         return seen
 
-    def _told(self, at_s: float) -> CameraState:
+    def _told(self, at_s: float) -> ToldCondition:
         told = (condition for condition, lasting in self._lasting.items() if lasting.told)
         condition = next(told, CameraCondition.UP)
         if self._state is None or self._state.condition != condition:
-            self._state = CameraState(condition, at_s)
+            self._state = ToldCondition(condition, at_s)
         return self._state

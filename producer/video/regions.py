@@ -6,7 +6,6 @@ picture, so that they hold at every resolution of the camera.
 
 from collections.abc import Sequence
 from itertools import combinations
-from math import floor
 from typing import TypeAlias
 
 import cv2
@@ -92,14 +91,6 @@ class Regions:
         if visible is None or not pixels.size:
             return pixels
         return np.asarray(cv2.bitwise_and(pixels, pixels, mask=visible), np.uint8)
-
-    def sees(self, point: Point, height: int, width: int) -> bool:
-        """Whether a point, in pixels of a picture of this size, is visible."""
-        visible = self.visible(height, width)
-        x, y = floor(point[0]), floor(point[1])
-        if visible is None:
-            return True
-        return 0 <= x < width and 0 <= y < height and bool(visible[y, x])
 
     def _drawn(self, height: int, width: int) -> Pixels:
         visible = np.full((height, width), 0 if self._region is not None else 255, np.uint8)

@@ -4,7 +4,6 @@ import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit, urlunsplit
 
 import structlog
 
@@ -68,6 +67,7 @@ class RunningCamera:
         self.is_refused = False
         self._id = camera_id
         self._stop = Stop()
+        detector = shared.open_detector()  # before the connection: it may be refused
         self._publisher = shared.open_publisher(camera_id, config, self._stop)
         report = StateReport(camera_id, self.figures, self._publisher.publish)
         self._watcher = PictureWatcher(
@@ -75,7 +75,7 @@ class RunningCamera:
         )
         self._camera = Camera(
             camera_id,
-            shared.open_detector(),
+            detector,
             BestShots(config.crops_per_s, config.min_face_px),
             shared.shape,
             self._publisher.publish,
@@ -137,10 +137,3 @@ class RunningCamera:
         else:
             self.error = self._source.trouble if self._source.ended else ""
         return True
-
-
-def as_user(url: str, user: str) -> str:
-    """A broker's URL with another user, and without a password."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{quote(user, safe='')}@{host}"))

@@ -8,6 +8,7 @@ from pydantic_settings import CliPositionalArg
 
 from maskgate.runtime.settings import BrokerSettings
 from producer.settings import SHIPPED_CARD
+from producer.video.camera_config import CROPS_PER_S, FPS, MIN_FACE_PX
 
 
 class DetectorSettings(BrokerSettings):
@@ -38,9 +39,9 @@ class VideoSettings(DetectorSettings):
     camera: str = Field("camera", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="camera id")
     source_user: str | None = Field(None, description="user name for the source")
     source_password: SecretStr | None = Field(None, description="password for the source")
-    fps: float = Field(5.0, gt=0, le=60, description="frames a second to look for faces on")
-    crop_rate: float = Field(5.0, gt=0, le=60, description="crops a second of one person")
-    min_face_px: int = Field(40, ge=8, description="least width of a face that is sent")
+    fps: float = Field(FPS, gt=0, le=60, description="frames a second to look for faces on")
+    crop_rate: float = Field(CROPS_PER_S, gt=0, le=60, description="crops a second of one person")
+    min_face_px: int = Field(MIN_FACE_PX, ge=1, description="least width of a face that is sent")
     loop: bool = Field(default=False, description="play a file again and again")
     transport: Literal["tcp", "udp"] = Field("tcp", description="how RTSP carries the video")
     hwaccel: str | None = Field(None, description="hardware decoder, for example vaapi")

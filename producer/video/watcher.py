@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import structlog
 
-from producer.video.conditions import CameraCondition, CameraState
+from producer.video.conditions import CameraCondition, ToldCondition
 from producer.video.film import Rate
 from producer.video.frame import Frame
 from producer.video.picture_health import PictureHealth
@@ -28,9 +28,7 @@ class PictureWatcher:
         health: PictureHealth,
         tick: Callable[[CameraCondition, float, str], None] = lambda *_: None,
     ) -> None:
-        self.state = CameraState(CameraCondition.NO_SIGNAL, time.monotonic())
-        self.trouble = ""
-        self.clock_difference_ms: int | None = None
+        self.state = ToldCondition(CameraCondition.NO_SIGNAL, time.monotonic())
         self._camera_id = camera_id
         self._regions = regions
         self._health = health
@@ -59,9 +57,8 @@ class PictureWatcher:
         if self._has_seen or state.condition is not CameraCondition.UP:
             self._tell(state, trouble)
 
-    def _tell(self, state: CameraState, trouble: str) -> None:
+    def _tell(self, state: ToldCondition, trouble: str) -> None:
         before, self.state = self.state, state
-        self.trouble = trouble
         self._tick(state.condition, state.since_s, trouble)
         if state.condition is before.condition:
             return

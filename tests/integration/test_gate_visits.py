@@ -15,7 +15,6 @@ import maskgate.gate.wake_ups
 from maskgate.gate import Action, BadIdError, Gate, Visit, together
 from maskgate.protocol.errors import MaskgateError, StoreError
 from maskgate.protocol.verdict import BadVerdictError, Outcome, history_key, track_key, visits_key
-from maskgate.redis_functions import library
 from maskgate.runtime.clock import now_ms
 from maskgate.runtime.store import connect
 from tests.crop_results import live_result, write
@@ -26,20 +25,6 @@ from worker.store.history_budget import HistoryBudget
 from worker.store.redis_store import RedisVerdictStore
 
 BARE, MASKED, UNCERTAIN = Outcome.NO_MASK, Outcome.MASK, Outcome.UNCERTAIN
-
-
-@pytest.fixture
-def admin(guarded: RedisServer) -> Iterator[Redis]:
-    with Redis(port=guarded.port, username="admin", password="a", decode_responses=True) as client:
-        client.flushall()
-        library().load(client)
-        yield client
-
-
-@pytest.fixture
-def gate(guarded: RedisServer, admin: Redis) -> Iterator[Gate]:
-    with Gate(f"redis://gate@127.0.0.1:{guarded.port}/0", "g", timeout_s=2) as gate:
-        yield gate
 
 
 class Camera:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskgate.inference.image import Pixels
-from producer.video.conditions import CameraCondition, CameraState
+from producer.video.conditions import CameraCondition, ToldCondition
 from producer.video.health_limits import HealthLimits
 from producer.video.picture_health import PictureHealth
 from tests.unit.drawn_rooms import HEIGHT, WIDTH, corridor, lobby, noisy, person_walks
@@ -37,7 +37,7 @@ class Camera:
 
     def __init__(self) -> None:
         self.health = PictureHealth()
-        self.told: list[CameraState] = []
+        self.told: list[ToldCondition] = []
         self.now_s = 100.0
 
     def films(self, frames: Iterable[Pixels], fps: float = FPS) -> None:
@@ -50,7 +50,7 @@ class Camera:
             self.now_s += 0.1
             self._keep(self.health.no_frame(self.now_s, trouble))
 
-    def _keep(self, state: CameraState) -> None:
+    def _keep(self, state: ToldCondition) -> None:
         if not self.told or state is not self.told[-1]:
             self.told.append(state)
 

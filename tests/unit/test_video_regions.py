@@ -58,15 +58,6 @@ def test_another_resolution_gets_its_own_mask_and_the_same_one_keeps_it() -> Non
         assert regions.visible(height, width) is regions.visible(height, width)
 
 
-def test_a_point_is_seen_where_its_pixel_is() -> None:
-    regions = Regions(LEFT_HALF)
-    assert regions.sees((10.7, 20), 100, 200)
-    assert not regions.sees((150, 20), 100, 200)
-    assert not regions.sees((-0.5, 20), 100, 200)
-    assert not regions.sees((10, 100), 100, 200)
-    assert Regions().sees((500, 500), 100, 200)
-
-
 @pytest.mark.parametrize(
     ("region", "privacy", "error"),
     [
