@@ -17,13 +17,6 @@ from worker.store.redis_store import RedisVerdictStore
 
 
 @pytest.fixture
-def admin(guarded: RedisServer) -> Iterator[Redis]:
-    with Redis(port=guarded.port, username="admin", password="a", decode_responses=True) as client:
-        client.flushall()
-        yield client
-
-
-@pytest.fixture
 def gate(guarded: RedisServer, admin: Redis) -> Iterator[Gate]:
     with Gate(f"redis://gate@127.0.0.1:{guarded.port}/0", "g") as gate:
         yield gate
