@@ -14,6 +14,7 @@ from maskgate.inference.model import Model
 from maskgate.protocol.crop import Message
 from producer.video.best_shots import BestShots
 from producer.video.camera import Camera
+from producer.video.detection import load
 from producer.video.frame import FaceDetector, Frame
 from tests.door import Door
 from worker.settings import SHIPPED_MODEL
@@ -21,7 +22,6 @@ from worker.settings import SHIPPED_MODEL
 pytestmark = pytest.mark.usefixtures("installed_detector")
 ROOT = Path(__file__).parent.parent.parent
 VIDEOS = Path(os.environ.get("MASKGATE_VIDEOS", ROOT.parent / "shared" / "video"))
-YUNET = VIDEOS.parent / "models" / "face_detection_yunet_2026may.onnx"
 START_MS = 1_000_000
 #: The notes were made by hand, to a tenth of a second; a decision follows within a second.
 WITHIN_S = 1.0
@@ -43,11 +43,8 @@ class Seen:
 
 @pytest.fixture(params=["blazeface", "yunet"])
 def detector(request: pytest.FixtureRequest) -> FaceDetector:
-    from producer.video.detection import load
-
-    if request.param == "yunet" and not YUNET.is_file():
-        pytest.skip(f"no YuNet at {YUNET}")
-    return load(request.param, YUNET if request.param == "yunet" else None)
+    path = request.getfixturevalue("yunet_file") if request.param == "yunet" else None
+    return load(request.param, path)
 
 
 def _visits(name: str, detector: FaceDetector, fps: float) -> list[Seen]:

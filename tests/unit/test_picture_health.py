@@ -20,7 +20,7 @@ from producer.video.picture_health import PictureHealth
 from tests.unit.drawn_rooms import HEIGHT, WIDTH, corridor, lobby, noisy, person_walks
 
 ROOT = Path(__file__).parent.parent.parent
-FOLDER = Path(os.environ.get("MASKGATE_CLIPS", ROOT.parent / "shared" / "video"))
+FOLDER = Path(os.environ.get("MASKGATE_VIDEOS", ROOT.parent / "shared" / "video"))
 CLIPS = [FOLDER / "1_four_people_put_masks_on.mp4", FOLDER / "3_news_bare_then_patterned.mp4"]
 UP = CameraCondition.UP
 FPS = 5.0
@@ -128,7 +128,7 @@ def clip(path: Path, seconds: float) -> Iterator[Pixels]:
 def decoded(path: Path) -> list[Pixels]:
     av = pytest.importorskip("av", reason="the camera extra is not installed")
     if not path.exists():
-        pytest.skip(f"no clip at {path}: set MASKGATE_CLIPS to the folder of the clips")
+        pytest.skip(f"no clip at {path}: set MASKGATE_VIDEOS to the folder of the clips")
     with av.open(str(path)) as opened:
         step = round(float(opened.streams.video[0].average_rate) / FPS)
         frames = islice(opened.decode(video=0), 0, None, step)
