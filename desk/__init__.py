@@ -1,0 +1,1 @@
+"""The web page of a site: doors, precision, throughput, labels and models."""
