@@ -11,12 +11,12 @@ from prometheus_client import CollectorRegistry, generate_latest
 from redis import Redis
 from structlog.testing import capture_logs
 
+from maskgate.audit.report import report
 from maskgate.protocol.crop import Label
 from maskgate.protocol.verdict import Outcome, verdict_key
 from maskgate.runtime.store import connect
 from tests.crop_results import audit_result, write
 from tests.servers.redis_server import RedisServer
-from worker.reporting.audit import report
 from worker.reporting.audit_log import AuditLog
 from worker.store.audit_counts import audit_keys
 from worker.store.history_budget import HistoryBudget

@@ -1,18 +1,15 @@
-"""Audit samples: what is counted of each, and reading the counts of a window."""
+"""Audit samples: what is counted of each."""
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 from msgspec import msgpack
-from redis import Redis
 
 from maskgate.protocol.audit import (
     NEWEST_SAMPLES,
     OTHER_SLICE,
     WINDOW_DAYS,
     audit_day_key,
-    audit_day_keys,
     audit_hour_key,
     audit_newest_key,
     audit_seen_key,
@@ -65,17 +62,3 @@ def _cells(sample: CropResult, slices: Collection[str]) -> list[str]:
     if not sample.slice:
         return [cell]
     return [cell, f"{sample.slice if sample.slice in slices else OTHER_SLICE}:{cell}"]
-
-
-def read_windows(client: Redis, model: str, now_ms: int) -> dict[str, Mapping[str, int]]:
-    """The counts by cell of the windows ``newest``, ``today`` and ``30d``, in one round trip."""
-    with client.pipeline(transaction=False) as pipe:
-        pipe.lrange(audit_newest_key(model), 0, -1)
-        for key in audit_day_keys(model, now_ms):
-            pipe.hgetall(key)
-        newest, *days = pipe.execute()
-    by_day = [{str(cell): int(count) for cell, count in day.items()} for day in days]
-    total: Counter[str] = Counter()
-    for day in by_day:
-        total.update(day)
-    return {"newest": Counter(newest), "today": by_day[0], "30d": total}
