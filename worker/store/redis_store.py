@@ -19,6 +19,7 @@ from maskgate.redis_functions import library
 from maskgate.runtime.clock import Clock, now_ms
 from maskgate.runtime.store import store_errors
 from worker.result import CropResult
+from worker.store.audit_counts import AuditNames
 from worker.store.function_calls import (
     FunctionCall,
     StoreSettings,
@@ -54,7 +55,7 @@ class RedisVerdictStore:
         self._client = client
         self._history = history
         self._clock = clock
-        self._audit_slices = audit_slices
+        self._audit_names = AuditNames(audit_slices)
         self._settings = StoreSettings(model, ttl_ms, max_skew_ms, history.length)
         self._library = library()
 
@@ -64,9 +65,7 @@ class RedisVerdictStore:
     ) -> Iterator[None]:
         """See :class:`worker.store.verdict_store.VerdictStore`."""
         calls = list(
-            function_calls(
-                results, self._settings, audit_slices=self._audit_slices, now_ms=self._clock()
-            )
+            function_calls(results, self._settings, names=self._audit_names, now_ms=self._clock())
         )
         if states:
             calls += state_calls(states, self._settings.max_skew_ms)
