@@ -19,6 +19,7 @@ from maskgate.runtime.stop import Stop
 from maskgate.runtime.store import connect
 from worker.connections import ConnectionState
 from worker.loop import Limits, Worker
+from worker.models.served import OneModel
 from worker.operations.health import Health
 from worker.reporting.reporter import Reporter
 from worker.reporting.stats import Stats
@@ -93,7 +94,7 @@ def _worker(url: str, broker: Broker, model: Model, stop: Stop) -> threading.Thr
     worker = Worker(
         InProcessConsumer(broker),
         store,
-        model,
+        OneModel(model),
         limits=Limits(
             max_batch=DEFAULTS.max_batch,
             max_age_ms=DEFAULTS.crop_max_age_ms,

@@ -28,6 +28,9 @@ from maskgate.runtime.store import connect
 from worker.broker.rabbit import RabbitConsumer
 from worker.connections import ConnectionState
 from worker.loop import Limits, Worker
+from worker.models.challenger import succession_of
+from worker.models.shadow import Shadow
+from worker.models.succession import Succession
 from worker.operations import deadletters
 from worker.operations.check import check
 from worker.operations.health import Health
@@ -90,27 +93,30 @@ def _work(settings: WorkerSettings) -> int:
         model = Model.load(settings.model_path, settings.model_sha256)
         log.info("worker.started", model=model.card.name, model_sha256=model.sha256)
         stats = Stats()
+        succession = succession_of(settings, name, model, stats.registry)
         connections = ConnectionState(stats.registry)
         health = Health(connections, settings.stalled_after_s)
         clock = RedisClock(now_ms)
-        store = _store(settings, client, model, clock, stats)
+        store = _store(settings, client, succession, clock, stats)
+        reporter = Reporter(
+            stats,
+            health,
+            connections,
+            store,
+            model=model.card.name,
+            interval_s=settings.report_interval_s,
+        )
         worker = Worker(
             RabbitConsumer(broker, prefetch=settings.prefetch),
             store,
-            model,
+            Shadow(succession, store, share=settings.challenger_share, registry=stats.registry),
             limits=Limits(settings.max_batch, settings.crop_max_age_ms, settings.max_skew_ms),
             clock=clock,
             connections=connections,
-            reporter=Reporter(
-                stats,
-                health,
-                connections,
-                store,
-                model=model.card.name,
-                interval_s=settings.report_interval_s,
-            ),
+            reporter=reporter,
             stop=stop,
         )
+        succession.changed += [store.serve, reporter.serve]
         with _metrics(settings, health, stats):
             try:
                 worker.run()
@@ -131,16 +137,21 @@ def _redis(settings: WorkerSettings, name: str) -> Redis:
 
 
 def _store(
-    settings: WorkerSettings, client: Redis, model: Model, clock: RedisClock, stats: Stats
+    settings: WorkerSettings,
+    client: Redis,
+    succession: Succession,
+    clock: RedisClock,
+    stats: Stats,
 ) -> RedisVerdictStore:
     return RedisVerdictStore(
         client,
-        model=model.card.name,
+        model=succession.champion.card.name,
         ttl_ms=settings.verdict_ttl_ms,
         max_skew_ms=settings.max_skew_ms,
         history=HistoryBudget(settings.history_length, stats.registry),
         audit_slices=frozenset(settings.audit_slices.split(",")),
         clock=clock.now_ms,
+        succession=succession,
     )
 
 

@@ -17,6 +17,15 @@ class WorkerSettings(BrokerSettings, RedisSettings):
     model_sha256: str | None = Field(
         None, pattern=r"^[0-9a-fA-F]{64}$", description="SHA-256 of the only model file to accept"
     )
+    challenger_path: Path | None = Field(
+        None, description="a second ONNX file, compared with the first (default: none)"
+    )
+    challenger_sha256: str | None = Field(
+        None, pattern=r"^[0-9a-fA-F]{64}$", description="SHA-256 of that file; required for it"
+    )
+    challenger_share: float = Field(
+        0.05, ge=0, le=1, description="share of the batches that both classify"
+    )
     verdict_ttl_ms: int = Field(
         DEFAULT_TTL_MS,
         ge=100,

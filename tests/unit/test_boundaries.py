@@ -26,6 +26,7 @@ ALLOWED_IN_LIBRARY = {
     "gate": {"protocol", "runtime"},
     "redis_functions": {"runtime"},
     "operations": {"protocol", "runtime", "redis_functions"},
+    "models": {"protocol", "runtime", "redis_functions"},
 }
 
 

@@ -1,8 +1,11 @@
 """``python -m worker --check``: validates the configuration without connecting."""
 
+from pathlib import Path
+
 from maskgate.inference.model import Model
 from maskgate.protocol.errors import ConfigurationError, ModelError
 from maskgate.runtime import broker, store
+from worker.models.challenger import load_challenger
 from worker.settings import WorkerSettings
 
 
@@ -18,4 +21,16 @@ def check(settings: WorkerSettings) -> list[str]:
     except ModelError as error:
         raise ConfigurationError(str(error)) from None
     pinned = "pinned" if settings.model_sha256 else "not pinned"
-    return [*lines, f"model: {settings.model_path}, SHA-256 {model.sha256}, {pinned}"]
+    lines.append(f"model: {settings.model_path}, SHA-256 {model.sha256}, {pinned}")
+    if settings.challenger_path:
+        lines.append(_challenger(settings.challenger_path, settings.challenger_sha256, model))
+    return lines
+
+
+def _challenger(path: Path, sha256: str | None, champion: Model) -> str:
+    """One that is refused is no error: a worker works without."""
+    try:
+        challenger = load_challenger(path, sha256, champion)
+    except ModelError as error:
+        return f"challenger: refused: {error}"
+    return f"challenger: {path}, SHA-256 {challenger.sha256}, pinned"

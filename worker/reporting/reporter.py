@@ -36,6 +36,10 @@ class Reporter:
         self._interval_s = interval_s
         self._due_s = time.monotonic() + interval_s
 
+    def serve(self, model: str) -> None:
+        """The model with this name decides from now on: the audit is about it."""
+        self._audit_log.serve(model)
+
     def turned(self) -> None:
         """Record that the loop has turned, and report if the interval is over."""
         self._health.turned()
