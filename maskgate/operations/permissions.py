@@ -42,6 +42,7 @@ INTENDED_REDIS: Mapping[str, frozenset[str]] = {
         }
         | {"run loaded functions", "read the server's state", "count attempts"}
         | {"read audit counts", "write audit counts"}
+        | {"read scores", "write scores", "add a camera seen"}
     ),
     "deployer": frozenset({"load functions"}),
     "gate": frozenset(

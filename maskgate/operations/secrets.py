@@ -21,6 +21,7 @@ from maskgate.operations.redis_memory import DOORS, HISTORY_LENGTH
 from maskgate.operations.topology import DEFINITIONS
 from maskgate.protocol.audit import AUDIT_KEYS
 from maskgate.protocol.camera_state import CAMERA_KEYS
+from maskgate.protocol.scores import CAMERAS_KEY, SCORES_KEYS
 from maskgate.protocol.topology import (
     AUDIT_EXCHANGE,
     AUDIT_QUEUE,
@@ -69,10 +70,11 @@ REDIS_RIGHTS = {
     "worker": (
         f"resetkeys ~{VERDICT_KEYS} ~{HISTORY_KEYS} ~{TRACKS_KEYS} ~{VISITS_KEYS} "
         f"~{CAMERA_KEYS} ~{AUDIT_KEYS} ~{ALIVE_KEY} ~{ATTEMPTS_KEYS} "
+        f"~{SCORES_KEYS} ~{CAMERAS_KEY} "
         f"resetchannels &{CHANNEL_PATTERN} "
         "-@all +fcall +info +time +set +hset +hdel +hget +hgetall +hincrby +del +xadd +lpush "
-        "+ltrim +lrange +pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank +ping +hello "
-        "+client|setname"
+        "+ltrim +lrange +pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank "
+        "+zremrangebyscore +hmget +ping +hello +client|setname"
     ),
     "deployer": "resetkeys resetchannels -@all +function|load +function|list +ping +hello "
     "+client|setname",

@@ -23,6 +23,7 @@ ALLOWED_IN_LIBRARY = {
     "inference": {"protocol"},
     "gate": {"protocol", "runtime"},
     "redis_functions": {"runtime"},
+    "estimates": {"protocol", "runtime", "inference"},
     "operations": {"protocol", "runtime", "redis_functions"},
 }
 
@@ -79,6 +80,7 @@ def test_deploy_holds_no_python() -> None:
     [
         ("maskgate", {"cv2", "numpy", "onnxruntime", "pika", "redis", "torch"}),
         ("maskgate.gate", {"cv2", "numpy", "onnxruntime", "pika", "rich", "torch"}),
+        ("maskgate.estimates.alarms", {"cv2", "numpy", "onnxruntime", "pika", "torch"}),
         ("worker.__main__", {"torch"}),
         ("producer.__main__", {"onnxruntime", "redis", "torch"}),
     ],
