@@ -37,6 +37,8 @@ from worker.operations.health import Health
 from worker.operations.metrics import serving
 from worker.reporting.reporter import Reporter
 from worker.reporting.stats import Stats
+from worker.scores.flusher import ScoreFlusher
+from worker.scores.store import RedisScoresStore
 from worker.settings import WorkerSettings
 from worker.store.history_budget import HistoryBudget
 from worker.store.redis_clock import RedisClock
@@ -105,6 +107,7 @@ def _work(settings: WorkerSettings) -> int:
             store,
             model=model.card.name,
             interval_s=settings.report_interval_s,
+            scores=_scores(settings, client, clock),
         )
         worker = Worker(
             RabbitConsumer(broker, prefetch=settings.prefetch),
@@ -153,6 +156,10 @@ def _store(
         clock=clock.now_ms,
         succession=succession,
     )
+
+
+def _scores(settings: WorkerSettings, client: Redis, clock: RedisClock) -> ScoreFlusher | None:
+    return ScoreFlusher(RedisScoresStore(client, clock.now_ms)) if settings.scores else None
 
 
 def _metrics(

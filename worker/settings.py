@@ -56,6 +56,11 @@ class WorkerSettings(BrokerSettings, RedisSettings):
         description="up to 20 slices of audit samples to report by name, separated by commas; "
         "the others are reported together (default: none)",
     )
+    scores: bool = Field(
+        default=True,
+        description="count the probabilities of live crops in Redis, by camera and hour: from them "
+        "precision is estimated without labels",
+    )
     redis_timeout_s: float = Field(
         1.0, gt=0, le=60, description="how long Redis may take to answer"
     )

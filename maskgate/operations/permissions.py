@@ -43,6 +43,7 @@ INTENDED_REDIS: Mapping[str, frozenset[str]] = {
         }
         | {"run loaded functions", "read the server's state", "count attempts"}
         | {"read audit counts", "write audit counts"}
+        | {"read scores", "write scores", "add a camera seen"}
     ),
     "deployer": frozenset({"load functions"}),
     "gate": frozenset(
@@ -52,7 +53,7 @@ INTENDED_REDIS: Mapping[str, frozenset[str]] = {
     "desk": frozenset(
         {"read a verdict", "read visits", "read a camera's state", "read a history"}
         | {"read the heartbeat", "wait for wake-ups", "read the list of cameras"}
-        | {"read audit counts"}
+        | {"read audit counts", "read scores"}
     ),
     "nobody": frozenset(),
 }

@@ -8,6 +8,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, ResponseErr
 from maskgate.protocol.audit import audit_day_key
 from maskgate.protocol.camera_state import camera_key
 from maskgate.protocol.known_cameras import CAMERAS_KEY
+from maskgate.protocol.scores import scores_key
 from maskgate.protocol.verdict import (
     ALIVE_KEY,
     attempts_key,
@@ -20,6 +21,7 @@ from maskgate.runtime.store import store_errors
 _PROBE = "maskgate-probe"
 _VERDICT, _HISTORY, _AUDIT = verdict_key(_PROBE), history_key(_PROBE), audit_day_key(_PROBE, 0)
 _ATTEMPTS, _VISITS, _CAMERA = attempts_key(_PROBE), visits_key(_PROBE), camera_key(_PROBE)
+_SCORES = scores_key(_PROBE, 0)
 
 
 def _subscribe(client: Redis) -> None:
@@ -74,6 +76,10 @@ REDIS: Mapping[str, Callable[[Redis], object]] = {
     "run a loaded script": _run_loaded_script,
     "read audit counts": lambda client: client.hgetall(_AUDIT),
     "write audit counts": lambda client: client.hincrby(_AUDIT, "probe"),
+    "read scores": lambda client: client.hgetall(_SCORES),
+    "write scores": lambda client: client.hincrby(_SCORES, "probe"),
+    "list the cameras seen": lambda client: client.zrange(CAMERAS_KEY, 0, -1),
+    "add a camera seen": lambda client: client.zadd(CAMERAS_KEY, {_PROBE: 1}),
     "count attempts": lambda client: client.hincrby(_ATTEMPTS, "n"),
     "touch other keys": lambda client: client.set(_PROBE, "1", px=1),
     "list keys": lambda client: client.keys(f"{_PROBE}*"),
@@ -109,7 +115,8 @@ def try_redis(client: Redis, admin: Redis, user: str | None) -> dict[str, bool]:
         }
         for name, command in REDIS_BY_DRYRUN.items():
             found[name] = user is not None and _dry_run(admin, user, command)
-        admin.delete(_VERDICT, _VISITS, _CAMERA, _HISTORY, _AUDIT, _ATTEMPTS)
+        admin.delete(_VERDICT, _VISITS, _CAMERA, _HISTORY, _AUDIT, _ATTEMPTS, _SCORES)
+        admin.zrem(CAMERAS_KEY, _PROBE)
     return found
 
 

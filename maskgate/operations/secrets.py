@@ -22,6 +22,7 @@ from maskgate.operations.topology import DEFINITIONS
 from maskgate.protocol.audit import AUDIT_KEYS
 from maskgate.protocol.camera_state import CAMERA_KEYS
 from maskgate.protocol.known_cameras import CAMERAS_KEY
+from maskgate.protocol.scores import SCORES_KEYS
 from maskgate.protocol.topology import (
     AUDIT_EXCHANGE,
     AUDIT_QUEUE,
@@ -73,10 +74,11 @@ REDIS_RIGHTS = {
     "worker": (
         f"resetkeys ~{VERDICT_KEYS} ~{HISTORY_KEYS} ~{TRACKS_KEYS} ~{VISITS_KEYS} "
         f"~{CAMERA_KEYS} ~{AUDIT_KEYS} ~{ALIVE_KEY} ~{ATTEMPTS_KEYS} "
+        f"~{SCORES_KEYS} ~{CAMERAS_KEY} "
         f"resetchannels &{CHANNEL_PATTERN} "
         "-@all +fcall +info +time +set +hset +hdel +hget +hgetall +hincrby +del +xadd +lpush "
-        "+ltrim +lrange +pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank +ping +hello "
-        "+client|setname"
+        "+ltrim +lrange +pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank "
+        "+zremrangebyscore +hmget +ping +hello +client|setname"
     ),
     "deployer": "resetkeys resetchannels -@all +function|load +function|list +ping +hello "
     "+client|setname",
@@ -91,7 +93,7 @@ REDIS_RIGHTS = {
     # a probe to redis_probes.py with its cell in INTENDED_REDIS in permissions.py.
     "desk": (
         f"resetkeys %R~{VERDICT_KEYS} %R~{HISTORY_KEYS} %R~{VISITS_KEYS} %R~{CAMERA_KEYS} "
-        f"%R~{ALIVE_KEY} %R~{CAMERAS_KEY} %R~{AUDIT_KEYS} "
+        f"%R~{ALIVE_KEY} %R~{CAMERAS_KEY} %R~{AUDIT_KEYS} %R~{SCORES_KEYS} "
         f"resetchannels &{CHANNEL_PATTERN} "
         "-@all +get +mget +hgetall +hmget +zrange +pttl +xrange +xrevrange +lrange +subscribe "
         "+unsubscribe +psubscribe +punsubscribe +ping +hello +client|setname"

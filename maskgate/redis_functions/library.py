@@ -26,6 +26,7 @@ _FUNCTIONS = (
     "models",
     "promote",
     "pairs",
+    "scores",
 )
 
 

@@ -25,6 +25,7 @@ ALLOWED_IN_LIBRARY = {
     "inference": {"protocol"},
     "gate": {"protocol", "runtime"},
     "redis_functions": {"runtime"},
+    "estimates": {"protocol", "runtime", "inference"},
     "operations": {"protocol", "runtime", "redis_functions"},
     "models": {"protocol", "runtime", "redis_functions"},
 }
@@ -82,6 +83,7 @@ def test_deploy_holds_no_python() -> None:
     [
         ("maskgate", {"cv2", "numpy", "onnxruntime", "pika", "redis", "torch"}),
         ("maskgate.gate", {"cv2", "numpy", "onnxruntime", "pika", "rich", "torch"}),
+        ("maskgate.estimates.alarms", {"cv2", "numpy", "onnxruntime", "pika", "torch"}),
         ("worker.__main__", {"torch"}),
         ("desk.__main__", {"cv2", "numpy", "onnxruntime", "torch"}),
         ("producer.__main__", {"onnxruntime", "redis", "torch"}),
