@@ -52,7 +52,7 @@ def test_every_role_has_exactly_the_intended_rights(
 ) -> None:
     assert main(command) == 0, capsys.readouterr().out
     reported = capsys.readouterr().out
-    assert reported.endswith("227 tried, 0 not as intended\n")
+    assert reported.endswith("241 tried, 0 not as intended\n")
     assert "(!)" not in reported
 
 
