@@ -34,6 +34,7 @@ from worker.operations.health import Health
 from worker.operations.metrics import serving
 from worker.reporting.reporter import Reporter
 from worker.reporting.stats import Stats
+from worker.review.opening import review
 from worker.settings import WorkerSettings
 from worker.store.history_budget import HistoryBudget
 from worker.store.redis_clock import RedisClock
@@ -94,6 +95,7 @@ def _work(settings: WorkerSettings) -> int:
         health = Health(connections, settings.stalled_after_s)
         clock = RedisClock(now_ms)
         store = _store(settings, client, model, clock, stats)
+        sampler = review(settings.review_file, broker, stats.registry)
         worker = Worker(
             RabbitConsumer(broker, prefetch=settings.prefetch),
             store,
@@ -110,8 +112,9 @@ def _work(settings: WorkerSettings) -> int:
                 interval_s=settings.report_interval_s,
             ),
             stop=stop,
+            review=sampler,
         )
-        with _metrics(settings, health, stats):
+        with _metrics(settings, health, stats), sampler or nullcontext():
             try:
                 worker.run()
             except ModelError as error:

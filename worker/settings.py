@@ -47,6 +47,10 @@ class WorkerSettings(BrokerSettings, RedisSettings):
         description="up to 20 slices of audit samples to report by name, separated by commas; "
         "the others are reported together (default: none)",
     )
+    review_file: Path | None = Field(
+        None,
+        description="TOML file of the cameras whose crops people shall label (default: none)",
+    )
     redis_timeout_s: float = Field(
         1.0, gt=0, le=60, description="how long Redis may take to answer"
     )

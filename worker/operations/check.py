@@ -3,6 +3,7 @@
 from maskgate.inference.model import Model
 from maskgate.protocol.errors import ConfigurationError, ModelError
 from maskgate.runtime import broker, store
+from worker.review import rates
 from worker.settings import WorkerSettings
 
 
@@ -18,4 +19,8 @@ def check(settings: WorkerSettings) -> list[str]:
     except ModelError as error:
         raise ConfigurationError(str(error)) from None
     pinned = "pinned" if settings.model_sha256 else "not pinned"
-    return [*lines, f"model: {settings.model_path}, SHA-256 {model.sha256}, {pinned}"]
+    lines.append(f"model: {settings.model_path}, SHA-256 {model.sha256}, {pinned}")
+    if settings.review_file is not None:
+        cameras = ", ".join(sorted(rates.read(settings.review_file)))
+        lines.append(f"crops to label: {settings.review_file}, cameras {cameras}")
+    return lines
