@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ from tests.servers.processes import running, said
 from tests.servers.rabbit_server import RabbitServer
 from tests.servers.redis_server import RedisServer
 
+#: The machine may be busy.
+WAIT_S = 60
 #: What the shipped model sees.
 SEEN = (64, 64, 3)
 FACE = encode_pnm(draw_face(np.random.default_rng(3), masked=True).pixels)
@@ -55,6 +58,10 @@ def verdicts(redis: RedisServer, camera: str) -> int:
         return int(client.xlen(history_key(camera)))
 
 
+def has_verdicts(redis: RedisServer, count: int) -> bool:
+    return verdicts(redis, "lobby") == count
+
+
 def samples(redis: RedisServer) -> int:
     with redis.client() as client:
         return sum(client.llen(key) for key in client.keys("audit:*:newest"))
@@ -67,7 +74,7 @@ def worker(environment: dict[str, str], folder: Path, review: str | None) -> Ite
         environment = {**environment, "MASKGATE_REVIEW_FILE": str(folder / "review.toml")}
     log = folder / "worker.log"
     with running("worker", environment=environment, log=log):
-        said(log, "broker.connected")
+        said(log, "broker.connected", timeout_s=WAIT_S)
         yield log
 
 
@@ -89,11 +96,13 @@ def test_the_share_that_a_site_asks_for_arrives_from_its_cameras_alone(
         lobby = publish(rabbit, "lobby", 400)
         publish(rabbit, "yard", 100)
         publish(rabbit, "lobby", 50, Label.MASK)
-        eventually(lambda: verdicts(redis, "lobby") == 400, what="the lobby's verdicts")
-        eventually(lambda: verdicts(redis, "yard") == 100, what="the yard's verdicts")
-        eventually(lambda: samples(redis) == 50, what="the audit samples")
+        eventually(lambda: verdicts(redis, "lobby") == 400, WAIT_S, what="the lobby's verdicts")
+        eventually(lambda: verdicts(redis, "yard") == 100, WAIT_S, what="the yard's verdicts")
+        eventually(lambda: samples(redis) == 50, WAIT_S, what="the audit samples")
         spread = 5 * math.sqrt(400 * 0.3 * 0.7)
-        eventually(lambda: rabbit.depth(REVIEW_QUEUE) > 120 - spread, what="the drawn crops")
+        eventually(
+            lambda: rabbit.depth(REVIEW_QUEUE) > 120 - spread, WAIT_S, what="the drawn crops"
+        )
     crops = drawn(rabbit)
     assert 120 - spread < len(crops) < 120 + spread
     assert {crop.crop_id for crop in crops} <= lobby
@@ -107,7 +116,7 @@ def test_nothing_is_drawn_unless_a_site_asks_for_it(
 ) -> None:
     with worker(environment, tmp_path, None) as log:
         publish(rabbit, "lobby", 200)
-        eventually(lambda: verdicts(redis, "lobby") == 200, what="200 verdicts")
+        eventually(lambda: verdicts(redis, "lobby") == 200, WAIT_S, what="200 verdicts")
         connections = rabbit.ctl("list_connections", "name").strip().splitlines()
         assert "review" not in log.read_text()
     assert rabbit.depth(REVIEW_QUEUE) == 0
@@ -120,7 +129,7 @@ def test_a_broker_that_takes_no_crops_to_label_stops_no_verdict(
     publish(rabbit, "lobby", 1000)
     environment = {**environment, "MASKGATE_MAX_AGE_MS": "600000"}
     with memory_alarm(rabbit), worker(environment, tmp_path, "[lobby]\nrandom = 1.0\n"):
-        eventually(lambda: verdicts(redis, "lobby") == 1000, what="1,000 verdicts")
+        eventually(lambda: verdicts(redis, "lobby") == 1000, WAIT_S, what="1,000 verdicts")
         assert rabbit.depth(REVIEW_QUEUE) == 0
 
 
@@ -134,7 +143,7 @@ def test_a_broker_that_refuses_crops_to_label_stops_no_verdict(
     with worker(environment, tmp_path, "[lobby]\nrandom = 1.0\n") as log:
         for wanted in (50, 100):
             publish(rabbit, "lobby", 50)
-            eventually(lambda n=wanted: verdicts(redis, "lobby") == n, what=f"{wanted} verdicts")
-        said(log, "review.lost")
+            eventually(partial(has_verdicts, redis, wanted), WAIT_S, what=f"{wanted} verdicts")
+        said(log, "review.lost", timeout_s=WAIT_S)
         assert "ACCESS_REFUSED" in log.read_text()
     assert rabbit.depth(REVIEW_QUEUE) == 0
