@@ -37,6 +37,7 @@ from worker.operations.health import Health
 from worker.operations.metrics import serving
 from worker.reporting.reporter import Reporter
 from worker.reporting.stats import Stats
+from worker.review.opening import review
 from worker.scores.flusher import ScoreFlusher
 from worker.scores.store import RedisScoresStore
 from worker.settings import WorkerSettings
@@ -109,6 +110,7 @@ def _work(settings: WorkerSettings) -> int:
             interval_s=settings.report_interval_s,
             scores=_scores(settings, client, clock),
         )
+        sampler = review(settings.review_file, broker, stats.registry)
         worker = Worker(
             RabbitConsumer(broker, prefetch=settings.prefetch),
             store,
@@ -118,9 +120,10 @@ def _work(settings: WorkerSettings) -> int:
             connections=connections,
             reporter=reporter,
             stop=stop,
+            review=sampler,
         )
         succession.changed += [store.serve, reporter.serve]
-        with _metrics(settings, health, stats):
+        with _metrics(settings, health, stats), sampler or nullcontext():
             try:
                 worker.run()
             except ModelError as error:

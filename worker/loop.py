@@ -19,6 +19,7 @@ from worker.native_stderr import MutedStderr
 from worker.reporting.reporter import Reporter
 from worker.reporting.stopwatch import Stopwatch
 from worker.result import CropResult
+from worker.review.sampler import ReviewSampler
 from worker.store.redis_clock import RedisClock
 from worker.store.verdict_store import VerdictStore
 from worker.validate import Validated, unreadable, validate
@@ -54,6 +55,7 @@ class Worker:
         connections: ConnectionState,
         reporter: Reporter,
         stop: Stop,
+        review: ReviewSampler | None = None,
     ) -> None:
         self._consumer = consumer
         self._store = store
@@ -63,6 +65,7 @@ class Worker:
         self._connections = connections
         self._reporter = reporter
         self._stop = stop
+        self._review = review
         self._muted = MutedStderr()
         self._reconnecting = Backoff()
         self._next_heartbeat_s = 0.0
@@ -115,6 +118,8 @@ class Worker:
         if not self._write(results, validated.states):
             return False
         watch.lap("write")
+        if self._review is not None:
+            self._review.offer(validated.readable, classified, model.card.name)
         self._reporter.processed(results, watch.laps_s, self._clock.now_ms())
         self._reporter.camera_states(len(validated.states))
         self._consumer.ack(batch, _rejected(results))

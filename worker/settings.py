@@ -61,6 +61,10 @@ class WorkerSettings(BrokerSettings, RedisSettings):
         description="count the probabilities of live crops in Redis, by camera and hour: from them "
         "precision is estimated without labels",
     )
+    review_file: Path | None = Field(
+        None,
+        description="TOML file of the cameras whose crops people shall label (default: none)",
+    )
     redis_timeout_s: float = Field(
         1.0, gt=0, le=60, description="how long Redis may take to answer"
     )

@@ -20,7 +20,9 @@ INTENDED_BROKER: Mapping[str, frozenset[str]] = {
     "camera": frozenset({"publish its camera's crops"}),
     "drawn": frozenset({"publish its camera's crops", "publish audit samples"}),
     "auditor": frozenset({"publish audit samples"}),
-    "worker": frozenset({"read crops", "read audit samples", "publish dead letters"}),
+    "worker": frozenset(
+        {"read crops", "read audit samples", "publish dead letters", "publish crops to label"}
+    ),
     "operator": frozenset(
         {"publish its camera's crops", "publish another camera's crops"}
         | {"publish audit samples", "read dead letters"}

@@ -30,6 +30,7 @@ from maskgate.protocol.topology import (
     DEAD_QUEUE,
     LIVE_EXCHANGE,
     LIVE_QUEUE,
+    REVIEW_EXCHANGE,
 )
 from maskgate.protocol.verdict import (
     ALIVE_KEY,
@@ -50,7 +51,7 @@ BROKER_RIGHTS = {
     "admin": (".*", ".*", ".*"),
     "worker": (
         NOTHING,
-        f"^{DEAD_EXCHANGE}$".replace(".", r"\."),
+        f"^({DEAD_EXCHANGE}|{REVIEW_EXCHANGE})$".replace(".", r"\."),
         f"^({LIVE_QUEUE}|{AUDIT_QUEUE})$".replace(".", r"\."),
     ),
     "drawn": (NOTHING, f"^({LIVE_EXCHANGE}|{AUDIT_EXCHANGE})$", NOTHING),

@@ -144,11 +144,13 @@ def test_the_definitions_hold_the_names_that_the_code_uses() -> None:
         topology.LIVE_QUEUE,
         topology.AUDIT_QUEUE,
         topology.DEAD_QUEUE,
+        topology.REVIEW_QUEUE,
     }
     bound = {(b["source"], b["routing_key"], b["destination"]) for b in definitions["bindings"]}
     assert (topology.LIVE_EXCHANGE, topology.LIVE_BINDING, topology.LIVE_QUEUE) in bound
     assert (topology.AUDIT_EXCHANGE, topology.AUDIT_KEY, topology.AUDIT_QUEUE) in bound
     assert (topology.DEAD_EXCHANGE, "", topology.DEAD_QUEUE) in bound
+    assert (topology.REVIEW_EXCHANGE, topology.REVIEW_KEY, topology.REVIEW_QUEUE) in bound
     assert all(queue["arguments"] == {"x-queue-type": "quorum"} for queue in definitions["queues"])
 
 
