@@ -25,6 +25,7 @@ from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.settings import BrokerSettings, load
 from maskgate.runtime.stop import Stop
 from maskgate.runtime.store import connect
+from maskgate.runtime.tracing import tracing
 from worker.broker.rabbit import RabbitConsumer
 from worker.connections import ConnectionState
 from worker.loop import Limits, Worker
@@ -34,6 +35,7 @@ from worker.operations.health import Health
 from worker.operations.metrics import serving
 from worker.reporting.reporter import Reporter
 from worker.reporting.stats import Stats
+from worker.reporting.traces import BatchTraces
 from worker.settings import WorkerSettings
 from worker.store.history_budget import HistoryBudget
 from worker.store.redis_clock import RedisClock
@@ -86,7 +88,7 @@ def _work(settings: WorkerSettings) -> int:
     structlog.contextvars.bind_contextvars(worker=name)
     stop = Stop.on_signals()
     broker = parameters(*settings.broker_login(), name=name, tls=settings.broker_tls())
-    with _redis(settings, name) as client:
+    with _redis(settings, name) as client, tracing(settings, "maskgate-worker", name) as spans:
         model = Model.load(settings.model_path, settings.model_sha256)
         log.info("worker.started", model=model.card.name, model_sha256=model.sha256)
         stats = Stats()
@@ -110,6 +112,7 @@ def _work(settings: WorkerSettings) -> int:
                 interval_s=settings.report_interval_s,
             ),
             stop=stop,
+            traces=BatchTraces(spans),
         )
         with _metrics(settings, health, stats):
             try:

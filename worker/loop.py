@@ -17,6 +17,7 @@ from worker.infer import MaskModel, infer, merge
 from worker.native_stderr import MutedStderr
 from worker.reporting.reporter import Reporter
 from worker.reporting.stopwatch import Stopwatch
+from worker.reporting.traces import BatchTraces
 from worker.result import CropResult
 from worker.store.redis_clock import RedisClock
 from worker.store.verdict_store import VerdictStore
@@ -53,6 +54,7 @@ class Worker:
         connections: ConnectionState,
         reporter: Reporter,
         stop: Stop,
+        traces: BatchTraces | None = None,
     ) -> None:
         self._consumer = consumer
         self._store = store
@@ -62,6 +64,7 @@ class Worker:
         self._connections = connections
         self._reporter = reporter
         self._stop = stop
+        self._traces = traces or BatchTraces()
         self._muted = MutedStderr()
         self._reconnecting = Backoff()
         self._next_heartbeat_s = 0.0
@@ -108,6 +111,8 @@ class Worker:
         self._reporter.processed(results, watch.laps_s, self._clock.now_ms())
         self._reporter.camera_states(len(validated.states))
         self._consumer.ack(batch, _rejected(results))
+        watch.lap("ack")
+        self._traces.acknowledged(batch, results, watch.laps_s)
         return True
 
     def _count_attempt(self, batch: Sequence[Delivery]) -> int | None:
