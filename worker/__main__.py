@@ -25,6 +25,7 @@ from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.settings import BrokerSettings, load
 from maskgate.runtime.stop import Stop
 from maskgate.runtime.store import connect
+from maskgate.runtime.tracing import tracing
 from worker.broker.rabbit import RabbitConsumer
 from worker.connections import ConnectionState
 from worker.loop import Limits, Worker
@@ -37,6 +38,7 @@ from worker.operations.health import Health
 from worker.operations.metrics import serving
 from worker.reporting.reporter import Reporter
 from worker.reporting.stats import Stats
+from worker.reporting.traces import BatchTraces
 from worker.review.opening import review
 from worker.scores.flusher import ScoreFlusher
 from worker.scores.store import RedisScoresStore
@@ -92,7 +94,7 @@ def _work(settings: WorkerSettings) -> int:
     structlog.contextvars.bind_contextvars(worker=name)
     stop = Stop.on_signals()
     broker = parameters(*settings.broker_login(), name=name, tls=settings.broker_tls())
-    with _redis(settings, name) as client:
+    with _redis(settings, name) as client, tracing(settings, "maskgate-worker", name) as spans:
         model = Model.load(settings.model_path, settings.model_sha256)
         log.info("worker.started", model=model.card.name, model_sha256=model.sha256)
         stats = Stats()
@@ -121,6 +123,7 @@ def _work(settings: WorkerSettings) -> int:
             reporter=reporter,
             stop=stop,
             review=sampler,
+            traces=BatchTraces(spans),
         )
         succession.changed += [store.serve, reporter.serve]
         with _metrics(settings, health, stats), sampler or nullcontext():

@@ -18,6 +18,7 @@ from worker.models.served import ServedModels
 from worker.native_stderr import MutedStderr
 from worker.reporting.reporter import Reporter
 from worker.reporting.stopwatch import Stopwatch
+from worker.reporting.traces import BatchTraces
 from worker.result import CropResult
 from worker.review.sampler import ReviewSampler
 from worker.store.redis_clock import RedisClock
@@ -56,6 +57,7 @@ class Worker:
         reporter: Reporter,
         stop: Stop,
         review: ReviewSampler | None = None,
+        traces: BatchTraces | None = None,
     ) -> None:
         self._consumer = consumer
         self._store = store
@@ -66,6 +68,7 @@ class Worker:
         self._reporter = reporter
         self._stop = stop
         self._review = review
+        self._traces = traces or BatchTraces()
         self._muted = MutedStderr()
         self._reconnecting = Backoff()
         self._next_heartbeat_s = 0.0
@@ -124,6 +127,8 @@ class Worker:
         self._reporter.camera_states(len(validated.states))
         self._consumer.ack(batch, _rejected(results))
         self._models.decided(validated.readable, classified)
+        watch.lap("ack")
+        self._traces.acknowledged(batch, results, watch.laps_s)
         return True
 
     def _count_attempt(self, batch: Sequence[Delivery]) -> int | None:

@@ -5,12 +5,12 @@ from pathlib import Path
 from pydantic import Field
 
 from maskgate.protocol.verdict import DEFAULT_TTL_MS, MAX_TTL_MS
-from maskgate.runtime.settings import BrokerSettings, RedisSettings
+from maskgate.runtime.settings import BrokerSettings, RedisSettings, TracesSettings
 
 SHIPPED_MODEL = Path(__file__).parent.parent / "deploy" / "model" / "mask.onnx"
 
 
-class WorkerSettings(BrokerSettings, RedisSettings):
+class WorkerSettings(BrokerSettings, RedisSettings, TracesSettings):
     """One worker process. All workers of a site have the same settings."""
 
     model_path: Path = Field(SHIPPED_MODEL, description="the ONNX file to serve")
