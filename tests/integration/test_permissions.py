@@ -52,7 +52,7 @@ def test_every_role_has_exactly_the_intended_rights(
 ) -> None:
     assert main(command) == 0, capsys.readouterr().out
     reported = capsys.readouterr().out
-    assert reported.endswith("227 tried, 0 not as intended\n")
+    assert reported.endswith("240 tried, 0 not as intended\n")
     assert "(!)" not in reported
 
 
@@ -82,8 +82,8 @@ def test_a_broker_without_a_size_limit_is_found(
         assert main(command) == 70
     finally:
         rabbit.ctl("eval", f"application:set_env(rabbit, max_message_size, {MAX_BODY_BYTES}).")
-    # The camera, the auditor and the operator may publish crops.
-    assert "3 not as intended" in capsys.readouterr().out
+    # Three kinds of cameras and the operator may publish crops.
+    assert "4 not as intended" in capsys.readouterr().out
 
 
 def test_a_missing_secret_is_named(
