@@ -10,7 +10,7 @@ from redis import Redis
 from maskgate.operations.broker_probes import BROKER, may_log_in, try_broker
 from maskgate.operations.cameras import password_file, user_of
 from maskgate.operations.redis_probes import REDIS, REDIS_BY_DRYRUN, try_redis
-from maskgate.operations.secrets import DRAWN_CAMERAS
+from maskgate.operations.secrets import ROLE_CAMERAS
 from maskgate.protocol.errors import ConfigurationError
 from maskgate.runtime.broker import parameters
 from maskgate.runtime.store import connect
@@ -19,6 +19,7 @@ from maskgate.runtime.store import connect
 INTENDED_BROKER: Mapping[str, frozenset[str]] = {
     "camera": frozenset({"publish its camera's crops"}),
     "drawn": frozenset({"publish its camera's crops", "publish audit samples"}),
+    "filmed": frozenset({"publish its camera's crops"}),
     "auditor": frozenset({"publish audit samples"}),
     "worker": frozenset(
         {"read crops", "read audit samples", "publish dead letters", "publish crops to label"}
@@ -62,6 +63,7 @@ INTENDED_REDIS: Mapping[str, frozenset[str]] = {
 #: Role → file of its password, below the folder of secrets.
 _BROKER_PASSWORDS = {
     "drawn": "producer/broker",
+    "filmed": "entrance/broker",
     "auditor": "auditor/broker",
     "worker": "worker/broker",
     "operator": "operator/broker",
@@ -101,7 +103,8 @@ def _broker(secrets: Path, address: str, role: str, camera: str) -> dict[str, bo
         return try_broker(stranger if may_log_in(stranger) else None, camera)
     if role not in _BROKER_PASSWORDS:
         return try_broker(None, camera)
-    return try_broker(login(role, _password(secrets / _BROKER_PASSWORDS[role])), DRAWN_CAMERAS[0])
+    password = _password(secrets / _BROKER_PASSWORDS[role])
+    return try_broker(login(role, password), ROLE_CAMERAS.get(role, camera))
 
 
 def _redis(secrets: Path, address: str, role: str) -> dict[str, bool]:

@@ -43,10 +43,10 @@ from maskgate.protocol.verdict import (
 )
 
 NOTHING = "^$"
-#: The cameras of the compose file: one draws its faces, one films a drawn video.
-DRAWN_CAMERAS = ("lobby", "entrance")
-#: Role → configure, write, read, as regular expressions. Only the administrator declares. Cameras
-#: are no role: ``maskgate camera add`` makes a user for each.
+#: Role → its camera in the compose file: one draws faces, the other films a drawn video.
+ROLE_CAMERAS = {"drawn": "lobby", "filmed": "entrance"}
+#: Role → configure, write, read, as regular expressions. Only the administrator declares. A
+#: site's own cameras are no role: ``maskgate camera add`` makes a user for each.
 BROKER_RIGHTS = {
     "admin": (".*", ".*", ".*"),
     "worker": (
@@ -55,6 +55,7 @@ BROKER_RIGHTS = {
         f"^({LIVE_QUEUE}|{AUDIT_QUEUE})$".replace(".", r"\."),
     ),
     "drawn": (NOTHING, f"^({LIVE_EXCHANGE}|{AUDIT_EXCHANGE})$", NOTHING),
+    "filmed": (NOTHING, f"^{LIVE_EXCHANGE}$", NOTHING),
     "auditor": (NOTHING, f"^{AUDIT_EXCHANGE}$", NOTHING),
     "operator": (
         NOTHING,
@@ -67,7 +68,9 @@ BROKER_RIGHTS = {
 }
 #: Role → the live keys that it may publish. Without a pattern, a role that may write to ``crops``
 #: could publish any. An operator puts dead letters back under the key they came with.
-LIVE_KEYS = {"drawn": pattern_of(DRAWN_CAMERAS), "operator": ANY_CAMERA}
+LIVE_KEYS = {role: pattern_of([camera]) for role, camera in ROLE_CAMERAS.items()} | {
+    "operator": ANY_CAMERA
+}
 #: Without CLIENT SETINFO: Redis 7.0 does not know it and would refuse the whole ACL file; redis-py
 #: works without it.
 REDIS_RIGHTS = {
@@ -104,6 +107,7 @@ REDIS_RIGHTS = {
 GIVEN = {
     "worker": {"broker": "worker", "redis": "worker"},
     "producer": {"broker": "drawn"},
+    "entrance": {"broker": "filmed"},
     "auditor": {"broker": "auditor"},
     "functions": {"redis": "deployer"},
     "gate": {"redis": "gate"},
