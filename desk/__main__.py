@@ -23,13 +23,16 @@ from desk.doors import view as doors
 from desk.doors.board import Board
 from desk.doors.reader import Reader
 from desk.journal import FILE_NAME, NOBODY, Journal, JournalError
+from desk.precision import view as precision
 from desk.settings import DeskSettings
+from desk.throughput import opening as throughput
 from desk.web import assets, fetch
 from desk.web.pages import environment
 from desk.web.streams import Streams
 from desk.web.view import View
 from maskgate.protocol.errors import ConfigurationError
-from maskgate.runtime import logs
+from maskgate.runtime import logs, pika_internals
+from maskgate.runtime.broker import parameters
 from maskgate.runtime.command_line import CHECK
 from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.settings import load
@@ -47,6 +50,7 @@ log = structlog.get_logger()
 def main(argv: list[str]) -> int:
     """The command line; returns an exit code."""
     logs.configure("desk")
+    pika_internals.install()
     try:
         if argv[:1] == ["user"]:
             return user_commands.main(argv[1:])
@@ -101,6 +105,7 @@ def _views(
     A new view is one more line. What runs in the background is a context manager that the stack
     enters, so that it ends with the process.
     """
+    broker = parameters(*settings.broker_login(), name="desk", tls=settings.broker_tls())
     client = connect(
         *settings.redis_login(),
         name="desk",
@@ -112,6 +117,8 @@ def _views(
     stack.enter_context(Reader(client, board.show, cameras=settings.cameras()).running())
     return [
         View("Doors", doors.PATH, Role.VIEWER, doors.routes(board, client)),
+        View("Precision", "/precision", Role.VIEWER, precision.routes(client)),
+        throughput.view(settings, broker, access.journal, stack),
         View("Journal", "/journal", Role.OPERATOR, journal_view.routes(access.journal)),
     ]
 

@@ -29,7 +29,10 @@ INTENDED_BROKER: Mapping[str, frozenset[str]] = {
         | {"publish audit samples", "read dead letters"}
     ),
     "gate": frozenset(),
-    "desk": frozenset(),
+    "desk": frozenset(
+        {"publish its camera's crops", "publish another camera's crops"}
+        | {"publish audit samples", "read dead letters"}
+    ),
     "unknown": frozenset(),
 }
 INTENDED_REDIS: Mapping[str, frozenset[str]] = {
