@@ -93,7 +93,7 @@ def _work(settings: WorkerSettings) -> int:
         log.info("worker.started", model=model.card.name, model_sha256=model.sha256)
         stats = Stats()
         connections = ConnectionState(stats.registry)
-        health = Health(connections, settings.stalled_after_s)
+        health = Health(connections, settings.stalled_after_s, stats.registry)
         clock = RedisClock(now_ms)
         store = _store(settings, client, model, clock, stats)
         worker = Worker(
