@@ -26,6 +26,7 @@ INTENDED_BROKER: Mapping[str, frozenset[str]] = {
         | {"publish audit samples", "read dead letters"}
     ),
     "gate": frozenset(),
+    "desk": frozenset(),
     "unknown": frozenset(),
 }
 INTENDED_REDIS: Mapping[str, frozenset[str]] = {
@@ -48,6 +49,11 @@ INTENDED_REDIS: Mapping[str, frozenset[str]] = {
         {"read a verdict", "read visits", "read a camera's state", "read a history"}
         | {"read the heartbeat", "wait for wake-ups"}
     ),
+    "desk": frozenset(
+        {"read a verdict", "read visits", "read a camera's state", "read a history"}
+        | {"read the heartbeat", "wait for wake-ups", "read the list of cameras"}
+        | {"read audit counts"}
+    ),
     "nobody": frozenset(),
 }
 #: Role → file of its password, below the folder of secrets.
@@ -56,6 +62,7 @@ _BROKER_PASSWORDS = {
     "auditor": "auditor/broker",
     "worker": "worker/broker",
     "operator": "operator/broker",
+    "desk": "desk/broker",
 }
 _REDIS_FOLDERS = {"deployer": "functions"}
 _TIMEOUT_S = 5.0
