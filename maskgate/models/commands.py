@@ -10,7 +10,6 @@ from redis import Redis
 
 from maskgate.models import promotion, records
 from maskgate.models.paired import compare, disagreements
-from maskgate.models.promotion import SWAP_S
 from maskgate.models.report import report
 from maskgate.protocol.crop import is_id
 from maskgate.protocol.errors import ConfigurationError, MaskgateError
@@ -182,9 +181,11 @@ def _rollback(client: Redis, arguments: argparse.Namespace) -> int:
 def _followed(client: Redis, model: ModelId, generation: int) -> int:
     """Print whether all workers serve the model by now; 70 if one does not."""
     print(f"champion: {_named(model)}, generation {generation}", flush=True)
-    others = promotion.wait_until_served(client, model)
+    others = promotion.wait_until_served(client, model, promotion.SWAP_S)
     if others:
-        print(f"after {SWAP_S:.0f} s these workers serve another model: {', '.join(others)}")
+        print(
+            f"after {promotion.SWAP_S:.0f} s these workers serve another model: {', '.join(others)}"
+        )
         return ExitCode.SOFTWARE
     print("all running workers serve it. To make it permanent, configure the workers with it")
     return ExitCode.OK

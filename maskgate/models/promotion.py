@@ -105,7 +105,7 @@ def rollback(
     return model, generation
 
 
-def wait_until_served(client: Redis, model: ModelId, timeout_s: float = SWAP_S) -> list[str]:
+def wait_until_served(client: Redis, model: ModelId, timeout_s: float) -> list[str]:
     """Wait until all running workers serve a model; returns those that don't at the end.
 
     Raises:

@@ -48,8 +48,9 @@ INTENDED_REDIS: Mapping[str, frozenset[str]] = {
             "send wake-ups",
         }
         | {"run loaded functions", "read the server's state", "count attempts"}
-        | {"read audit counts", "write audit counts"}
+        | {"read audit counts", "write audit counts", "read pairs", "count pairs"}
         | {"read scores", "write scores", "add a camera seen"}
+        | {"say which models it holds", "restore the champion"}
     ),
     "deployer": frozenset({"load functions"}),
     "gate": frozenset(
@@ -59,7 +60,9 @@ INTENDED_REDIS: Mapping[str, frozenset[str]] = {
     "desk": frozenset(
         {"read a verdict", "read visits", "read a camera's state", "read a history"}
         | {"read the heartbeat", "wait for wake-ups", "read the list of cameras"}
-        | {"read audit counts", "read scores"}
+        | {"read audit counts", "read scores", "read pairs", "run loaded functions"}
+        | {"say which models it holds", "restore the champion", "promote a model"}
+        | {"read promotions"}
     ),
     "nobody": frozenset(),
 }

@@ -22,6 +22,7 @@ from maskgate.operations.topology import DEFINITIONS
 from maskgate.protocol.audit import AUDIT_KEYS
 from maskgate.protocol.camera_state import CAMERA_KEYS
 from maskgate.protocol.known_cameras import CAMERAS_KEY
+from maskgate.protocol.models import MODELS_KEY, MODELS_KEYS, PAIRS_KEYS, WORKERS_KEY
 from maskgate.protocol.scores import SCORES_KEYS
 from maskgate.protocol.topology import (
     AUDIT_EXCHANGE,
@@ -84,6 +85,8 @@ REDIS_RIGHTS = {
         f"resetkeys ~{VERDICT_KEYS} ~{HISTORY_KEYS} ~{TRACKS_KEYS} ~{VISITS_KEYS} "
         f"~{CAMERA_KEYS} ~{AUDIT_KEYS} ~{ALIVE_KEY} ~{ATTEMPTS_KEYS} "
         f"~{SCORES_KEYS} ~{CAMERAS_KEY} "
+        # It restores the champion that Redis lost. The history of promotions is not its to write.
+        f"~{MODELS_KEY} ~{WORKERS_KEY} ~{PAIRS_KEYS} "
         f"resetchannels &{CHANNEL_PATTERN} "
         "-@all +fcall +info +time +set +hset +hdel +hget +hgetall +hincrby +del +xadd +lpush "
         "+ltrim +lrange +pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank "
@@ -102,9 +105,12 @@ REDIS_RIGHTS = {
     # a probe to redis_probes.py with its cell in INTENDED_REDIS in permissions.py.
     "desk": (
         f"resetkeys %R~{VERDICT_KEYS} %R~{HISTORY_KEYS} %R~{VISITS_KEYS} %R~{CAMERA_KEYS} "
-        f"%R~{ALIVE_KEY} %R~{CAMERAS_KEY} %R~{AUDIT_KEYS} %R~{SCORES_KEYS} "
+        f"%R~{ALIVE_KEY} %R~{CAMERAS_KEY} %R~{AUDIT_KEYS} %R~{SCORES_KEYS} %R~{PAIRS_KEYS} "
+        # An operator promotes models: one function writes these, and nothing else is writable.
+        f"~{MODELS_KEY} ~{MODELS_KEYS} "
         f"resetchannels &{CHANNEL_PATTERN} "
         "-@all +get +mget +hgetall +hmget +zrange +pttl +xrange +xrevrange +lrange +subscribe "
+        "+fcall +time +hget +hset +del +xadd "
         "+unsubscribe +psubscribe +punsubscribe +ping +hello +client|setname"
     ),
 }

@@ -17,8 +17,11 @@ local function number(field)
 end
 
 -- By generation; if two operators were given the same one by a Redis that was lost between, by time.
+-- What is no SHA-256 is older than anything.
 local function is_newer(known)
-    local generation = number('generation')
+    local champion = call_or_replace(models_key, 'HGET', 'champion') or ''
+    local is_sound = #champion == 64 and not string.find(champion, '[^0-9a-f]')
+    local generation = is_sound and number('generation') or 0
     return known.generation > generation
         or known.generation == generation and known.changed_at > number('changed_at')
 end

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
+from worker.reporting.audit import TARGETS
 
 from tests.promql import metrics_of
-from worker.reporting.audit import TARGETS
 
 GRAFANA = Path(__file__).parent.parent.parent / "deploy" / "observe" / "grafana"
 DASHBOARD: dict[str, Any] = json.loads((GRAFANA / "dashboards" / "maskgate.json").read_text())

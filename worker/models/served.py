@@ -1,11 +1,14 @@
 """What the worker's loop needs of its models."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from worker.infer import MaskModel
 from worker.result import CropResult
 from worker.validate import ReadableCrop
+
+#: Crops of a batch and, in the same order, their results.
+Batch: TypeAlias = tuple[Sequence[ReadableCrop], Sequence[CropResult]]
 
 
 class ServedModels(Protocol):
@@ -23,8 +26,8 @@ class ServedModels(Protocol):
     def has_work(self) -> bool:
         """Whether crops wait for the challenger."""
 
-    def decided(self, crops: Sequence[ReadableCrop], results: Sequence[CropResult]) -> None:
-        """Offer a batch that is written and acknowledged; results in the order of the crops."""
+    def decided(self, crops: Sequence[ReadableCrop], results: Sequence[CropResult]) -> Batch:
+        """Offer a batch that is written and acknowledged; returns what no challenger will see."""
 
     def work(self) -> None:
         """Let the challenger classify a few of the crops that wait."""
@@ -42,8 +45,9 @@ class OneModel:
     def __init__(self, model: MaskModel) -> None:
         self.champion = model
 
-    def decided(self, crops: Sequence[ReadableCrop], results: Sequence[CropResult]) -> None:
+    def decided(self, crops: Sequence[ReadableCrop], results: Sequence[CropResult]) -> Batch:
         """See :class:`ServedModels`."""
+        return crops, results
 
     def work(self) -> None:
         """See :class:`ServedModels`."""

@@ -23,6 +23,7 @@ from maskgate.inference.preprocess import reduce
 from maskgate.protocol.errors import ModelError, StoreError
 from maskgate.protocol.queue import QueueKind
 from maskgate.protocol.verdict import Outcome
+from worker.models.served import Batch
 from worker.models.succession import Succession
 from worker.native_stderr import MutedStderr
 from worker.result import CropResult
@@ -72,8 +73,8 @@ class _Waiting(msgspec.Struct, frozen=True, gc=False):
 class Shadow:
     """See :class:`worker.models.served.ServedModels`.
 
-    ``share`` is that of live batches that both models classify. ``disagreed`` gets the crops of
-    which they say something else, live ones and audit samples.
+    ``share`` is that of live batches that both models classify. ``tell`` is called with all crops
+    that were compared, live ones and audit samples.
     """
 
     def __init__(
@@ -83,11 +84,11 @@ class Shadow:
         *,
         share: float,
         registry: CollectorRegistry | None = None,
-        disagreed: Callable[[Sequence[Compared]], object] = lambda _: None,
+        tell: Callable[[Sequence[Compared]], object] = lambda _: None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._succession, self._store, self._share = succession, store, share
-        self._disagreed, self._chance = disagreed, chance
+        self._tell, self._chance = tell, chance
         self._waiting: dict[QueueKind, deque[_Waiting]] = {kind: deque() for kind in QueueKind}
         self._not_before_s = 0.0
         self._muted = MutedStderr()
@@ -120,15 +121,19 @@ class Shadow:
         """See :class:`worker.models.served.ServedModels`."""
         return any(self._waiting.values()) and time.monotonic() >= self._not_before_s
 
-    def decided(self, crops: Sequence[ReadableCrop], results: Sequence[CropResult]) -> None:
+    def decided(self, crops: Sequence[ReadableCrop], results: Sequence[CropResult]) -> Batch:
         """See :class:`worker.models.served.ServedModels`."""
-        challenger = self._succession.challenger
+        champion, challenger = self._succession.champion, self._succession.challenger
         if challenger is None:
-            return
+            return crops, results
         with_live = self._chance() < self._share
-        for crop, result in zip(crops, results, strict=True):
-            if with_live or result.queue is QueueKind.AUDIT:
-                self._add(_Waiting(self._succession.champion, challenger, crop, result))
+        left = [
+            (crop, result)
+            for crop, result in zip(crops, results, strict=True)
+            if not (with_live or result.queue is QueueKind.AUDIT)
+            or not self._add(_Waiting(champion, challenger, crop, result))
+        ]
+        return [crop for crop, _ in left], [result for _, result in left]
 
     def work(self) -> None:
         """See :class:`worker.models.served.ServedModels`."""
@@ -155,15 +160,17 @@ class Shadow:
         while self.has_work:
             self.work()
 
-    def _add(self, waiting: _Waiting) -> None:
+    def _add(self, waiting: _Waiting) -> bool:
+        """Let a crop wait; False if there is no room."""
         kind = waiting.result.queue
         queue = self._waiting[kind]
         if len(queue) >= MOST_WAITING and kind is QueueKind.AUDIT and self.has_work:
             self.work()
-        if len(queue) < MOST_WAITING:
-            queue.append(waiting)
-        else:
+        if len(queue) >= MOST_WAITING:
             self._passed_over.labels(kind.value).inc()
+            return False
+        queue.append(waiting)
+        return True
 
     def _give_up(self, error: ModelError) -> None:
         self._succession.refuse(error)
@@ -174,9 +181,7 @@ class Shadow:
         agreed = Counter((each.champion.queue, not each.differs) for each in compared)
         for (queue, same), count in agreed.items():
             self._compared.labels(queue.value, str(same).lower()).inc(count)
-        differing = [each for each in compared if each.differs]
-        if differing:
-            self._disagreed(differing)
+        self._tell(compared)
 
 
 def _piece(queue: deque[_Waiting]) -> list[_Waiting]:
