@@ -8,11 +8,11 @@ import contextlib
 import sqlite3
 import threading
 import time
-from typing import Any
+from collections import Counter
+from typing import Any, Self
 
 import pika
 import structlog
-from prometheus_client import CollectorRegistry, Counter
 
 from desk.labels.deletion import sweep
 from desk.labels.png import to_png
@@ -35,19 +35,13 @@ log = structlog.get_logger()
 
 
 class LabelIntake:
-    """Runs from ``start`` to ``close``."""
+    """Runs from ``start`` to ``close``, or while it is a context manager."""
 
-    def __init__(
-        self,
-        store: LabelStore,
-        parameters: pika.connection.Parameters,
-        registry: CollectorRegistry,
-    ) -> None:
+    def __init__(self, store: LabelStore, parameters: pika.connection.Parameters) -> None:
         self._store = store
         self._parameters = parameters
-        self._counts = Counter(
-            "maskgate_desk_label_crops", "Crops to label that arrived", ["fate"], registry=registry
-        )
+        #: What became of the crops that arrived since the start.
+        self.counts: Counter[str] = Counter()
         self._stop = Stop()
         self._backoff = Backoff()
         self._lost = False
@@ -64,6 +58,13 @@ class LabelIntake:
         self._stop.request()
         self._thread.join(_CLOSE_TIMEOUT_S)
 
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def take(self, message: Message) -> None:
         """Store one message's crop, unless it can't be read or is not wanted.
 
@@ -77,7 +78,7 @@ class LabelIntake:
         except UnreadableCropError as error:
             fate = "unreadable"
             log.warning("labels.unreadable", reason=error.reason.value)
-        self._counts.labels(fate).inc()
+        self.counts[fate] += 1
 
     def _run(self) -> None:
         while not self._stop.requested:

@@ -28,6 +28,7 @@ INTENDED_BROKER: Mapping[str, frozenset[str]] = {
         | {"publish audit samples", "read dead letters"}
     ),
     "gate": frozenset(),
+    "desk": frozenset({"read crops to label"}),
     "unknown": frozenset(),
 }
 INTENDED_REDIS: Mapping[str, frozenset[str]] = {
@@ -50,6 +51,11 @@ INTENDED_REDIS: Mapping[str, frozenset[str]] = {
         {"read a verdict", "read visits", "read a camera's state", "read a history"}
         | {"read the heartbeat", "wait for wake-ups"}
     ),
+    "desk": frozenset(
+        {"read a verdict", "read visits", "read a camera's state", "read a history"}
+        | {"read the heartbeat", "wait for wake-ups", "read the list of cameras"}
+        | {"read audit counts"}
+    ),
     "nobody": frozenset(),
 }
 #: Role → file of its password, below the folder of secrets.
@@ -58,6 +64,7 @@ _BROKER_PASSWORDS = {
     "auditor": "auditor/broker",
     "worker": "worker/broker",
     "operator": "operator/broker",
+    "desk": "desk/broker",
 }
 _REDIS_FOLDERS = {"deployer": "functions"}
 _TIMEOUT_S = 5.0

@@ -7,6 +7,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, ResponseErr
 
 from maskgate.protocol.audit import audit_day_key
 from maskgate.protocol.camera_state import camera_key
+from maskgate.protocol.known_cameras import CAMERAS_KEY
 from maskgate.protocol.verdict import (
     ALIVE_KEY,
     attempts_key,
@@ -58,6 +59,7 @@ REDIS: Mapping[str, Callable[[Redis], object]] = {
     "read a camera's state": lambda client: client.hgetall(_CAMERA),
     "read a history": lambda client: client.xrange(_HISTORY),
     "read the heartbeat": lambda client: client.get(ALIVE_KEY),
+    "read the list of cameras": lambda client: client.zrange(CAMERAS_KEY, 0, 0),
     "wait for wake-ups": _subscribe,
     "write a verdict": lambda client: client.hset(_VERDICT, "probe", "1"),
     "write visits": lambda client: client.zadd(_VISITS, {"probe": 1}),

@@ -21,6 +21,7 @@ from maskgate.operations.redis_memory import DOORS, HISTORY_LENGTH
 from maskgate.operations.topology import DEFINITIONS
 from maskgate.protocol.audit import AUDIT_KEYS
 from maskgate.protocol.camera_state import CAMERA_KEYS
+from maskgate.protocol.known_cameras import CAMERAS_KEY
 from maskgate.protocol.topology import (
     AUDIT_EXCHANGE,
     AUDIT_QUEUE,
@@ -29,6 +30,7 @@ from maskgate.protocol.topology import (
     LIVE_EXCHANGE,
     LIVE_QUEUE,
     REVIEW_EXCHANGE,
+    REVIEW_QUEUE,
 )
 from maskgate.protocol.verdict import (
     ALIVE_KEY,
@@ -59,6 +61,9 @@ BROKER_RIGHTS = {
         f"^({LIVE_EXCHANGE}|{AUDIT_EXCHANGE})$",
         f"^{DEAD_QUEUE}$".replace(".", r"\."),
     ),
+    # The page for a bank's people. A view that reads a queue or publishes adds its name here, and
+    # the cell to INTENDED_BROKER in permissions.py.
+    "desk": (NOTHING, NOTHING, f"^{REVIEW_QUEUE}$".replace(".", r"\.")),
 }
 #: Role → the live keys that it may publish. Without a pattern, a role that may write to ``crops``
 #: could publish any. An operator puts dead letters back under the key they came with.
@@ -84,6 +89,15 @@ REDIS_RIGHTS = {
         "-@all +get +mget +hgetall +hmget +zrange +pttl +xread +xrange +xrevrange +subscribe "
         "+unsubscribe +psubscribe +punsubscribe +ping +hello +client|setname"
     ),
+    # The page for a bank's people reads. A view that needs another key or command adds it here, and
+    # a probe to redis_probes.py with its cell in INTENDED_REDIS in permissions.py.
+    "desk": (
+        f"resetkeys %R~{VERDICT_KEYS} %R~{HISTORY_KEYS} %R~{VISITS_KEYS} %R~{CAMERA_KEYS} "
+        f"%R~{ALIVE_KEY} %R~{CAMERAS_KEY} %R~{AUDIT_KEYS} "
+        f"resetchannels &{CHANNEL_PATTERN} "
+        "-@all +get +mget +hgetall +hmget +zrange +pttl +xrange +xrevrange +lrange +subscribe "
+        "+unsubscribe +psubscribe +punsubscribe +ping +hello +client|setname"
+    ),
 }
 #: Container → file name → the role whose password the file holds.
 GIVEN = {
@@ -93,6 +107,7 @@ GIVEN = {
     "functions": {"redis": "deployer"},
     "gate": {"redis": "gate"},
     "operator": {"broker": "operator"},
+    "desk": {"broker": "desk", "redis": "desk"},
     "rabbitmq": {"admin": "admin"},
     "redis": {"admin": "admin"},
 }

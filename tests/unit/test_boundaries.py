@@ -14,7 +14,8 @@ ALLOWED = {
     "producer": {"maskgate"},
     "worker": {"maskgate"},
     "trainer": {"maskgate"},
-    "demo": {"maskgate", "producer", "worker"},
+    "desk": {"maskgate"},
+    "demo": {"maskgate", "desk", "producer", "worker"},
 }
 #: The same inside the library. Nothing in it needs the gate but the command line.
 ALLOWED_IN_LIBRARY = {
@@ -80,6 +81,7 @@ def test_deploy_holds_no_python() -> None:
         ("maskgate", {"cv2", "numpy", "onnxruntime", "pika", "redis", "torch"}),
         ("maskgate.gate", {"cv2", "numpy", "onnxruntime", "pika", "rich", "torch"}),
         ("worker.__main__", {"torch"}),
+        ("desk.__main__", {"cv2", "numpy", "onnxruntime", "torch"}),
         ("producer.__main__", {"onnxruntime", "redis", "torch"}),
     ],
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import demo.__main__
+import desk.__main__
 import producer.__main__
 import worker.__main__
 from maskgate.commands import COMMANDS
@@ -25,6 +26,7 @@ MAINS: dict[str, Callable[[list[str]], int]] = {
     "worker": worker.__main__.main,
     "producer": producer.__main__.main,
     "demo": demo.__main__.main,
+    "desk": desk.__main__.main,
 }
 LINES = [
     *(["maskgate", name] for name in COMMANDS),
@@ -35,6 +37,9 @@ LINES = [
     ["producer", "folder"],
     ["producer", "synthetic"],
     ["demo"],
+    ["desk"],
+    ["desk", "assets"],
+    *(["desk", "user", name] for name in ("add", "list", "password", "remove")),
 ]
 CHECKED = [
     ["worker"],

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from desk.settings import DeskSettings
 from maskgate.gate.settings import GateSettings, WaitSettings, WatchSettings
 from maskgate.operations.functions import FunctionsSettings
 from maskgate.operations.management import ManagementSettings
@@ -24,6 +25,7 @@ KINDS = (
     ManagementSettings,
     VideoSettings,
     DrawVideoSettings,
+    DeskSettings,
 )
 
 

@@ -1,0 +1,123 @@
+"""``python -m desk``: wires the web page and serves it.
+
+``python -m desk user`` manages who may sign in; ``python -m desk assets`` fetches two libraries for
+the browser; ``python -m desk key``, ``export`` and ``delete`` are for crops to label.
+"""
+
+import sys
+from contextlib import ExitStack
+
+import structlog
+
+from desk import journal_view, server
+from desk.access import user_commands
+from desk.access.access import Access
+from desk.access.identity import Proxy
+from desk.access.roles import Role
+from desk.access.sessions import Sessions
+from desk.access.users import Users
+from desk.app import create
+from desk.check import check
+from desk.journal import FILE_NAME, NOBODY, Journal, JournalError
+from desk.labels import commands as label_commands
+from desk.labels import setup as labels
+from desk.settings import DeskSettings
+from desk.web import assets, fetch
+from desk.web.streams import Streams
+from desk.web.view import View
+from maskgate.protocol.errors import ConfigurationError
+from maskgate.runtime import logs
+from maskgate.runtime.command_line import CHECK
+from maskgate.runtime.exit_codes import ExitCode
+from maskgate.runtime.settings import load
+from maskgate.runtime.stop import Stop
+
+_COMMANDS = (
+    "Commands: python -m desk user adds, lists and removes those who may sign in; "
+    "python -m desk assets fetches htmx and uPlot for the browser; "
+    "python -m desk key, export and delete are for crops to label."
+)
+
+log = structlog.get_logger()
+
+
+def main(argv: list[str]) -> int:
+    """The command line; returns an exit code."""
+    logs.configure("desk")
+    try:
+        if argv[:1] == ["user"]:
+            return user_commands.main(argv[1:])
+        if argv[:1] == ["assets"]:
+            return fetch.main(argv[1:])
+        if argv[:1] and argv[0] in label_commands.COMMANDS:
+            return label_commands.main(argv)
+        settings = load(DeskSettings, argv, "python -m desk", check=True, commands=_COMMANDS)
+        if CHECK in argv:
+            print(*check(settings), "valid", sep="\n")
+            return ExitCode.OK
+        logs.configure("desk", level=settings.log_level, as_json=settings.log_json)
+        return _serve(settings)
+    except ConfigurationError as error:
+        log.error("desk.bad_configuration", error=str(error))
+        return ExitCode.BAD_CONFIGURATION
+    except JournalError as error:
+        log.error("desk.no_journal", error=str(error))
+        return ExitCode.UNAVAILABLE
+
+
+def _serve(settings: DeskSettings) -> int:
+    # uvicorn hands the signal on when it has stopped: then it must not kill.
+    Stop.on_signals()
+    access = _access(settings)
+    with ExitStack() as stack:
+        views = _views(settings, access, stack)
+        app = create(
+            views,
+            access,
+            streams=Streams(access.sessions),
+            assets=assets.find(settings.desk_assets_dir or assets.default_folder()),
+        )
+        listening = server.bound(settings.desk_host, settings.desk_port)
+        host, port = listening.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        access.journal.write(NOBODY, "desk_started")
+        # Printed as well: whoever asked for port 0 reads it there.
+        print(f"http://{shown}:{port}/", flush=True)
+        log.info("desk.started", address=f"http://{shown}:{port}/")
+        server.serve(app, listening)
+    access.journal.write(NOBODY, "desk_stopped")
+    log.info("desk.stopped")
+    return ExitCode.OK
+
+
+def _views(settings: DeskSettings, access: Access, stack: ExitStack) -> list[View]:
+    """The views in the order of the navigation.
+
+    A new view is one more line. What runs in the background is a context manager that the stack
+    enters, so that it ends with the process.
+    """
+    return [
+        *labels.views(settings, access.journal, stack),
+        View("Journal", "/journal", Role.OPERATOR, journal_view.routes(access.journal)),
+    ]
+
+
+def _access(settings: DeskSettings) -> Access:
+    users = Users(settings.users_file())
+    folder = settings.state_dir()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"MASKGATE_DESK_STATE_DIR: {folder}: {error.strerror}"
+        raise ConfigurationError(msg) from None
+    return Access(
+        users=users,
+        sessions=Sessions(users, idle_s=settings.desk_idle_s, lifetime_s=settings.desk_session_s),
+        journal=Journal(folder / FILE_NAME),
+        proxy=Proxy(settings.desk_proxy, settings.desk_trusted_header),
+        https=settings.desk_https,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

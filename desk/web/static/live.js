@@ -1,0 +1,66 @@
+"use strict";
+// Keeps a page up to date: <tbody data-stream="/doors/events"> gets its rows by server-sent events.
+// An event holds JSON: now (ms by the server's clock), rows (id → HTML of a <tr>, escaped by the
+// server), gone (ids), and notes (id of an element → text). Without this script the page reloads.
+
+const clock = { ahead: 0 };
+
+function age(ms) {
+  if (ms < 10000) return (Math.max(0, ms) / 1000).toFixed(1) + " s";
+  if (ms < 60000) return Math.round(ms / 1000) + " s";
+  if (ms < 3600000) return Math.floor(ms / 60000) + " min";
+  return ms < 86400000 ? Math.floor(ms / 3600000) + " h" : Math.floor(ms / 86400000) + " d";
+}
+
+function tick() {
+  const now = Date.now() + clock.ahead;
+  for (const each of document.querySelectorAll("[data-at]")) {
+    const text = age(now - Number(each.dataset.at));
+    if (each.textContent !== text) each.textContent = text;
+  }
+}
+
+function put(body, id, html) {
+  const holder = document.createElement("template");
+  holder.innerHTML = html;
+  const row = holder.content.firstElementChild;
+  const old = document.getElementById(id);
+  if (old) {
+    const focused = old.contains(document.activeElement);
+    row.classList.add("changed");
+    old.replaceWith(row);
+    if (focused) row.querySelector("a, button")?.focus();
+    return;
+  }
+  const after = [...body.children].find((each) => each.id > id);
+  body.insertBefore(row, after ?? null);
+}
+
+function follow(body) {
+  const events = new EventSource(body.dataset.stream);
+  const state = document.getElementById("live");
+  const say = (text, kind) => {
+    if (!state) return;
+    state.textContent = text;
+    state.className = "badge " + kind;
+  };
+  events.addEventListener("rows", (event) => {
+    const news = JSON.parse(event.data);
+    clock.ahead = news.now - Date.now();
+    for (const [id, html] of Object.entries(news.rows)) put(body, id, html);
+    for (const id of news.gone) document.getElementById(id)?.remove();
+    for (const [id, html] of Object.entries(news.notes)) {
+      const note = document.getElementById(id);
+      if (note) note.innerHTML = html;
+    }
+    say("live", "good");
+    tick();
+  });
+  events.addEventListener("error", () => {
+    say(events.readyState === EventSource.CLOSED ? "not live: load the page again" : "reconnecting", "warn");
+  });
+  addEventListener("pagehide", () => events.close());
+}
+
+for (const body of document.querySelectorAll("[data-stream]")) follow(body);
+setInterval(tick, 250);
