@@ -5,6 +5,7 @@ the browser; ``python -m desk key``, ``export`` and ``delete`` are for crops to 
 """
 
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import structlog
@@ -38,6 +39,12 @@ _COMMANDS = (
     "python -m desk key, export and delete are for crops to label."
 )
 
+_RUN: dict[str, Callable[[list[str]], int]] = {
+    "user": lambda argv: user_commands.main(argv[1:]),
+    "assets": lambda argv: fetch.main(argv[1:]),
+    **dict.fromkeys(label_commands.COMMANDS, label_commands.main),
+}
+
 log = structlog.get_logger()
 
 
@@ -45,12 +52,8 @@ def main(argv: list[str]) -> int:
     """The command line; returns an exit code."""
     logs.configure("desk")
     try:
-        if argv[:1] == ["user"]:
-            return user_commands.main(argv[1:])
-        if argv[:1] == ["assets"]:
-            return fetch.main(argv[1:])
-        if argv[:1] and argv[0] in label_commands.COMMANDS:
-            return label_commands.main(argv)
+        if argv and argv[0] in _RUN:
+            return _RUN[argv[0]](argv)
         settings = load(DeskSettings, argv, "python -m desk", check=True, commands=_COMMANDS)
         if CHECK in argv:
             print(*check(settings), "valid", sep="\n")

@@ -10,13 +10,12 @@ from pathlib import Path
 
 from desk.journal import FILE_NAME, Journal
 from desk.labels import exports, key
-from desk.labels.deletion import EXPORTS, delete
+from desk.labels.deletion import EXPORTS, check, delete
+from desk.labels.deletion_view import named
 from desk.labels.rules import Labelling
 from desk.labels.setup import open_store
 from desk.labels.store import LabelStore, Scope
-from desk.labels.views import named
 from desk.settings import LabelSettings
-from maskgate.protocol.errors import ConfigurationError
 from maskgate.runtime.command_line import HelpFormatter
 from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.settings import load
@@ -89,6 +88,7 @@ def _delete(store: LabelStore, journal: Journal, arguments: argparse.Namespace) 
         Scope.AGE: arguments.older_than_days,
     }
     [(scope, value)] = [(scope, value) for scope, value in given.items() if value is not None]
+    check(scope, value)
     journal.write(_who(), "crops_deleted", **named(scope, value))
     done = delete(store, scope, value)
     print(f"{done.crops} crops deleted, and {done.exported} files of exports")

@@ -34,10 +34,11 @@ def delete(store: LabelStore, scope: Scope, value: str) -> Deleted:
     workers stop sending them (``MASKGATE_REVIEW_FILE``).
 
     Raises:
-        ConfigurationError: the value is no crop id, camera id or number of days.
+        ConfigurationError: as :func:`check`.
         OSError, sqlite3.Error: something could not be deleted; run it again.
     """
-    wanted, until_ms = _checked(store, scope, value)
+    check(scope, value)
+    wanted, until_ms = _meant(store, scope, value)
     store.bury(scope, wanted, until_ms)
     return _remove(store, store.ids(scope, wanted))
 
@@ -64,16 +65,27 @@ def _remove(store: LabelStore, crop_ids: list[str]) -> Deleted:
     return Deleted(len(crop_ids), exported + exports.forget(folder, crop_ids))
 
 
-def _checked(store: LabelStore, scope: Scope, value: str) -> tuple[str | int, int]:
+def check(scope: Scope, value: str) -> None:
+    """Check what a person wants to delete.
+
+    Raises:
+        ConfigurationError: the value is no crop id, camera id or number of days.
+    """
+    is_good = {Scope.CROP: is_crop_id, Scope.CAMERA: is_id, Scope.AGE: _is_days}[scope]
+    if not is_good(value):
+        what = {Scope.CROP: "crop id", Scope.CAMERA: "camera id", Scope.AGE: "number of days"}
+        msg = f"delete by {scope}: {value[:80]!r} is no {what[scope]}"
+        raise ConfigurationError(msg)
+
+
+def _is_days(value: str) -> bool:
+    return _DAYS.fullmatch(value) is not None
+
+
+def _meant(store: LabelStore, scope: Scope, value: str) -> tuple[str | int, int]:
     """What to look for, and until which capture time crops are deleted."""
     now_ms = store.clock()
     if scope is Scope.AGE:
-        if _DAYS.fullmatch(value) is None:
-            msg = "age: wanted a number of days"
-            raise ConfigurationError(msg)
         until_ms = now_ms - int(value) * _DAY_MS
         return until_ms, until_ms
-    if not (is_crop_id(value) if scope is Scope.CROP else is_id(value)):
-        msg = f"{scope}: not a valid id"
-        raise ConfigurationError(msg)
     return value, MAX_TIME_MS - 1 if scope is Scope.CROP else now_ms + _SKEW_MS

@@ -1,4 +1,4 @@
-"""The page on which people label crops, one at a time, and the page that deletes some.
+"""The page on which people label crops, one at a time.
 
 A picture goes to labellers and operators alone, and no browser may keep it.
 """
@@ -12,13 +12,12 @@ from starlette.routing import Route
 from desk.access.requires import form_of, requires, signed_in
 from desk.access.roles import Role
 from desk.journal import Journal
-from desk.labels.deletion import delete
+from desk.labels import deletion_view
 from desk.labels.pictures import PictureError
 from desk.labels.png import to_png
 from desk.labels.rules import Answer, Labelling
-from desk.labels.store import LabelStore, Scope, digest_of
+from desk.labels.store import LabelStore, digest_of
 from desk.web.pages import page
-from maskgate.protocol.errors import ConfigurationError
 
 #: Answer → the keys of its button, and its words. The first key is shown.
 BUTTONS = {
@@ -26,11 +25,6 @@ BUTTONS = {
     Answer.NO_MASK: ("2 n", "No mask"),
     Answer.WORN_BADLY: ("3 b", "Worn badly"),
     Answer.CANT_TELL: ("4 c", "Can’t tell"),
-}
-_SCOPES = {
-    Scope.CROP: "One crop, by its id",
-    Scope.CAMERA: "All crops of a camera",
-    Scope.AGE: "All crops captured so many days ago or more",
 }
 
 log = structlog.get_logger()
@@ -80,37 +74,10 @@ def routes(store: LabelStore, labelling: Labelling, journal: Journal) -> list[Ro
             journal.write(name, "label_undone", crop=digest_of(crop_id))
         return RedirectResponse("/labels", 303)
 
-    @requires(Role.OPERATOR)
-    def deletion(request: Request) -> Response:
-        return page(
-            request, "labels/deletion.html", stored=store.count(), scopes=_SCOPES, done=None
-        )
-
-    @requires(Role.OPERATOR)
-    def deleting(request: Request) -> Response:
-        form = form_of(request)
-        scope, value = form.get("scope", ""), form.get("value", "").strip()
-        if scope not in tuple(Scope):
-            raise HTTPException(400, "delete a crop, a camera or an age")
-        journal.write(signed_in(request).user.name, "crops_deleted", **named(Scope(scope), value))
-        try:
-            done = delete(store, Scope(scope), value)
-        except ConfigurationError as error:
-            raise HTTPException(400, str(error)) from None
-        return page(
-            request, "labels/deletion.html", stored=store.count(), scopes=_SCOPES, done=done
-        )
-
     return [
         Route("/labels", label),
         Route("/labels/picture/{crop_id}", picture),
         Route("/labels/answer", answer, methods=["POST"]),
         Route("/labels/undo", undo, methods=["POST"]),
-        Route("/labels/deletion", deletion),
-        Route("/labels/delete", deleting, methods=["POST"]),
+        *deletion_view.routes(store, journal),
     ]
-
-
-def named(scope: Scope, value: str) -> dict[str, str]:
-    """What the journal says of a deletion: a crop by its digest, for the id must be gone."""
-    return {"scope": scope.value, "value": digest_of(value) if scope is Scope.CROP else value}

@@ -194,7 +194,7 @@ def test_secrets_are_made_once_and_each_role_gets_its_own(tmp_path: Path) -> Non
     generate(tmp_path)
     assert {path: path.read_text() for path in tmp_path.rglob("*") if path.is_file()} == before
     passwords = [text for path, text in before.items() if path.suffix == ""]
-    assert len(set(passwords)) == len(passwords) == 11
+    assert len(set(passwords)) == len(passwords) == 12
     definitions = json.loads((tmp_path / "rabbitmq" / "definitions.json").read_text())
     worker = next(user for user in definitions["users"] if user["name"] == "worker")
     salt = base64.b64decode(worker["password_hash"])[:4]
