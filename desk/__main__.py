@@ -1,10 +1,11 @@
 """``python -m desk``: wires the web page and serves it.
 
 ``python -m desk user`` manages who may sign in; ``python -m desk assets`` fetches two libraries for
-the browser.
+the browser; ``python -m desk key``, ``export`` and ``delete`` are for crops to label.
 """
 
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import structlog
@@ -23,6 +24,8 @@ from desk.doors import view as doors
 from desk.doors.board import Board
 from desk.doors.reader import Reader
 from desk.journal import FILE_NAME, NOBODY, Journal, JournalError
+from desk.labels import commands as label_commands
+from desk.labels import setup as labels
 from desk.precision import view as precision
 from desk.settings import DeskSettings
 from desk.throughput import opening as throughput
@@ -41,8 +44,15 @@ from maskgate.runtime.store import connect
 
 _COMMANDS = (
     "Commands: python -m desk user adds, lists and removes those who may sign in; "
-    "python -m desk assets fetches htmx and uPlot for the browser."
+    "python -m desk assets fetches htmx and uPlot for the browser; "
+    "python -m desk key, export and delete are for crops to label."
 )
+
+_RUN: dict[str, Callable[[list[str]], int]] = {
+    "user": lambda argv: user_commands.main(argv[1:]),
+    "assets": lambda argv: fetch.main(argv[1:]),
+    **dict.fromkeys(label_commands.COMMANDS, label_commands.main),
+}
 
 log = structlog.get_logger()
 
@@ -52,10 +62,8 @@ def main(argv: list[str]) -> int:
     logs.configure("desk")
     pika_internals.install()
     try:
-        if argv[:1] == ["user"]:
-            return user_commands.main(argv[1:])
-        if argv[:1] == ["assets"]:
-            return fetch.main(argv[1:])
+        if argv and argv[0] in _RUN:
+            return _RUN[argv[0]](argv)
         settings = load(DeskSettings, argv, "python -m desk", check=True, commands=_COMMANDS)
         if CHECK in argv:
             print(*check(settings), "valid", sep="\n")
@@ -119,6 +127,7 @@ def _views(
         View("Doors", doors.PATH, Role.VIEWER, doors.routes(board, client)),
         View("Precision", "/precision", Role.VIEWER, precision.routes(client)),
         throughput.view(settings, broker, access.journal, stack),
+        *labels.views(settings, access.journal, stack),
         View("Journal", "/journal", Role.OPERATOR, journal_view.routes(access.journal)),
     ]
 

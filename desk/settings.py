@@ -41,7 +41,28 @@ class UsersSettings(Settings):
         return self.desk_users_file or self.state_dir() / "users"
 
 
-class DeskSettings(UsersSettings, BrokerSettings, RedisSettings):
+class LabelSettings(UsersSettings):
+    """The crops that people label: off without a key."""
+
+    desk_labels_key_file: Path | None = Field(
+        None,
+        description='key that encrypts crops to label, from "python -m desk key" or '
+        '"maskgate secrets" (default: none, and no labelling)',
+    )
+    desk_labels_twice: float = Field(
+        0.2, ge=0, le=1, description="share of the crops that two labellers are asked about"
+    )
+
+    def labels_dir(self) -> Path:
+        """The folder of crops to label, answers and exports.
+
+        Raises:
+            ConfigurationError: as :meth:`UsersSettings.state_dir`.
+        """
+        return self.state_dir() / "labels"
+
+
+class DeskSettings(LabelSettings, BrokerSettings, RedisSettings):
     """The web page of a site: doors, precision, throughput, labels and models."""
 
     desk_host: str = Field("127.0.0.1", description="the address that the page listens on")

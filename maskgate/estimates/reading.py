@@ -6,8 +6,8 @@ from typing import Any
 
 from redis import Redis
 
+from maskgate.protocol.known_cameras import CAMERAS_KEY
 from maskgate.protocol.scores import (
-    CAMERAS_KEY,
     NO_SCORES,
     Scores,
     hours_before,

@@ -31,7 +31,7 @@ INTENDED_BROKER: Mapping[str, frozenset[str]] = {
     "gate": frozenset(),
     "desk": frozenset(
         {"publish its camera's crops", "publish another camera's crops"}
-        | {"publish audit samples", "read dead letters"}
+        | {"publish audit samples", "read dead letters", "read crops to label"}
     ),
     "unknown": frozenset(),
 }

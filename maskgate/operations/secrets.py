@@ -32,6 +32,7 @@ from maskgate.protocol.topology import (
     LIVE_EXCHANGE,
     LIVE_QUEUE,
     REVIEW_EXCHANGE,
+    REVIEW_QUEUE,
 )
 from maskgate.protocol.verdict import (
     ALIVE_KEY,
@@ -68,7 +69,7 @@ BROKER_RIGHTS = {
     "desk": (
         NOTHING,
         f"^({LIVE_EXCHANGE}|{AUDIT_EXCHANGE})$",
-        f"^{DEAD_QUEUE}$".replace(".", r"\."),
+        f"^({DEAD_QUEUE}|{REVIEW_QUEUE})$".replace(".", r"\."),
     ),
 }
 #: Role → the live keys that it may publish. Without a pattern, a role that may write to ``crops``
@@ -128,6 +129,9 @@ GIVEN = {
     "redis": {"admin": "admin"},
 }
 
+#: Encrypts the crops that the desk keeps for labelling; 32 bytes, base64.
+LABELS_KEY = Path("desk") / "labels-key"
+
 
 def generate(
     directory: Path, *, doors: int = DOORS, history_length: int = HISTORY_LENGTH
@@ -152,6 +156,7 @@ def generate(
     old_acl = private_files.read(acl_file)
     changed += acl_differences(old_acl, acl(redis)) if old_acl else []
     _update(acl_file, acl(redis))
+    _update(directory / LABELS_KEY, _labels_key(directory))
     _update(directory / "redis" / "memory.conf", redis_memory.configuration(doors, history_length))
     return changed
 
@@ -217,6 +222,12 @@ def _password(directory: Path, role: str, *, broker: bool) -> str:
     for path in paths:
         _update(path, password)
     return password
+
+
+def _labels_key(directory: Path) -> str:
+    """The key of the desk's crops to label: never another one, or no crop could be read."""
+    known = private_files.read(directory / LABELS_KEY)
+    return known or base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def _update(path: Path, text: str) -> None:

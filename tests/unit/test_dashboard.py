@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
-from worker.reporting.audit import TARGETS
 
+from maskgate.audit.report import TARGETS
 from tests.promql import metrics_of
 
 GRAFANA = Path(__file__).parent.parent.parent / "deploy" / "observe" / "grafana"
