@@ -8,6 +8,7 @@ import sys
 from contextlib import ExitStack
 
 import structlog
+from jinja2 import Environment
 
 from desk import journal_view, server
 from desk.access import user_commands
@@ -18,11 +19,15 @@ from desk.access.sessions import Sessions
 from desk.access.users import Users
 from desk.app import create
 from desk.check import check
+from desk.doors import view as doors
+from desk.doors.board import Board
+from desk.doors.reader import Reader
 from desk.journal import FILE_NAME, NOBODY, Journal, JournalError
 from desk.precision import view as precision
 from desk.settings import DeskSettings
 from desk.throughput import opening as throughput
 from desk.web import assets, fetch
+from desk.web.pages import environment
 from desk.web.streams import Streams
 from desk.web.view import View
 from maskgate.protocol.errors import ConfigurationError
@@ -70,11 +75,13 @@ def _serve(settings: DeskSettings) -> int:
     Stop.on_signals()
     access = _access(settings)
     with ExitStack() as stack:
-        views = _views(settings, access, stack)
+        templates = environment()
+        views = _views(settings, access, templates, stack)
         app = create(
             views,
             access,
             streams=Streams(access.sessions),
+            templates=templates,
             assets=assets.find(settings.desk_assets_dir or assets.default_folder()),
         )
         listening = server.bound(settings.desk_host, settings.desk_port)
@@ -90,22 +97,26 @@ def _serve(settings: DeskSettings) -> int:
     return ExitCode.OK
 
 
-def _views(settings: DeskSettings, access: Access, stack: ExitStack) -> list[View]:
+def _views(
+    settings: DeskSettings, access: Access, templates: Environment, stack: ExitStack
+) -> list[View]:
     """The views in the order of the navigation.
 
     A new view is one more line. What runs in the background is a context manager that the stack
     enters, so that it ends with the process.
     """
     broker = parameters(*settings.broker_login(), name="desk", tls=settings.broker_tls())
-    client = stack.enter_context(
-        connect(
-            *settings.redis_login(),
-            name="desk",
-            timeout_s=settings.redis_timeout_s,
-            tls=settings.redis_tls(),
-        )
+    client = connect(
+        *settings.redis_login(),
+        name="desk",
+        timeout_s=settings.redis_timeout_s,
+        tls=settings.redis_tls(),
     )
+    board = Board(templates)
+    stack.enter_context(client)
+    stack.enter_context(Reader(client, board.show, cameras=settings.cameras()).running())
     return [
+        View("Doors", doors.PATH, Role.VIEWER, doors.routes(board, client)),
         View("Precision", "/precision", Role.VIEWER, precision.routes(client)),
         throughput.view(settings, broker, access.journal, stack),
         View("Journal", "/journal", Role.OPERATOR, journal_view.routes(access.journal)),
