@@ -234,6 +234,17 @@ def test_prometheus_reaches_workers_and_the_broker_and_grafana_reaches_prometheu
     assert urls == {"prometheus", "alertmanager"}
 
 
+def test_what_is_opened_on_request_is_opened_on_this_machine_alone() -> None:
+    outside = yaml.safe_load((OBSERVE / "outside.yml").read_text())
+    opened = {port for each in outside["services"].values() for port in each.get("ports", [])}
+    assert opened == {"127.0.0.1:3000:3000"}
+    for name, service in outside["services"].items():
+        assert set(service["networks"]) > set(SERVICES[name]["networks"])
+    own = [set(service["networks"]) - {"observe"} for service in outside["services"].values()]
+    assert set.union(*own) == set(outside["networks"])
+    assert not set.intersection(*own)
+
+
 def hosts(config: dict[str, Any]) -> list[str]:
     return [
         target.partition(":")[0] for each in config["static_configs"] for target in each["targets"]
