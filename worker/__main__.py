@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 # numpy's BLAS, which is not used here, would keep buffers for every core. It reads this on import.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -25,6 +26,7 @@ from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.settings import BrokerSettings, load
 from maskgate.runtime.stop import Stop
 from maskgate.runtime.store import connect
+from maskgate.runtime.tracing import tracing
 from worker.broker.rabbit import RabbitConsumer
 from worker.connections import ConnectionState
 from worker.loop import Limits, Worker
@@ -37,6 +39,11 @@ from worker.operations.health import Health
 from worker.operations.metrics import serving
 from worker.reporting.reporter import Reporter
 from worker.reporting.stats import Stats
+from worker.reporting.traces import BatchTraces
+from worker.review.compared import offer_compared
+from worker.review.opening import review
+from worker.scores.flusher import ScoreFlusher
+from worker.scores.store import RedisScoresStore
 from worker.settings import WorkerSettings
 from worker.store.history_budget import HistoryBudget
 from worker.store.redis_clock import RedisClock
@@ -89,7 +96,7 @@ def _work(settings: WorkerSettings) -> int:
     structlog.contextvars.bind_contextvars(worker=name)
     stop = Stop.on_signals()
     broker = parameters(*settings.broker_login(), name=name, tls=settings.broker_tls())
-    with _redis(settings, name) as client:
+    with _redis(settings, name) as client, tracing(settings, "maskgate-worker", name) as spans:
         model = Model.load(settings.model_path, settings.model_sha256)
         log.info("worker.started", model=model.card.name, model_sha256=model.sha256)
         stats = Stats()
@@ -105,19 +112,29 @@ def _work(settings: WorkerSettings) -> int:
             store,
             model=model.card.name,
             interval_s=settings.report_interval_s,
+            scores=_scores(settings, client, clock),
         )
+        sampler = review(settings.review_file, broker, stats.registry)
         worker = Worker(
             RabbitConsumer(broker, prefetch=settings.prefetch),
             store,
-            Shadow(succession, store, share=settings.challenger_share, registry=stats.registry),
+            Shadow(
+                succession,
+                store,
+                share=settings.challenger_share,
+                registry=stats.registry,
+                tell=partial(offer_compared, sampler),
+            ),
             limits=Limits(settings.max_batch, settings.crop_max_age_ms, settings.max_skew_ms),
             clock=clock,
             connections=connections,
             reporter=reporter,
             stop=stop,
+            review=sampler,
+            traces=BatchTraces(spans),
         )
         succession.changed += [store.serve, reporter.serve]
-        with _metrics(settings, health, stats):
+        with _metrics(settings, health, stats), sampler or nullcontext():
             try:
                 worker.run()
             except ModelError as error:
@@ -153,6 +170,10 @@ def _store(
         clock=clock.now_ms,
         succession=succession,
     )
+
+
+def _scores(settings: WorkerSettings, client: Redis, clock: RedisClock) -> ScoreFlusher | None:
+    return ScoreFlusher(RedisScoresStore(client, clock.now_ms)) if settings.scores else None
 
 
 def _metrics(

@@ -18,7 +18,9 @@ from worker.models.served import ServedModels
 from worker.native_stderr import MutedStderr
 from worker.reporting.reporter import Reporter
 from worker.reporting.stopwatch import Stopwatch
+from worker.reporting.traces import BatchTraces
 from worker.result import CropResult
+from worker.review.sampler import ReviewSampler
 from worker.store.redis_clock import RedisClock
 from worker.store.verdict_store import VerdictStore
 from worker.validate import Validated, unreadable, validate
@@ -54,6 +56,8 @@ class Worker:
         connections: ConnectionState,
         reporter: Reporter,
         stop: Stop,
+        review: ReviewSampler | None = None,
+        traces: BatchTraces | None = None,
     ) -> None:
         self._consumer = consumer
         self._store = store
@@ -63,6 +67,8 @@ class Worker:
         self._connections = connections
         self._reporter = reporter
         self._stop = stop
+        self._review = review
+        self._traces = traces or BatchTraces()
         self._muted = MutedStderr()
         self._reconnecting = Backoff()
         self._next_heartbeat_s = 0.0
@@ -118,7 +124,11 @@ class Worker:
         self._reporter.processed(results, watch.laps_s, self._clock.now_ms())
         self._reporter.camera_states(len(validated.states))
         self._consumer.ack(batch, _rejected(results))
-        self._models.decided(validated.readable, classified)
+        watch.lap("ack")
+        self._traces.acknowledged(batch, results, watch.laps_s)
+        crops, decided = self._models.decided(validated.readable, classified)
+        if self._review is not None:
+            self._review.offer(crops, decided, model.card.name)
         return True
 
     def _count_attempt(self, batch: Sequence[Delivery]) -> int | None:

@@ -5,12 +5,12 @@ from pathlib import Path
 from pydantic import Field
 
 from maskgate.protocol.verdict import DEFAULT_TTL_MS, MAX_TTL_MS
-from maskgate.runtime.settings import BrokerSettings, RedisSettings
+from maskgate.runtime.settings import BrokerSettings, RedisSettings, TracesSettings
 
 SHIPPED_MODEL = Path(__file__).parent.parent / "deploy" / "model" / "mask.onnx"
 
 
-class WorkerSettings(BrokerSettings, RedisSettings):
+class WorkerSettings(BrokerSettings, RedisSettings, TracesSettings):
     """One worker process. All workers of a site have the same settings."""
 
     model_path: Path = Field(SHIPPED_MODEL, description="the ONNX file to serve")
@@ -55,6 +55,15 @@ class WorkerSettings(BrokerSettings, RedisSettings):
         pattern=r"^([A-Za-z0-9_-]{1,64}(,[A-Za-z0-9_-]{1,64}){0,19})?$",
         description="up to 20 slices of audit samples to report by name, separated by commas; "
         "the others are reported together (default: none)",
+    )
+    scores: bool = Field(
+        default=True,
+        description="count the probabilities of live crops in Redis, by camera and hour: from them "
+        "precision is estimated without labels",
+    )
+    review_file: Path | None = Field(
+        None,
+        description="TOML file of the cameras whose crops people shall label (default: none)",
     )
     redis_timeout_s: float = Field(
         1.0, gt=0, le=60, description="how long Redis may take to answer"

@@ -19,7 +19,11 @@ MAX_TIME_MS = 1 << 53
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CROP_ID = re.compile(r"[0-9a-f]{32}")
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+#: W3C Trace Context: version ff, and a trace or span id of zeros, are invalid.
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
+_SAMPLED = 1
 
 
 class Label(StrEnum):
@@ -149,6 +153,12 @@ def known_tags(message: Message) -> tuple[Label | None, str | None]:
         Label(str(label)) if label in (Label.MASK, Label.NO_MASK) else None,
         str(tag) if is_id(tag) else None,
     )
+
+
+def sampled_trace(message: Message) -> str | None:
+    """The message's trace context, if it is valid and its sender has the crop traced."""
+    trace = _traceparent(message.headers.get("traceparent"))
+    return trace if trace and int(trace[-2:], 16) & _SAMPLED else None
 
 
 def _matching(pattern: re.Pattern[str], value: object, reason: Reason) -> str:

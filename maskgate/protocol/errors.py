@@ -18,6 +18,7 @@ class Reason(StrEnum):
     BAD_SLICE = "bad_slice"
     UNEXPECTED_LABEL = "unexpected_label"
     BAD_STATE = "bad_state"
+    BAD_REVIEW = "bad_review"
     SENT_IN_FUTURE = "sent_in_future"
     EMPTY_BODY = "empty_body"
     BODY_TOO_LARGE = "body_too_large"

@@ -22,9 +22,11 @@ _FUNCTIONS = (
     "heartbeat",
     "attempt",
     "audit",
+    "audit_model",
     "models",
     "promote",
     "pairs",
+    "scores",
 )
 
 

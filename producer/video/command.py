@@ -22,7 +22,9 @@ from maskgate.runtime import broker
 from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.http_server import Answer, listening
 from maskgate.runtime.stop import Stop
+from maskgate.runtime.tracing import tracing
 from producer.rabbit import RabbitPublisher
+from producer.traces import CropTraces
 from producer.video import detection, source_address
 from producer.video.camera_config import CameraConfig
 from producer.video.cameras_file import read
@@ -62,12 +64,19 @@ def check(settings: VideoSettings) -> list[str]:
 def run(settings: VideoSettings) -> int:
     """Work until a stop is requested or every file has ended; returns an exit code."""
     cv2.setNumThreads(1)
+    name = f"camera-{socket.gethostname()}-{os.getpid()}"
+    with tracing(settings, "maskgate-camera", name) as spans:
+        return _run(settings, CropTraces(spans))
+
+
+def _run(settings: VideoSettings, traces: CropTraces) -> int:
     stop = Stop.on_signals()
-    shared = Shared(
-        card.read(settings.model_card).input,
-        lambda: open_detector(settings),
-        lambda camera_id, config, stop: _publisher(settings, camera_id, config, stop),
-    )
+
+    def publisher(camera_id: str, config: CameraConfig, stop: Stop) -> CropPublisher:
+        return _publisher(settings, camera_id, config, stop, traces)
+
+    shape = card.read(settings.model_card).input
+    shared = Shared(shape, lambda: open_detector(settings), publisher, traces)
     cameras: dict[str, RunningCamera] = {}
     begun_s = time.monotonic()
     with _metrics(settings, lambda: {name: each.figures() for name, each in cameras.items()}):
@@ -160,14 +169,14 @@ def _work(cameras: Mapping[str, RunningCamera], stop: Stop, look: Callable[[], o
 
 
 def _publisher(
-    settings: VideoSettings, camera_id: str, config: CameraConfig, stop: Stop
+    settings: VideoSettings, camera_id: str, config: CameraConfig, stop: Stop, traces: CropTraces
 ) -> CropPublisher:
     url, password = settings.broker_login()
     if (own := config.broker_password()) is not None:
         url, password = _as_user(url, user_of(camera_id)), own
     name = f"camera-{camera_id}-{socket.gethostname()}-{os.getpid()}"
     login = broker.parameters(url, password, name=name, tls=settings.broker_tls())
-    publisher = RabbitPublisher(login, stop=stop)
+    publisher = RabbitPublisher(login, stop=stop, settled=traces.settled)
     publisher.wait_for_broker(_CONNECT_TIMEOUT_S)
     return publisher
 

@@ -15,7 +15,7 @@ import pika
 import pytest
 
 from maskgate.operations.topology import DEFINITIONS
-from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_QUEUE
+from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_QUEUE, REVIEW_QUEUE
 from tests.servers.certificates import ServerTls
 from tests.servers.ports import eventually, free_port, require
 
@@ -113,7 +113,7 @@ class RabbitServer:
 
     def purge(self) -> None:
         with self.channel() as channel:
-            for queue in (LIVE_QUEUE, AUDIT_QUEUE, DEAD_QUEUE):
+            for queue in (LIVE_QUEUE, AUDIT_QUEUE, DEAD_QUEUE, REVIEW_QUEUE):
                 channel.queue_purge(queue)
 
     def depth(self, queue: str) -> int:

@@ -8,11 +8,20 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
-from maskgate.operations.secrets import BROKER_RIGHTS, REDIS_RIGHTS, generate, rabbit_hash
+from maskgate.operations.live_keys import cameras_of
+from maskgate.operations.secrets import (
+    BROKER_RIGHTS,
+    GIVEN,
+    LIVE_KEYS,
+    REDIS_RIGHTS,
+    generate,
+    rabbit_hash,
+)
 from maskgate.operations.topology import DEFINITIONS
 from maskgate.protocol import audit, topology, verdict
 from worker.store.audit_counts import audit_keys
@@ -27,6 +36,7 @@ IMAGE_PARTS = {
     "producer": ["producer", "deploy/model/mask.json"],
     "worker": ["worker", "deploy/model/mask.onnx"],
     "trainer": ["trainer"],
+    "desk": ["desk"],  # and the assets, which the build fetches
     "camera": ["producer", "deploy/model/mask.json"],  # and the detector, which the build fetches
 }
 #: The RTSP server for trying has an image of its own.
@@ -144,11 +154,13 @@ def test_the_definitions_hold_the_names_that_the_code_uses() -> None:
         topology.LIVE_QUEUE,
         topology.AUDIT_QUEUE,
         topology.DEAD_QUEUE,
+        topology.REVIEW_QUEUE,
     }
     bound = {(b["source"], b["routing_key"], b["destination"]) for b in definitions["bindings"]}
     assert (topology.LIVE_EXCHANGE, topology.LIVE_BINDING, topology.LIVE_QUEUE) in bound
     assert (topology.AUDIT_EXCHANGE, topology.AUDIT_KEY, topology.AUDIT_QUEUE) in bound
     assert (topology.DEAD_EXCHANGE, "", topology.DEAD_QUEUE) in bound
+    assert (topology.REVIEW_EXCHANGE, topology.REVIEW_KEY, topology.REVIEW_QUEUE) in bound
     assert all(queue["arguments"] == {"x-queue-type": "quorum"} for queue in definitions["queues"])
 
 
@@ -181,6 +193,25 @@ def test_cameras_reach_the_broker_alone() -> None:
     ]
 
 
+def test_each_camera_of_the_compose_file_has_a_user_that_speaks_for_it_alone() -> None:
+    for name, camera in (("producer", "lobby"), ("camera", "entrance")):
+        service = SERVICES[name]
+        user = urlsplit(service["environment"]["MASKGATE_BROKER_URL"]).username
+        assert f"--camera={camera}" in service["command"]
+        assert user is not None
+        assert cameras_of(LIVE_KEYS[user]) == [camera]
+        folder = service["volumes"][0].partition(":")[0].removeprefix("secrets-")
+        assert GIVEN[folder] == {"broker": user}
+
+
+def test_the_secrets_of_every_container_are_kept_in_a_volume() -> None:
+    mounted = {
+        volume.rpartition("/")[2]
+        for volume in (volume.partition(" ")[0] for volume in SERVICES["secrets"]["volumes"])
+    }
+    assert mounted == GIVEN.keys()
+
+
 @pytest.mark.parametrize("name", ["rabbitmq", "redis", "worker"])
 def test_what_others_wait_for_says_whether_it_is_healthy(name: str) -> None:
     assert "healthcheck" in SERVICES[name]
@@ -192,7 +223,7 @@ def test_secrets_are_made_once_and_each_role_gets_its_own(tmp_path: Path) -> Non
     generate(tmp_path)
     assert {path: path.read_text() for path in tmp_path.rglob("*") if path.is_file()} == before
     passwords = [text for path, text in before.items() if path.suffix == ""]
-    assert len(set(passwords)) == len(passwords) == 11
+    assert len(set(passwords)) == len(passwords) == 12
     definitions = json.loads((tmp_path / "rabbitmq" / "definitions.json").read_text())
     worker = next(user for user in definitions["users"] if user["name"] == "worker")
     salt = base64.b64decode(worker["password_hash"])[:4]
@@ -216,6 +247,7 @@ def test_only_the_administrator_may_declare() -> None:
         (verdict.history_key("lobby"), verdict.HISTORY_KEYS),
         (verdict.history_key(verdict.NO_CAMERA), verdict.HISTORY_KEYS),
         *((key, audit.AUDIT_KEYS) for key in audit_keys("m", 0)),
+        (audit.AUDIT_MODELS_KEY, audit.AUDIT_KEYS),
         (verdict.ALIVE_KEY, verdict.ALIVE_KEY),
         (verdict.attempts_key("0" * 32), verdict.ATTEMPTS_KEYS),
     ],

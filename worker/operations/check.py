@@ -6,6 +6,7 @@ from maskgate.inference.model import Model
 from maskgate.protocol.errors import ConfigurationError, ModelError
 from maskgate.runtime import broker, store
 from worker.models.challenger import load_challenger
+from worker.review import rates
 from worker.settings import WorkerSettings
 
 
@@ -24,6 +25,9 @@ def check(settings: WorkerSettings) -> list[str]:
     lines.append(f"model: {settings.model_path}, SHA-256 {model.sha256}, {pinned}")
     if settings.challenger_path:
         lines.append(_challenger(settings.challenger_path, settings.challenger_sha256, model))
+    if settings.review_file is not None:
+        cameras = ", ".join(sorted(rates.read(settings.review_file)))
+        lines.append(f"crops to label: {settings.review_file}, cameras {cameras}")
     return lines
 
 

@@ -12,6 +12,7 @@ from redis import Redis
 from redis.connection import ConnectionInterface
 from redis.exceptions import ResponseError
 
+from maskgate.audit.counts import read_counts
 from maskgate.protocol.camera_state import SentState
 from maskgate.protocol.errors import StoreError
 from maskgate.protocol.models import MODELS_KEY, WORKERS_KEY
@@ -21,7 +22,7 @@ from maskgate.runtime.clock import Clock, now_ms
 from maskgate.runtime.store import store_errors
 from worker.models.succession import Succession
 from worker.result import CropResult
-from worker.store.audit_counts import read_windows
+from worker.store.audit_counts import AuditNames
 from worker.store.function_calls import (
     FunctionCall,
     StoreSettings,
@@ -60,7 +61,7 @@ class RedisVerdictStore:
         self._client = client
         self._history = history
         self._clock = clock
-        self._audit_slices = audit_slices
+        self._audit_names = AuditNames(audit_slices)
         self._settings = StoreSettings(model, ttl_ms, max_skew_ms, history.length)
         self._library = library()
         self._succession = succession
@@ -75,9 +76,7 @@ class RedisVerdictStore:
     ) -> Iterator[None]:
         """See :class:`worker.store.verdict_store.VerdictStore`."""
         calls = list(
-            function_calls(
-                results, self._settings, audit_slices=self._audit_slices, now_ms=self._clock()
-            )
+            function_calls(results, self._settings, names=self._audit_names, now_ms=self._clock())
         )
         if states:
             calls += state_calls(states, self._settings.max_skew_ms)
@@ -105,7 +104,7 @@ class RedisVerdictStore:
     def audit_counts(self) -> Mapping[str, Mapping[str, int]]:
         """See :class:`worker.store.verdict_store.VerdictStore`."""
         with store_errors():
-            return read_windows(self._client, self._settings.model, self._clock())
+            return read_counts(self._client, self._settings.model, self._clock()).windows
 
     @contextmanager
     def _running(self, calls: Sequence[FunctionCall]) -> Iterator[None]:
