@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
@@ -28,10 +28,12 @@ from worker.models.shadow import MOST_WAITING, PIECE, Compared, Shadow
 from worker.models.succession import Succession
 from worker.result import CropResult
 from worker.review.compared import offer_compared
-from worker.review.sampler import ReviewSampler
 from worker.settings import SHIPPED_MODEL, WorkerSettings
 from worker.store.pair_counts import Pairs
 from worker.validate import ReadableCrop
+
+if TYPE_CHECKING:
+    from worker.review.sampler import ReviewSampler
 
 MISSING = Path("/nowhere.onnx")
 
