@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 # numpy's BLAS, which is not used here, would keep buffers for every core. It reads this on import.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -39,6 +40,7 @@ from worker.operations.metrics import serving
 from worker.reporting.reporter import Reporter
 from worker.reporting.stats import Stats
 from worker.reporting.traces import BatchTraces
+from worker.review.compared import offer_compared
 from worker.review.opening import review
 from worker.scores.flusher import ScoreFlusher
 from worker.scores.store import RedisScoresStore
@@ -116,7 +118,13 @@ def _work(settings: WorkerSettings) -> int:
         worker = Worker(
             RabbitConsumer(broker, prefetch=settings.prefetch),
             store,
-            Shadow(succession, store, share=settings.challenger_share, registry=stats.registry),
+            Shadow(
+                succession,
+                store,
+                share=settings.challenger_share,
+                registry=stats.registry,
+                tell=partial(offer_compared, sampler),
+            ),
             limits=Limits(settings.max_batch, settings.crop_max_age_ms, settings.max_skew_ms),
             clock=clock,
             connections=connections,

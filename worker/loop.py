@@ -121,14 +121,14 @@ class Worker:
         if not self._write(results, validated.states):
             return False
         watch.lap("write")
-        if self._review is not None:
-            self._review.offer(validated.readable, classified, model.card.name)
         self._reporter.processed(results, watch.laps_s, self._clock.now_ms())
         self._reporter.camera_states(len(validated.states))
         self._consumer.ack(batch, _rejected(results))
-        self._models.decided(validated.readable, classified)
         watch.lap("ack")
         self._traces.acknowledged(batch, results, watch.laps_s)
+        crops, decided = self._models.decided(validated.readable, classified)
+        if self._review is not None:
+            self._review.offer(crops, decided, model.card.name)
         return True
 
     def _count_attempt(self, batch: Sequence[Delivery]) -> int | None:

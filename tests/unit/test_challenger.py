@@ -1,8 +1,10 @@
 """Which challengers are refused, who decides after a promotion, and the challenger at work."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
@@ -24,9 +26,14 @@ from worker.infer import infer
 from worker.models.challenger import load_challenger, succession_of
 from worker.models.shadow import MOST_WAITING, PIECE, Compared, Shadow
 from worker.models.succession import Succession
+from worker.result import CropResult
+from worker.review.compared import offer_compared
 from worker.settings import SHIPPED_MODEL, WorkerSettings
 from worker.store.pair_counts import Pairs
 from worker.validate import ReadableCrop
+
+if TYPE_CHECKING:
+    from worker.review.sampler import ReviewSampler
 
 MISSING = Path("/nowhere.onnx")
 
@@ -165,9 +172,13 @@ class FakePairs:
 
 
 def readable(
-    model: Model, count: int, queue: QueueKind = QueueKind.LIVE, side_px: int = 28
+    model: Model,
+    count: int,
+    queue: QueueKind = QueueKind.LIVE,
+    side_px: int = 28,
+    seed: int = 7,
 ) -> list[ReadableCrop]:
-    rng, found = np.random.default_rng(7), []
+    rng, found = np.random.default_rng(seed), []
     label = Label.MASK if queue is QueueKind.AUDIT else None
     shape = model.card.input
     sent = InputShape(side_px, side_px, shape.channels)
@@ -185,7 +196,13 @@ def readable(
 class Bench:
     """A shadow of two models, with a store that the test controls."""
 
-    def __init__(self, champion: Model, challenger: Model | None, share: float) -> None:
+    def __init__(
+        self,
+        champion: Model,
+        challenger: Model | None,
+        share: float,
+        tell: Callable[[Sequence[Compared]], object] | None = None,
+    ) -> None:
         self.registry, self.store = CollectorRegistry(), FakePairs()
         self.succession = Succession("w", champion, challenger)
         self.told: list[Compared] = []
@@ -194,7 +211,7 @@ class Bench:
             self.store,
             share=share,
             registry=self.registry,
-            tell=self.told.extend,
+            tell=tell or self.told.extend,
             chance=random.Random(1).random,
         )
 
@@ -308,3 +325,41 @@ def test_each_model_looks_at_the_decoded_picture_and_not_at_the_others_thumbnail
     twice = challenger.p_mask([reduce(each.image, challenger.card.input) for each in crops])
     assert np.abs(alone - twice).max() > 1e-4, "both ways give the same: the test shows nothing"
     assert {each.champion.outcome for each in bench.told} <= set(Outcome)
+
+
+def test_a_live_crop_is_offered_for_labels_once_and_known_to_disagree(
+    reference: Model, sure: Model
+) -> None:
+    offered: list[tuple[str, str, bool]] = []
+
+    class Sampler:
+        def offer(
+            self,
+            crops: Sequence[ReadableCrop],
+            results: Sequence[CropResult],
+            model: str,
+            disagreeing: Collection[str] = (),
+        ) -> None:
+            for crop, result in zip(crops, results, strict=True):
+                crop_id = crop.crop.crop_id
+                assert result.crop_id == crop_id
+                offered.append((crop_id, model, crop_id in disagreeing))
+
+    sampler = cast("ReviewSampler", Sampler())
+    bench = Bench(reference, sure, share=0.5, tell=partial(offer_compared, sampler))
+    sent = [readable(reference, 8, seed=seed) for seed in range(20)]
+    for crops in sent:
+        left, results = bench.shadow.decided(crops, infer(crops, reference))
+        sampler.offer(left, results, reference.card.name)
+        bench.shadow.finish()
+    ids = {each.crop.crop_id for crops in sent for each in crops}
+    assert len(offered) == len(ids) == 160
+    assert {crop_id for crop_id, _, _ in offered} == ids
+    assert {model for _, model, _ in offered} == {reference.card.name}
+    counted = sum(
+        count
+        for _, _, pairs in bench.store.counted
+        for cell, count in pairs.live.items()
+        if cell.split(".")[1] != cell.split(".")[2]
+    )
+    assert sum(disagrees for _, _, disagrees in offered) == counted > 0

@@ -41,9 +41,11 @@ class Compared(msgspec.Struct, frozen=True, gc=False):
     """A crop that both models classified."""
 
     crop: ReadableCrop
+    #: The name of the champion, and what it said.
+    model: str
     champion: CropResult
+    #: What the challenger said, and its probability of a mask.
     challenger: Outcome
-    #: The challenger's probability of a mask.
     p_mask: float
 
     @property
@@ -194,11 +196,17 @@ def _piece(queue: deque[_Waiting]) -> list[_Waiting]:
 
 
 def _compare(piece: Sequence[_Waiting], challenger: Model) -> list[Compared]:
-    sent = piece[0].champion.card.input
-    images = [_image(each.crop, sent, challenger.card.input) for each in piece]
+    champion = piece[0].champion.card
+    images = [_image(each.crop, champion.input, challenger.card.input) for each in piece]
     p_masks = challenger.p_mask(images).tolist()
     return [
-        Compared(each.crop, each.result, Outcome(challenger.card.outcome(p_mask)), p_mask)
+        Compared(
+            each.crop,
+            champion.name,
+            each.result,
+            Outcome(challenger.card.outcome(p_mask)),
+            p_mask,
+        )
         for each, p_mask in zip(piece, p_masks, strict=True)
     ]
 
