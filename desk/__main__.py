@@ -22,16 +22,20 @@ from desk.check import check
 from desk.journal import FILE_NAME, NOBODY, Journal, JournalError
 from desk.labels import commands as label_commands
 from desk.labels import setup as labels
+from desk.precision import view as precision
 from desk.settings import DeskSettings
+from desk.throughput import opening as throughput
 from desk.web import assets, fetch
 from desk.web.streams import Streams
 from desk.web.view import View
 from maskgate.protocol.errors import ConfigurationError
-from maskgate.runtime import logs
+from maskgate.runtime import logs, pika_internals
+from maskgate.runtime.broker import parameters
 from maskgate.runtime.command_line import CHECK
 from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.settings import load
 from maskgate.runtime.stop import Stop
+from maskgate.runtime.store import connect
 
 _COMMANDS = (
     "Commands: python -m desk user adds, lists and removes those who may sign in; "
@@ -51,6 +55,7 @@ log = structlog.get_logger()
 def main(argv: list[str]) -> int:
     """The command line; returns an exit code."""
     logs.configure("desk")
+    pika_internals.install()
     try:
         if argv and argv[0] in _RUN:
             return _RUN[argv[0]](argv)
@@ -99,8 +104,19 @@ def _views(settings: DeskSettings, access: Access, stack: ExitStack) -> list[Vie
     A new view is one more line. What runs in the background is a context manager that the stack
     enters, so that it ends with the process.
     """
+    broker = parameters(*settings.broker_login(), name="desk", tls=settings.broker_tls())
+    client = stack.enter_context(
+        connect(
+            *settings.redis_login(),
+            name="desk",
+            timeout_s=settings.redis_timeout_s,
+            tls=settings.redis_tls(),
+        )
+    )
     return [
-        *labels.views(settings, access.journal, stack),
+        View("Precision", "/precision", Role.VIEWER, precision.routes(client)),
+        throughput.view(settings, broker, access.journal, stack),
+        *labels.views(settings, broker, access.journal, stack),
         View("Journal", "/journal", Role.OPERATOR, journal_view.routes(access.journal)),
     ]
 

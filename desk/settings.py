@@ -9,6 +9,7 @@ from maskgate.protocol.errors import ConfigurationError
 from maskgate.runtime.settings import BrokerSettings, RedisSettings, Settings
 
 _ID = "[A-Za-z0-9_-]{1,64}"
+_PAGE = r"http://[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?"
 
 
 class UsersSettings(Settings):
@@ -92,6 +93,20 @@ class DeskSettings(LabelSettings, BrokerSettings, RedisSettings):
         None,
         description='folder of "python -m desk assets" (default: beside the code, else the cache)',
     )
+    desk_workers: str = Field(
+        "",
+        pattern=rf"^({_PAGE}(,{_PAGE}){{0,99}})?$",
+        description="metrics pages of the workers, separated by commas; every address of a name is "
+        "one worker, for example http://worker:9100 (default: none)",
+    )
+    desk_camera_pages: str = Field(
+        "",
+        pattern=rf"^({_PAGE}(,{_PAGE}){{0,99}})?$",
+        description="metrics pages of the cameras' processes, for refused crops (default: none)",
+    )
+    desk_look_s: float = Field(
+        5.0, ge=1, le=60, description="time between two looks at these pages and at the queues"
+    )
     redis_timeout_s: float = Field(
         1.0, gt=0, le=60, description="how long Redis may take to answer"
     )
@@ -102,6 +117,14 @@ class DeskSettings(LabelSettings, BrokerSettings, RedisSettings):
             msg = "MASKGATE_DESK_TRUSTED_HEADER needs MASKGATE_DESK_PROXY: anybody could send it"
             raise ValueError(msg)
         return self
+
+    def workers(self) -> tuple[str, ...]:
+        """The metrics pages of the workers."""
+        return tuple(filter(None, self.desk_workers.split(",")))
+
+    def camera_pages(self) -> tuple[str, ...]:
+        """The metrics pages of the cameras' processes."""
+        return tuple(filter(None, self.desk_camera_pages.split(",")))
 
     def cameras(self) -> tuple[str, ...]:
         """The configured cameras; empty: those that Redis knows."""

@@ -28,7 +28,10 @@ INTENDED_BROKER: Mapping[str, frozenset[str]] = {
         | {"publish audit samples", "read dead letters"}
     ),
     "gate": frozenset(),
-    "desk": frozenset({"read crops to label"}),
+    "desk": frozenset(
+        {"publish its camera's crops", "publish another camera's crops"}
+        | {"publish audit samples", "read dead letters", "read crops to label"}
+    ),
     "unknown": frozenset(),
 }
 INTENDED_REDIS: Mapping[str, frozenset[str]] = {

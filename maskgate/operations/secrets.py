@@ -62,12 +62,16 @@ BROKER_RIGHTS = {
         f"^{DEAD_QUEUE}$".replace(".", r"\."),
     ),
     # The page for a bank's people. A view that reads a queue or publishes adds its name here, and
-    # the cell to INTENDED_BROKER in permissions.py.
-    "desk": (NOTHING, NOTHING, f"^{REVIEW_QUEUE}$".replace(".", r"\.")),
+    # the cell to INTENDED_BROKER in permissions.py. Its operators do what "operator" may.
+    "desk": (
+        NOTHING,
+        f"^({LIVE_EXCHANGE}|{AUDIT_EXCHANGE})$",
+        f"^({DEAD_QUEUE}|{REVIEW_QUEUE})$".replace(".", r"\."),
+    ),
 }
 #: Role → the live keys that it may publish. Without a pattern, a role that may write to ``crops``
 #: could publish any. An operator puts dead letters back under the key they came with.
-LIVE_KEYS = {"drawn": pattern_of(DRAWN_CAMERAS), "operator": ANY_CAMERA}
+LIVE_KEYS = {"drawn": pattern_of(DRAWN_CAMERAS), "operator": ANY_CAMERA, "desk": ANY_CAMERA}
 #: Without CLIENT SETINFO: Redis 7.0 does not know it and would refuse the whole ACL file; redis-py
 #: works without it.
 REDIS_RIGHTS = {

@@ -2,12 +2,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from maskgate.audit.report import ALARM_MIN_N, TARGET, report
+from maskgate.audit.share import Share
 from maskgate.inference.card import InputShape
 from maskgate.protocol.crop import CROP_TYPE, Label, Message, new_crop_id
 from maskgate.protocol.queue import Delivery, QueueKind
 from maskgate.protocol.verdict import Outcome
-from worker.reporting.audit import ALARM_MIN_N, TARGET, report
-from worker.reporting.share import Share
 from worker.validate import validate
 
 _WINDOW = 1000

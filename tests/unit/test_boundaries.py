@@ -21,6 +21,7 @@ ALLOWED = {
 ALLOWED_IN_LIBRARY = {
     "protocol": set(),
     "runtime": {"protocol"},
+    "audit": {"protocol"},
     "inference": {"protocol"},
     "gate": {"protocol", "runtime"},
     "redis_functions": {"runtime"},

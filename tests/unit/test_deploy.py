@@ -218,6 +218,7 @@ def test_only_the_administrator_may_declare() -> None:
         (verdict.history_key("lobby"), verdict.HISTORY_KEYS),
         (verdict.history_key(verdict.NO_CAMERA), verdict.HISTORY_KEYS),
         *((key, audit.AUDIT_KEYS) for key in audit_keys("m", 0)),
+        (audit.AUDIT_MODELS_KEY, audit.AUDIT_KEYS),
         (verdict.ALIVE_KEY, verdict.ALIVE_KEY),
         (verdict.attempts_key("0" * 32), verdict.ATTEMPTS_KEYS),
     ],

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
+from maskgate.audit.report import TARGETS, report, slices
 from maskgate.protocol.errors import StoreError
-from worker.reporting.audit import TARGETS, report, slices
 from worker.store.verdict_store import VerdictStore
 
 #: A day is for reading: judged from its first samples on, it would often be below by chance.

@@ -11,6 +11,7 @@ from redis import Redis
 from redis.connection import ConnectionInterface
 from redis.exceptions import ResponseError
 
+from maskgate.audit.counts import read_counts
 from maskgate.protocol.camera_state import SentState
 from maskgate.protocol.errors import StoreError
 from maskgate.protocol.verdict import ALIVE_KEY, attempts_key
@@ -18,7 +19,7 @@ from maskgate.redis_functions import library
 from maskgate.runtime.clock import Clock, now_ms
 from maskgate.runtime.store import store_errors
 from worker.result import CropResult
-from worker.store.audit_counts import read_windows
+from worker.store.audit_counts import AuditNames
 from worker.store.function_calls import (
     FunctionCall,
     StoreSettings,
@@ -54,7 +55,7 @@ class RedisVerdictStore:
         self._client = client
         self._history = history
         self._clock = clock
-        self._audit_slices = audit_slices
+        self._audit_names = AuditNames(audit_slices)
         self._settings = StoreSettings(model, ttl_ms, max_skew_ms, history.length)
         self._library = library()
 
@@ -64,9 +65,7 @@ class RedisVerdictStore:
     ) -> Iterator[None]:
         """See :class:`worker.store.verdict_store.VerdictStore`."""
         calls = list(
-            function_calls(
-                results, self._settings, audit_slices=self._audit_slices, now_ms=self._clock()
-            )
+            function_calls(results, self._settings, names=self._audit_names, now_ms=self._clock())
         )
         if states:
             calls += state_calls(states, self._settings.max_skew_ms)
@@ -90,7 +89,7 @@ class RedisVerdictStore:
     def audit_counts(self) -> Mapping[str, Mapping[str, int]]:
         """See :class:`worker.store.verdict_store.VerdictStore`."""
         with store_errors():
-            return read_windows(self._client, self._settings.model, self._clock())
+            return read_counts(self._client, self._settings.model, self._clock()).windows
 
     @contextmanager
     def _running(self, calls: Sequence[FunctionCall]) -> Iterator[None]:

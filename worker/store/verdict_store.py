@@ -39,7 +39,7 @@ class VerdictStore(Protocol):
         """
 
     def audit_counts(self) -> Mapping[str, Mapping[str, int]]:
-        """By window, the counts of audit samples over all workers: ``worker.reporting.audit``.
+        """By window, the counts of audit samples over all workers: ``maskgate.audit.report``.
 
         Raises:
             StoreError: no answer.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from worker.reporting.share import Share
+from maskgate.audit.share import Share
 
 #: The bank requires this of accuracy, precision and recall.
 TARGET = 0.98
