@@ -26,6 +26,7 @@ from desk.doors.reader import Reader
 from desk.journal import FILE_NAME, NOBODY, Journal, JournalError
 from desk.labels import commands as label_commands
 from desk.labels import setup as labels
+from desk.models import view as models
 from desk.precision import view as precision
 from desk.settings import DeskSettings
 from desk.throughput import opening as throughput
@@ -127,7 +128,8 @@ def _views(
         View("Doors", doors.PATH, Role.VIEWER, doors.routes(board, client)),
         View("Precision", "/precision", Role.VIEWER, precision.routes(client)),
         throughput.view(settings, broker, access.journal, stack),
-        *labels.views(settings, access.journal, stack),
+        *labels.views(settings, broker, access.journal, stack),
+        View("Models", models.PATH, Role.VIEWER, models.routes(client, access.journal)),
         View("Journal", "/journal", Role.OPERATOR, journal_view.routes(access.journal)),
     ]
 

@@ -37,7 +37,7 @@ def routes(client: Redis, journal: Journal, *, clock: Clock = now_ms) -> list[Ro
     def changed(request: Request, action: str, choose: _Choose) -> Response:
         who, form = signed_in(request).user.name, form_of(request)
         try:
-            _change(client, journal, who, action, form, choose)
+            _change(client, journal, form, choose, who=who, action=action)
         except PromotionError as error:
             journal.write(who, f"{action}_refused", reason=str(error))
             return _shown(request, read_page(client), clock, refusal=str(error))
@@ -59,7 +59,13 @@ def routes(client: Redis, journal: Journal, *, clock: Clock = now_ms) -> list[Ro
 
 
 def _change(
-    client: Redis, journal: Journal, who: str, action: str, form: dict[str, str], choose: _Choose
+    client: Redis,
+    journal: Journal,
+    form: dict[str, str],
+    choose: _Choose,
+    *,
+    who: str,
+    action: str,
 ) -> None:
     """Write the change to the journal, and make it if nobody changed anything since the page.
 
