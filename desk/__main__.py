@@ -15,6 +15,7 @@ from desk import journal_view, server
 from desk.access import user_commands
 from desk.access.access import Access
 from desk.access.identity import Proxy
+from desk.access.passwords import Passwords
 from desk.access.roles import Role
 from desk.access.sessions import Sessions
 from desk.access.users import Users
@@ -54,6 +55,7 @@ _RUN: dict[str, Callable[[list[str]], int]] = {
     "assets": lambda argv: fetch.main(argv[1:]),
     **dict.fromkeys(label_commands.COMMANDS, label_commands.main),
 }
+_SWITCH_S = 0.0005
 
 log = structlog.get_logger()
 
@@ -80,6 +82,8 @@ def main(argv: list[str]) -> int:
 
 
 def _serve(settings: DeskSettings) -> int:
+    # A page waits at most so long for the thread that reads the doors, instead of 5 ms each time.
+    sys.setswitchinterval(_SWITCH_S)
     # uvicorn hands the signal on when it has stopped: then it must not kill.
     Stop.on_signals()
     access = _access(settings)
@@ -100,7 +104,7 @@ def _serve(settings: DeskSettings) -> int:
         # Printed as well: whoever asked for port 0 reads it there.
         print(f"http://{shown}:{port}/", flush=True)
         log.info("desk.started", address=f"http://{shown}:{port}/")
-        server.serve(app, listening)
+        server.serve(app, listening, head_timeout_s=settings.desk_client_timeout_s)
     access.journal.write(NOBODY, "desk_stopped")
     log.info("desk.stopped")
     return ExitCode.OK
@@ -146,8 +150,10 @@ def _access(settings: DeskSettings) -> Access:
         users=users,
         sessions=Sessions(users, idle_s=settings.desk_idle_s, lifetime_s=settings.desk_session_s),
         journal=Journal(folder / FILE_NAME),
+        passwords=Passwords(users),
         proxy=Proxy(settings.desk_proxy, settings.desk_trusted_header),
         https=settings.desk_https,
+        client_timeout_s=settings.desk_client_timeout_s,
     )
 
 
