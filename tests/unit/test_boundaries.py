@@ -80,7 +80,7 @@ def test_deploy_holds_no_python() -> None:
     [
         ("maskgate", {"cv2", "numpy", "onnxruntime", "pika", "redis", "torch"}),
         ("maskgate.gate", {"cv2", "numpy", "onnxruntime", "pika", "rich", "torch"}),
-        ("maskgate.estimates.alarms", {"cv2", "numpy", "onnxruntime", "pika", "torch"}),
+        ("maskgate.estimates.outlook", {"cv2", "numpy", "onnxruntime", "pika", "torch"}),
         ("worker.__main__", {"torch"}),
         ("producer.__main__", {"onnxruntime", "redis", "torch"}),
     ],
