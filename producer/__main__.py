@@ -17,13 +17,12 @@ from maskgate.inference import card
 from maskgate.inference.card import InputShape
 from maskgate.protocol.errors import ConfigurationError, ModelError
 from maskgate.protocol.queue import CropPublisher, Tally
-from maskgate.runtime import broker, logs
+from maskgate.runtime import broker, logs, tracing
 from maskgate.runtime.clock import now_ms
 from maskgate.runtime.command_line import CHECK, choose
 from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.settings import load
 from maskgate.runtime.stop import Stop
-from maskgate.runtime.tracing import tracing
 from producer.camera import Plan, play
 from producer.images import (
     FolderImages,
@@ -74,7 +73,7 @@ def _images(program: str, options: list[str]) -> int:
     if CHECK in options:
         return _check(settings)
     name = f"producer-{socket.gethostname()}-{os.getpid()}"
-    with tracing(settings, "maskgate-producer", name) as spans:
+    with tracing.spans_of(settings, "maskgate-producer", name) as spans:
         return _produce(settings, name, CropTraces(spans))
 
 
@@ -112,7 +111,7 @@ def _extra_packages() -> Iterator[None]:
 
 def _check(settings: ProducerSettings) -> int:
     shape = card.read(settings.model_card).input
-    lines = broker.check(settings)
+    lines = [*broker.check(settings), *tracing.check(settings)]
     lines.append(
         f"model card: {settings.model_card}, "
         f"input {shape.width}x{shape.height} px, {shape.channels} channels"
