@@ -102,7 +102,7 @@ def _work(settings: WorkerSettings) -> int:
         stats = Stats()
         succession = succession_of(settings, name, model, stats.registry)
         connections = ConnectionState(stats.registry)
-        health = Health(connections, settings.stalled_after_s)
+        health = Health(connections, settings.stalled_after_s, stats.registry)
         clock = RedisClock(now_ms)
         store = _store(settings, client, succession, clock, stats)
         reporter = Reporter(

@@ -49,7 +49,7 @@ class Collector:
         self._workers, self._cameras = workers, cameras
         self._clock, self._monotonic_s = clock, monotonic_s
         self._seen: dict[Target, Page] = {}
-        self._looked_s: float | None = None
+        self._total: Numbers = {}
         self._silent: set[str] = set()
 
     def look(self) -> None:
@@ -57,14 +57,13 @@ class Collector:
         workers = scrape(self._workers, _READY)
         cameras = scrape(self._cameras, _ALIVE)
         depths, trouble = self._ask_broker()
-        looked_s = self._monotonic_s()
-        seconds = looked_s - self._looked_s if self._looked_s is not None else 0.0
-        self._looked_s = looked_s
-        grown = self._grown([*workers, *cameras])
+        at_s = self._monotonic_s()
+        self._total = summed([self._total, self._grown([*workers, *cameras])])
         levels = max((each.page.levels for each in workers if each.page), key=len, default={})
         self._say([*workers, *cameras])
-        now_ms = self._clock()
-        self._ring.add(Point(now_ms, seconds, grown, levels, depths, trouble, workers, cameras))
+        self._ring.add(
+            Point(self._clock(), at_s, self._total, levels, depths, trouble, workers, cameras)
+        )
 
     def run(self, interval_s: float, stopped: threading.Event) -> None:
         """Look every so many seconds until told to stop."""

@@ -1,6 +1,6 @@
 """The figures of a stretch of time: rates, latencies, outcomes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from desk.throughput.numbers import (
@@ -11,10 +11,8 @@ from desk.throughput.numbers import (
     STAGE,
     Numbers,
     by_label,
-    summed,
 )
 from desk.throughput.quantile import quantile
-from desk.throughput.ring import Point
 
 STAGES = ("decode", "infer", "write")
 OUTCOMES = ("mask", "no_mask", "uncertain", "unreadable", "expired")
@@ -48,10 +46,8 @@ class Figures:
     batch_mean: float | None
 
 
-def figures(points: Sequence[Point]) -> Figures:
-    """The figures of all points together."""
-    grown = summed(point.grown for point in points)
-    seconds = sum(point.seconds for point in points)
+def figures(grown: Numbers, seconds: float) -> Figures:
+    """The figures of so many seconds, in which the counts grew by ``grown``."""
     by_queue = by_label(grown, CROPS, "queue")
     outcomes = _whole(by_label(grown, CROPS, "outcome", queue="live"))
     batches = sum(by_label(grown, f"{BATCH}_count", "").values())

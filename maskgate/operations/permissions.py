@@ -29,7 +29,10 @@ INTENDED_BROKER: Mapping[str, frozenset[str]] = {
         | {"publish audit samples", "read dead letters"}
     ),
     "gate": frozenset(),
-    "desk": frozenset(),
+    "desk": frozenset(
+        {"publish its camera's crops", "publish another camera's crops"}
+        | {"publish audit samples", "read dead letters", "read crops to label"}
+    ),
     "unknown": frozenset(),
 }
 INTENDED_REDIS: Mapping[str, frozenset[str]] = {
@@ -46,8 +49,8 @@ INTENDED_REDIS: Mapping[str, frozenset[str]] = {
         }
         | {"run loaded functions", "read the server's state", "count attempts"}
         | {"read audit counts", "write audit counts", "read pairs", "count pairs"}
-        | {"say which models it holds", "restore the champion"}
         | {"read scores", "write scores", "add a camera seen"}
+        | {"say which models it holds", "restore the champion"}
     ),
     "deployer": frozenset({"load functions"}),
     "gate": frozenset(
@@ -57,9 +60,9 @@ INTENDED_REDIS: Mapping[str, frozenset[str]] = {
     "desk": frozenset(
         {"read a verdict", "read visits", "read a camera's state", "read a history"}
         | {"read the heartbeat", "wait for wake-ups", "read the list of cameras"}
-        | {"read audit counts", "read scores", "read pairs", "read promotions"}
-        | {"run loaded functions", "say which models it holds", "restore the champion"}
-        | {"promote a model"}
+        | {"read audit counts", "read scores", "read pairs", "run loaded functions"}
+        | {"say which models it holds", "restore the champion", "promote a model"}
+        | {"read promotions"}
     ),
     "nobody": frozenset(),
 }

@@ -22,8 +22,8 @@ from maskgate.runtime.store import store_errors
 _PROBE = "maskgate-probe"
 _VERDICT, _HISTORY, _AUDIT = verdict_key(_PROBE), history_key(_PROBE), audit_day_key(_PROBE, 0)
 _ATTEMPTS, _VISITS, _CAMERA = attempts_key(_PROBE), visits_key(_PROBE), camera_key(_PROBE)
-_PAIRS = pairs_live_key(_PROBE, _PROBE)
 _SCORES = scores_key(_PROBE, 0)
+_PAIRS = pairs_live_key(_PROBE, _PROBE)
 
 
 def _subscribe(client: Redis) -> None:
@@ -78,12 +78,12 @@ REDIS: Mapping[str, Callable[[Redis], object]] = {
     "run a loaded script": _run_loaded_script,
     "read audit counts": lambda client: client.hgetall(_AUDIT),
     "write audit counts": lambda client: client.hincrby(_AUDIT, "probe"),
-    "read pairs": lambda client: client.hgetall(_PAIRS),
-    "count pairs": lambda client: client.hincrby(_PAIRS, "probe"),
-    "read promotions": lambda client: client.xrange(HISTORY_KEY, count=1),
     "read scores": lambda client: client.hgetall(_SCORES),
     "write scores": lambda client: client.hincrby(_SCORES, "probe"),
     "add a camera seen": lambda client: client.zadd(CAMERAS_KEY, {_PROBE: 1}),
+    "read pairs": lambda client: client.hgetall(_PAIRS),
+    "count pairs": lambda client: client.hincrby(_PAIRS, "probe"),
+    "read promotions": lambda client: client.xrange(HISTORY_KEY, count=1),
     "count attempts": lambda client: client.hincrby(_ATTEMPTS, "n"),
     "touch other keys": lambda client: client.set(_PROBE, "1", px=1),
     "list keys": lambda client: client.keys(f"{_PROBE}*"),

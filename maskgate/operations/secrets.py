@@ -32,6 +32,7 @@ from maskgate.protocol.topology import (
     LIVE_EXCHANGE,
     LIVE_QUEUE,
     REVIEW_EXCHANGE,
+    REVIEW_QUEUE,
 )
 from maskgate.protocol.verdict import (
     ALIVE_KEY,
@@ -64,13 +65,18 @@ BROKER_RIGHTS = {
         f"^{DEAD_QUEUE}$".replace(".", r"\."),
     ),
     # The page for a bank's people. A view that reads a queue or publishes adds its name here, and
-    # the cell to INTENDED_BROKER in permissions.py.
-    "desk": (NOTHING, NOTHING, NOTHING),
+    # the cell to INTENDED_BROKER in permissions.py. Its operators do what "operator" may.
+    "desk": (
+        NOTHING,
+        f"^({LIVE_EXCHANGE}|{AUDIT_EXCHANGE})$",
+        f"^({DEAD_QUEUE}|{REVIEW_QUEUE})$".replace(".", r"\."),
+    ),
 }
 #: Role → the live keys that it may publish. Without a pattern, a role that may write to ``crops``
 #: could publish any. An operator puts dead letters back under the key they came with.
 LIVE_KEYS = {role: pattern_of([camera]) for role, camera in ROLE_CAMERAS.items()} | {
-    "operator": ANY_CAMERA
+    "operator": ANY_CAMERA,
+    "desk": ANY_CAMERA,
 }
 #: Without CLIENT SETINFO: Redis 7.0 does not know it and would refuse the whole ACL file; redis-py
 #: works without it.
@@ -79,9 +85,9 @@ REDIS_RIGHTS = {
     "worker": (
         f"resetkeys ~{VERDICT_KEYS} ~{HISTORY_KEYS} ~{TRACKS_KEYS} ~{VISITS_KEYS} "
         f"~{CAMERA_KEYS} ~{AUDIT_KEYS} ~{ALIVE_KEY} ~{ATTEMPTS_KEYS} "
+        f"~{SCORES_KEYS} ~{CAMERAS_KEY} "
         # It restores the champion that Redis lost. The history of promotions is not its to write.
         f"~{MODELS_KEY} ~{WORKERS_KEY} ~{PAIRS_KEYS} "
-        f"~{SCORES_KEYS} ~{CAMERAS_KEY} "
         f"resetchannels &{CHANNEL_PATTERN} "
         "-@all +fcall +info +time +set +hset +hdel +hget +hgetall +hincrby +del +xadd +lpush "
         "+ltrim +lrange +pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank "
@@ -123,6 +129,9 @@ GIVEN = {
     "redis": {"admin": "admin"},
 }
 
+#: Encrypts the crops that the desk keeps for labelling; 32 bytes, base64.
+LABELS_KEY = Path("desk") / "labels-key"
+
 
 def generate(
     directory: Path, *, doors: int = DOORS, history_length: int = HISTORY_LENGTH
@@ -147,6 +156,7 @@ def generate(
     old_acl = private_files.read(acl_file)
     changed += acl_differences(old_acl, acl(redis)) if old_acl else []
     _update(acl_file, acl(redis))
+    _update(directory / LABELS_KEY, _labels_key(directory))
     _update(directory / "redis" / "memory.conf", redis_memory.configuration(doors, history_length))
     return changed
 
@@ -212,6 +222,12 @@ def _password(directory: Path, role: str, *, broker: bool) -> str:
     for path in paths:
         _update(path, password)
     return password
+
+
+def _labels_key(directory: Path) -> str:
+    """The key of the desk's crops to label: never another one, or no crop could be read."""
+    known = private_files.read(directory / LABELS_KEY)
+    return known or base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def _update(path: Path, text: str) -> None:

@@ -6,13 +6,13 @@ A hash ``scores:{camera}:hour:2026-11-27T14`` counts the live crops of one hour.
 - ``MODEL:p.mask``: the sum of their probabilities in millionths, over all bins;
 - ``MODEL:visits``: people who came: tracks first seen, and crops of sources that do not track.
 
-The bins are equal in log odds, 0.5 wide and from -4.5 to 4.5, because probabilities crowd near 0
-and 1. Below 0.011 and above 0.989 there is one bin each: how much surer a model is does not matter.
+The bins are equal in log odds, 0.75 wide and from -6.75 to 6.75, because probabilities crowd near 0
+and 1, and at a door where one in ten wears a mask .99 and .999 do not mean the same.
 """
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import add
@@ -26,12 +26,13 @@ SCORES_KEYS = "scores:*"
 #: An hour is kept for 8 days after its last crop: a week can be compared with the day before it.
 HOUR_KEPT_MS = 8 * 24 * 3600 * 1000
 #: The name of this binning, in model cards.
-BINNING = "log-odds-0.5"
+BINNING = "log-odds-0.75"
 BINS = 20
+_WIDTH = 0.75
 #: Probabilities between the bins, ascending.
-EDGES = tuple(1 / (1 + math.exp(-0.5 * (edge - 9))) for edge in range(BINS - 1))
+EDGES = tuple(1 / (1 + math.exp(-_WIDTH * (edge - 9))) for edge in range(BINS - 1))
 #: The log odds in the middle of each bin.
-MIDDLES = tuple(0.5 * (number - (BINS - 1) / 2) for number in range(BINS))
+MIDDLES = tuple(_WIDTH * (number - (BINS - 1) / 2) for number in range(BINS))
 #: The outcomes that are counted.
 OUTCOMES = (Outcome.MASK, Outcome.NO_MASK, Outcome.UNCERTAIN)
 MILLIONTHS = 1_000_000
@@ -118,6 +119,16 @@ class Scores:
             {outcome: self.p_sums[outcome] + other.p_sums[outcome] for outcome in OUTCOMES},
             self.visits + other.visits,
         )
+
+
+def scores_of(crops: Iterable[tuple[float, Outcome]], visits: int) -> Scores:
+    """The counts of crops, each with its probability and outcome."""
+    counts = {outcome: [0] * BINS for outcome in OUTCOMES}
+    p_sums = dict.fromkeys(OUTCOMES, 0.0)
+    for p_mask, outcome in crops:
+        counts[outcome][bin_of(p_mask)] += 1
+        p_sums[outcome] += p_mask
+    return Scores({outcome: tuple(of) for outcome, of in counts.items()}, p_sums, visits)
 
 
 NO_SCORES = Scores(dict.fromkeys(OUTCOMES, _NONE), dict.fromkeys(OUTCOMES, 0.0))

@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 
 from desk.throughput.collector import Collector
 from desk.throughput.depths import QueueDepths
-from desk.throughput.figures import figures
-from desk.throughput.ring import Ring
+from desk.throughput.figures import Figures
+from desk.throughput.ring import Point, Ring
 from desk.throughput.scrape import scrape
 from maskgate.protocol.crop import Crop, Label, new_crop_id, to_message
 from maskgate.protocol.errors import BrokerError
@@ -43,6 +43,17 @@ class NoBroker:
         pass
 
 
+def newest(ring: Ring) -> Point:
+    assert ring.newest is not None
+    return ring.newest
+
+
+def figures(ring: Ring) -> Figures:
+    found = ring.since(3600)
+    assert found is not None
+    return found
+
+
 def crop(body: bytes = GREY, *, age_ms: int = 0, label: Label | None = None) -> Crop:
     captured_at_ms = now_ms() - age_ms
     kind = "image/x-portable-graymap"
@@ -69,7 +80,7 @@ def test_what_a_real_worker_did_is_what_the_page_says(
 
         def ready() -> bool:
             collector.look()
-            return ring.points()[-1].workers[0].ready
+            return newest(ring).workers[0].ready
 
         eventually(ready, what="a worker that is ready")
         for sent in [crop() for _ in range(5)] + [crop(b"P5 1"), crop(b"GIF89a")]:
@@ -81,21 +92,21 @@ def test_what_a_real_worker_did_is_what_the_page_says(
 
         def counted() -> bool:
             collector.look()
-            found = figures(ring.points())
+            found = figures(ring)
             audit = (found.audit_per_s or 0) * found.seconds
             return sum(found.outcomes.values()) == 10 and round(audit) == 1
 
         eventually(counted, 20, "all crops in the figures")
         depths.close()
-    found = figures(ring.points())
+    found = figures(ring)
     assert (found.outcomes["expired"], found.outcomes["unreadable"]) == (3, 2)
     assert found.unreadable == {"bad_image": 1, "content_mismatch": 1}
     assert sum(found.outcomes[each] for each in ("mask", "no_mask", "uncertain")) == 5
     assert found.latency.p50_s is not None
     assert found.stages["infer"].p99_s is not None
-    newest = ring.points()[-1]
-    assert newest.depths == {LIVE_QUEUE: 0, AUDIT_QUEUE: 0, DEAD_QUEUE: 2}
-    assert any(value > 0 for value in newest.levels.values()), "the memory of Redis"
+    last = newest(ring)
+    assert last.depths == {LIVE_QUEUE: 0, AUDIT_QUEUE: 0, DEAD_QUEUE: 2}
+    assert any(value > 0 for value in last.levels.values()), "the memory of Redis"
 
 
 def test_workers_that_do_not_answer_are_named_and_the_others_count() -> None:
@@ -112,7 +123,7 @@ def test_workers_that_do_not_answer_are_named_and_the_others_count() -> None:
         with capture_logs() as logged:
             collector.look()
             collector.look()
-    found = {each.target.port: each for each in ring.points()[-1].workers}
+    found = {each.target.port: each for each in newest(ring).workers}
     assert found[port].page is not None
     assert found[port].trouble == "not ready: not connected to the broker; not connected to Redis"
     assert "timed out" in found[silent_port].trouble
@@ -121,7 +132,7 @@ def test_workers_that_do_not_answer_are_named_and_the_others_count() -> None:
     assert "has no address" in found[9100].trouble
     events = [line["event"] for line in logged]
     assert events == ["desk.no_metrics"] * 3, "each is logged once"
-    assert ring.points()[-1].broker_trouble == "no broker here"
+    assert newest(ring).broker_trouble == "no broker here"
 
 
 def test_every_address_of_a_name_is_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:

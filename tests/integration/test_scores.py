@@ -10,6 +10,7 @@ import pytest
 from redis import Redis
 from structlog.testing import capture_logs
 
+from maskgate.estimates.reading import read_cameras, read_hours, total
 from maskgate.protocol.errors import StoreError
 from maskgate.protocol.known_cameras import CAMERAS_KEY
 from maskgate.protocol.scores import (
@@ -166,6 +167,21 @@ def test_a_camera_is_listed_for_a_day_after_its_last_crop(workers: Workers) -> N
     (listed,) = workers.client.zrange(CAMERAS_KEY, 0, -1, withscores=True)
     assert listed[0] == "yard"
     assert abs(listed[1] - _now_ms(workers)) < 60_000
+
+
+def test_the_hours_of_a_camera_are_read_for_one_model(workers: Workers) -> None:
+    worker = workers.start()
+    for name, model in (("1", "m"), ("2", "m"), ("3", "n")):
+        worker.add([live_result(name, 1, track=name)], model)
+        worker.flush()
+        workers.now_ms += 5 * _HOUR_MS
+    read = read_hours(
+        workers.client, ["lobby", "yard"], "m", now_ms=workers.now_ms - _HOUR_MS, hours=24
+    )
+    assert [hour.begun_ms for hour in read["lobby"]] == [_NOON_MS, _NOON_MS + 5 * _HOUR_MS]
+    assert total(read["lobby"]).crops == 2
+    assert read["yard"] == []
+    assert read_cameras(workers.client).keys() == {"lobby"}
 
 
 def test_an_hour_of_a_camera_stays_small(workers: Workers) -> None:

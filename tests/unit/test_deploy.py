@@ -28,6 +28,7 @@ from worker.store.audit_counts import audit_keys
 
 ROOT = Path(__file__).parent.parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+OBSERVE = ROOT / "deploy" / "observe"
 SERVICES: dict[str, Any] = COMPOSE["services"]
 BUILT = {name: service for name, service in SERVICES.items() if "build" in service}
 #: What an image of each role holds beside the library: whole folders and single files.
@@ -108,7 +109,7 @@ def test_every_image_from_elsewhere_can_be_pinned_by_its_digest(tmp_path: Path) 
     pinned = pin_images(tmp_path)
     printed = dict(line.split("=", 1) for line in pinned.stdout.splitlines())
     used = (ROOT / "docker-compose.yml").read_text()
-    tags = dict(re.findall(r"\$\{(MASKGATE_\w+_IMAGE):-([\w.:-]+)\}", used))
+    tags = dict(re.findall(r"\$\{(MASKGATE_\w+_IMAGE):-([\w.:/-]+)\}", used))
     assert printed == {name: f"{tag}@{digest}" for name, tag in tags.items()}
     outside = {service["image"] for name, service in SERVICES.items() if name not in BUILT}
     assert all(image.startswith("${MASKGATE_") for image in outside)
@@ -210,6 +211,51 @@ def test_the_secrets_of_every_container_are_kept_in_a_volume() -> None:
         for volume in (volume.partition(" ")[0] for volume in SERVICES["secrets"]["volumes"])
     }
     assert mounted == GIVEN.keys()
+
+
+def test_prometheus_reaches_workers_and_the_broker_and_grafana_reaches_prometheus() -> None:
+    assert {n for n, s in SERVICES.items() if "observe" in s.get("networks", [])} == {
+        *("prometheus", "alertmanager", "grafana")
+    }
+    assert SERVICES["grafana"]["networks"] == SERVICES["alertmanager"]["networks"] == ["observe"]
+    ours = set(SERVICES["prometheus"]["networks"])
+    config = yaml.safe_load((OBSERVE / "prometheus.yml").read_text())
+    jobs = {job["job_name"]: job for job in config["scrape_configs"]}
+    [workers] = jobs["maskgate-worker"]["dns_sd_configs"]
+    assert str(workers["port"]) == SERVICES["worker"]["environment"]["MASKGATE_METRICS_PORT"]
+    asked = [*workers["names"], *hosts(jobs["rabbitmq"]), *hosts(jobs["rabbitmq-queues"])]
+    asked += hosts(*config["alerting"]["alertmanagers"])
+    assert all(ours & set(SERVICES[name]["networks"]) for name in asked)
+    sources = yaml.safe_load((OBSERVE / "grafana" / "datasources" / "datasources.yml").read_text())
+    urls = {urlsplit(source["url"]).hostname for source in sources["datasources"]}
+    assert urls == {"prometheus", "alertmanager"}
+
+
+def hosts(config: dict[str, Any]) -> list[str]:
+    return [
+        target.partition(":")[0] for each in config["static_configs"] for target in each["targets"]
+    ]
+
+
+def test_prometheus_and_grafana_find_their_files_where_compose_mounts_them() -> None:
+    mounts = {
+        name: dict(
+            volume.removesuffix(":ro").rsplit(":", 1)[::-1] for volume in SERVICES[name]["volumes"]
+        )
+        for name in ("prometheus", "alertmanager", "grafana")
+    }
+    assert mounts["prometheus"]["/etc/maskgate"] == "./deploy/observe"
+    for name in ("prometheus", "alertmanager"):
+        assert f"--config.file=/etc/maskgate/{name}.yml" in SERVICES[name]["command"]
+    shipped = mounts["alertmanager"]["/etc/maskgate/alertmanager.yml"]
+    assert shipped == "${MASKGATE_ALERTMANAGER_FILE:-./deploy/observe/alertmanager.yml}"
+    assert mounts["grafana"]["/etc/grafana/provisioning"] == "./deploy/observe/grafana"
+    home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert (OBSERVE / "grafana" / Path(home).relative_to("/etc/grafana/provisioning")).is_file()
+    [provider] = yaml.safe_load(
+        (OBSERVE / "grafana" / "dashboards" / "dashboards.yml").read_text()
+    )["providers"]
+    assert Path(home).is_relative_to(provider["options"]["path"])
 
 
 @pytest.mark.parametrize("name", ["rabbitmq", "redis", "worker"])

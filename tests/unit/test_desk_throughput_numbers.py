@@ -43,7 +43,7 @@ def test_growth_is_what_a_worker_did_between_two_pages() -> None:
     broken = result(Outcome.UNREADABLE, reason=Reason.BAD_IMAGE)
     old = result(Outcome.EXPIRED, reason=Reason.TOO_OLD)
     stats.batch([broken, old, old], LAPS_S, 8)
-    found = figures([Point(0, 2.0, growth(before, page(stats)))])
+    found = figures(growth(before, page(stats)), 2.0)
     assert found.outcomes == {
         "mask": 2,
         "no_mask": 0,
@@ -60,7 +60,7 @@ def test_a_worker_that_started_again_counts_from_0_even_if_it_overtook_its_forme
     old.batch([result(Outcome.MASK)] * 3, LAPS_S, 8)
     new.batch([result(Outcome.MASK)] * 5, LAPS_S, 8)
     grown = growth(page(old), page(new))
-    assert figures([Point(0, 1.0, grown)]).outcomes["mask"] == 5
+    assert figures(grown, 1.0).outcomes["mask"] == 5
 
 
 def test_a_page_that_does_not_tell_its_start_begins_anew_when_a_count_falls() -> None:
@@ -68,7 +68,7 @@ def test_a_page_that_does_not_tell_its_start_begins_anew_when_a_count_falls() ->
         parse(f'maskgate_camera_refused_total{{camera="c",reason="queue_full"}} {n}\n')
         for n in (7, 2)
     )
-    assert figures([Point(0, 1.0, growth(before, now))]).refused == {"queue_full": 2}
+    assert figures(growth(before, now), 1.0).refused == {"queue_full": 2}
 
 
 def test_a_process_seen_for_the_first_time_grew_by_nothing() -> None:
@@ -87,7 +87,7 @@ def test_quantiles_are_near_those_of_the_values() -> None:
     for value in seconds:
         histogram.observe(value)
     grown = growth(empty, parse(generate_latest(registry).decode()))
-    latency = figures([Point(0, 1.0, grown)]).latency
+    latency = figures(grown, 1.0).latency
     assert latency.p50_s == pytest.approx(np.quantile(seconds, 0.5), rel=0.02)
     assert latency.p99_s == pytest.approx(np.quantile(seconds, 0.99), rel=0.02)
 
@@ -116,20 +116,28 @@ def test_workers_are_added_up() -> None:
         before = page(stats)
         stats.batch([result(Outcome.NO_MASK)] * crops, LAPS_S, 30)
         grown.append(growth(before, page(stats)))
-    found = figures([Point(0, 1.0, summed(grown))])
+    found = figures(summed(grown), 1.0)
     assert found.outcomes["no_mask"] == 5
     assert found.latency.p50_s == pytest.approx(0.0375, abs=0.0126)
     assert found.stages["decode"].p99_s == pytest.approx(0.005, abs=0.0025)
 
 
 def test_the_ring_keeps_an_hour_and_gives_the_last_minute() -> None:
+    (series,) = parse('maskgate_crops_total{queue="live",outcome="mask",reason=""} 1\n').counts
     ring = Ring(interval_s=5)
-    assert ring.points(60) == []
+    assert (ring.newest, ring.since(60)) == (None, None)
     for i in range(1000):
-        ring.add(Point(i * 5000, 5.0, {}))
-    assert len(ring.points()) == 720
-    last_minute = ring.points(60)
-    assert [last_minute[0].at_ms, last_minute[-1].at_ms] == [988 * 5000, 999 * 5000]
+        ring.add(Point(i * 5000, i * 5.0, {series: i * i}))
+    assert len(ring.steps()) == 720
+    assert ring.newest is not None
+    assert ring.newest.at_ms == 999 * 5000
+    minute, hour = ring.since(60), ring.since(10_000)
+    assert minute is not None
+    assert hour is not None
+    assert (minute.seconds, minute.outcomes["mask"]) == (60, 999**2 - 987**2)
+    assert (hour.seconds, hour.outcomes["mask"]) == (3600, 999**2 - 279**2)
+    point, step = ring.steps()[-1]
+    assert (point, step.live_per_s) == (ring.newest, (999**2 - 998**2) / 5)
 
 
 def test_a_page_of_something_else_is_refused_or_empty() -> None:
