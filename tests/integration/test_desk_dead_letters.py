@@ -59,7 +59,7 @@ def ignore(_: Row) -> None:
 def test_letters_are_listed_with_reason_camera_and_time_and_stay(
     box: DeadLetterBox, rabbit: RabbitServer
 ) -> None:
-    rows = box.rows()
+    rows = box.listing().rows
     assert [(row.crop_id, row.camera_id, row.reason) for row in rows] == [
         (IDS[0], "door", "bad_image"),
         (IDS[1], "hall", "bad_image"),
@@ -68,16 +68,17 @@ def test_letters_are_listed_with_reason_camera_and_time_and_stay(
     ]
     assert by_reason(rows) == {"bad_image": 2, "bad_camera_id": 1, "bad_crop_id": 1}
     assert len({row.handle for row in rows}) == 4
+    assert (len(box.listing(limit=3).rows), box.listing(limit=3).total) == (3, 4)
     assert all(row.died_at_ms and row.body_bytes == len(BODY) for row in rows)
     eventually(lambda: rabbit.depth(DEAD_QUEUE) == 4, what="all of them back")
-    assert {row.handle for row in box.rows()} == {row.handle for row in rows}
+    assert {row.handle for row in box.listing().rows} == {row.handle for row in rows}
 
 
 @pytest.mark.usefixtures("dead")
 def test_one_is_given_back_another_deleted_each_after_it_was_written_down(
     box: DeadLetterBox, rabbit: RabbitServer
 ) -> None:
-    rows, noted = box.rows(), list[Row]()
+    rows, noted = box.listing().rows, list[Row]()
     assert box.requeue(noted.append, rows[1].handle).count == 1
     assert box.delete(noted.append, rows[3].handle).count == 1, "it has no valid id"
     assert noted == [rows[1], rows[3]]
@@ -93,7 +94,7 @@ def test_what_can_not_be_written_down_is_not_done(box: DeadLetterBox, rabbit: Ra
         msg = "the disk is full"
         raise OSError(msg)
 
-    row = box.rows()[0]
+    row = box.listing().rows[0]
     for act in (box.requeue, box.delete):
         with pytest.raises((OSError, BrokerError), match="disk"):
             act(fail, row.handle)
@@ -119,7 +120,7 @@ def test_all_are_given_back_but_those_that_nobody_takes(
 @pytest.mark.usefixtures("dead")
 def test_two_people_who_look_at_the_same_time_see_all(box: DeadLetterBox) -> None:
     seen: list[int] = []
-    looks: list[Callable[[], None]] = [lambda: seen.append(len(box.rows()))] * 6
+    looks: list[Callable[[], None]] = [lambda: seen.append(len(box.listing().rows))] * 6
     threads = [threading.Thread(target=look) for look in looks]
     for thread in threads:
         thread.start()
@@ -131,7 +132,7 @@ def test_two_people_who_look_at_the_same_time_see_all(box: DeadLetterBox) -> Non
 def test_a_user_whom_the_broker_refuses_is_told_so(rabbit: RabbitServer) -> None:
     url = f"amqp://desk:wrong@127.0.0.1:{rabbit.port}/%2F"
     with pytest.raises(BrokerError, match="ACCESS_REFUSED"):
-        DeadLetterBox(parameters(url, None, name="desk")).rows()
+        DeadLetterBox(parameters(url, None, name="desk")).listing()
 
 
 PAGE = dead_letter_view.PATH
@@ -165,7 +166,7 @@ def test_the_page_lists_letters_without_any_picture_and_with_text_as_text(
 def test_an_operator_gives_back_one_and_deletes_one_and_the_journal_says_so(
     operator: Browser, box: DeadLetterBox, rabbit: RabbitServer, tmp_path: Path
 ) -> None:
-    rows, token = box.rows(), operator.token(PAGE)
+    rows, token = box.listing().rows, operator.token(PAGE)
     for action, row, told in (("requeue", rows[0], "given back"), ("delete", rows[3], "deleted")):
         answer = operator.post(f"{PAGE}/{action}", data={"csrf": token, "letter": row.handle})
         assert answer.status_code == 303

@@ -87,7 +87,7 @@ def test_the_page_of_throughput_shows_rates_latencies_outcomes_and_reasons(
     assert "Redis memory 3.0 MiB of 12 MiB (25%)" in text
     assert "Workers ready 1 of 1" in text
     assert "The broker does not answer: no broker here" in text
-    assert "Waiting in crops.live –" in text
+    assert "Live crops that wait –" in text
     assert "Look at them" not in text, "dead letters are for operators"
     assert html.count("<svg") == 3, "plots without JavaScript"
 
@@ -166,10 +166,10 @@ def test_the_page_of_precision_shows_measures_with_intervals_targets_and_parts(
         html = browser.page("/precision")
     text = text_of(html)
     low, high = (f"{100 * limit:.1f}" for limit in Share(920, 930).interval())
-    assert f"newest 1,000 samples 960 98.9 % met {low} to {high}; 920 of 930 100.0 % met" in text
+    assert f"newest 1,000 samples 960 98.9 % met {low} to {high} 920 of 930 100.0 % met" in text
     for name in ("today", "30 days", "2026-11-28", "lobby", "m&lt;1&gt;"):
         assert f"{name} 960 98.9 %" in text
-    assert "beard 10 0.0 % below 0.0 to 27.8; 0 of 10" in text
+    assert "beard 10 0.0 % below 0.0 to 27.8 0 of 10" in text
     assert "target 98.0 %" in text
     assert "<1>" not in html
     assert html.count('<circle class="dot"') == 4, "one day in four plots"
