@@ -80,8 +80,9 @@ REDIS_RIGHTS = {
         f"resetkeys ~{VERDICT_KEYS} ~{HISTORY_KEYS} ~{TRACKS_KEYS} ~{VISITS_KEYS} "
         f"~{CAMERA_KEYS} ~{AUDIT_KEYS} ~{ALIVE_KEY} ~{ATTEMPTS_KEYS} "
         f"resetchannels &{CHANNEL_PATTERN} "
-        "-@all +fcall +info +time +set +hset +hdel +hget +hgetall +hincrby +del +xadd +lpush "
-        "+ltrim +lrange +pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank +ping +hello "
+        "-@all +fcall +info +time +set +hset +hdel +hget +hgetall +hincrby +hincrbyfloat +del "
+        "+xadd +lpush +ltrim +lrange +pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank "
+        "+ping +hello "
         "+client|setname"
     ),
     "deployer": "resetkeys resetchannels -@all +function|load +function|list +ping +hello "

@@ -86,7 +86,7 @@ class RedisVerdictStore:
         self._settings.history_length = self._history.length
         return reading
 
-    def audit_counts(self) -> Mapping[str, Mapping[str, int]]:
+    def audit_counts(self) -> Mapping[str, Mapping[str, float]]:
         """See :class:`worker.store.verdict_store.VerdictStore`."""
         with store_errors():
             return read_counts(self._client, self._settings.model, self._clock()).windows
