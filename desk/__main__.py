@@ -9,16 +9,21 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 import structlog
+from jinja2 import Environment
 
 from desk import journal_view, server
 from desk.access import user_commands
 from desk.access.access import Access
 from desk.access.identity import Proxy
+from desk.access.passwords import Passwords
 from desk.access.roles import Role
 from desk.access.sessions import Sessions
 from desk.access.users import Users
 from desk.app import create
 from desk.check import check
+from desk.doors import view as doors
+from desk.doors.board import Board
+from desk.doors.reader import Reader
 from desk.journal import FILE_NAME, NOBODY, Journal, JournalError
 from desk.labels import commands as label_commands
 from desk.labels import setup as labels
@@ -26,6 +31,7 @@ from desk.precision import view as precision
 from desk.settings import DeskSettings
 from desk.throughput import opening as throughput
 from desk.web import assets, fetch
+from desk.web.pages import environment
 from desk.web.streams import Streams
 from desk.web.view import View
 from maskgate.protocol.errors import ConfigurationError
@@ -48,6 +54,7 @@ _RUN: dict[str, Callable[[list[str]], int]] = {
     "assets": lambda argv: fetch.main(argv[1:]),
     **dict.fromkeys(label_commands.COMMANDS, label_commands.main),
 }
+_SWITCH_S = 0.0005
 
 log = structlog.get_logger()
 
@@ -74,15 +81,19 @@ def main(argv: list[str]) -> int:
 
 
 def _serve(settings: DeskSettings) -> int:
+    # A page waits at most so long for the thread that reads the doors, instead of 5 ms each time.
+    sys.setswitchinterval(_SWITCH_S)
     # uvicorn hands the signal on when it has stopped: then it must not kill.
     Stop.on_signals()
     access = _access(settings)
     with ExitStack() as stack:
-        views = _views(settings, access, stack)
+        templates = environment()
+        views = _views(settings, access, templates, stack)
         app = create(
             views,
             access,
             streams=Streams(access.sessions),
+            templates=templates,
             assets=assets.find(settings.desk_assets_dir or assets.default_folder()),
         )
         listening = server.bound(settings.desk_host, settings.desk_port)
@@ -92,13 +103,15 @@ def _serve(settings: DeskSettings) -> int:
         # Printed as well: whoever asked for port 0 reads it there.
         print(f"http://{shown}:{port}/", flush=True)
         log.info("desk.started", address=f"http://{shown}:{port}/")
-        server.serve(app, listening)
+        server.serve(app, listening, head_timeout_s=settings.desk_client_timeout_s)
     access.journal.write(NOBODY, "desk_stopped")
     log.info("desk.stopped")
     return ExitCode.OK
 
 
-def _views(settings: DeskSettings, access: Access, stack: ExitStack) -> list[View]:
+def _views(
+    settings: DeskSettings, access: Access, templates: Environment, stack: ExitStack
+) -> list[View]:
     """The views in the order of the navigation.
 
     A new view is one more line. What runs in the background is a context manager that the stack
@@ -113,7 +126,10 @@ def _views(settings: DeskSettings, access: Access, stack: ExitStack) -> list[Vie
             tls=settings.redis_tls(),
         )
     )
+    board = Board(templates)
+    stack.enter_context(Reader(client, board.show, cameras=settings.cameras()).running())
     return [
+        View("Doors", doors.PATH, Role.VIEWER, doors.routes(board, client)),
         View("Precision", "/precision", Role.VIEWER, precision.routes(client)),
         throughput.view(settings, broker, access.journal, stack),
         *labels.views(settings, broker, access.journal, stack),
@@ -133,8 +149,10 @@ def _access(settings: DeskSettings) -> Access:
         users=users,
         sessions=Sessions(users, idle_s=settings.desk_idle_s, lifetime_s=settings.desk_session_s),
         journal=Journal(folder / FILE_NAME),
+        passwords=Passwords(users),
         proxy=Proxy(settings.desk_proxy, settings.desk_trusted_header),
         https=settings.desk_https,
+        client_timeout_s=settings.desk_client_timeout_s,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from jinja2 import Environment
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -19,7 +20,7 @@ from desk.access.roles import Role
 from desk.web.assets import Assets
 from desk.web.errors import handlers
 from desk.web.headers import SecurityHeaders
-from desk.web.pages import Pages
+from desk.web.pages import Pages, environment
 from desk.web.streams import Streams
 from desk.web.view import View
 
@@ -27,7 +28,12 @@ _STATIC = Path(__file__).parent / "web" / "static"
 
 
 def create(
-    views: Sequence[View], access: Access, *, streams: Streams, assets: Assets | None = None
+    views: Sequence[View],
+    access: Access,
+    *,
+    streams: Streams,
+    templates: Environment | None = None,
+    assets: Assets | None = None,
 ) -> Starlette:
     """The page with these views, in the order of the navigation.
 
@@ -54,7 +60,9 @@ def create(
         ],
         exception_handlers=handlers(https=access.https),
     )
-    app.state.pages = Pages(list(views), access, assets.files if assets else {})
+    app.state.pages = Pages(
+        templates or environment(), views, access, assets.files if assets else {}
+    )
     app.state.streams = streams
     return app
 

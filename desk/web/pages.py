@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 
 from desk.access.access import Access
 from desk.access.identity import who
+from desk.doors import words
 from desk.web.filters import FILTERS
 from desk.web.view import View
 
@@ -31,15 +32,21 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters |= FILTERS
+    made.filters |= FILTERS | words.FILTERS
     return made
 
 
 class Pages:
     """Renders templates with what every page shows: who is signed in, and where to go."""
 
-    def __init__(self, views: Sequence[View], access: Access, assets: Mapping[str, str]) -> None:
-        self.environment = environment()
+    def __init__(
+        self,
+        templates: Environment,
+        views: Sequence[View],
+        access: Access,
+        assets: Mapping[str, str],
+    ) -> None:
+        self.environment = templates
         self._views, self._access, self._assets = views, access, assets
 
     def render(self, request: Request, template: str, context: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 "use strict";
 // Keeps a page up to date: <tbody data-stream="/doors/events"> gets its rows by server-sent events.
 // An event holds JSON: now (ms by the server's clock), rows (id → HTML of a <tr>, escaped by the
-// server), gone (ids), and notes (id of an element → text). Without this script the page reloads.
+// server), ages (id of a row → ms of its <time>), gone (ids), and notes (id → HTML). Without this script the page reloads.
 
 const clock = { ahead: 0 };
 
@@ -39,6 +39,7 @@ function put(body, id, html) {
 function follow(body) {
   const events = new EventSource(body.dataset.stream);
   const state = document.getElementById("live");
+  let heard = Date.now();
   const say = (text, kind) => {
     if (!state) return;
     state.textContent = text;
@@ -47,18 +48,27 @@ function follow(body) {
   events.addEventListener("rows", (event) => {
     const news = JSON.parse(event.data);
     clock.ahead = news.now - Date.now();
-    for (const [id, html] of Object.entries(news.rows)) put(body, id, html);
-    for (const id of news.gone) document.getElementById(id)?.remove();
-    for (const [id, html] of Object.entries(news.notes)) {
-      const note = document.getElementById(id);
-      if (note) note.innerHTML = html;
+    for (const [id, html] of Object.entries(news.rows ?? {})) put(body, id, html);
+    for (const [id, at] of Object.entries(news.ages ?? {})) {
+      const time = document.getElementById(id)?.querySelector("[data-at]");
+      if (time) time.dataset.at = at;
     }
+    for (const id of news.gone ?? []) document.getElementById(id)?.remove();
+    for (const [id, html] of Object.entries(news.notes ?? {})) {
+      const note = document.getElementById(id);
+      if (note && note.dataset.shown !== html) note.innerHTML = note.dataset.shown = html;
+    }
+    heard = Date.now();
     say("live", "good");
     tick();
   });
   events.addEventListener("error", () => {
     say(events.readyState === EventSource.CLOSED ? "not live: load the page again" : "reconnecting", "warn");
   });
+  // A snapshot that has stopped must not pass for the present.
+  setInterval(() => {
+    if (Date.now() - heard > 8000 && events.readyState === EventSource.OPEN) say("stands still", "bad");
+  }, 1000);
   addEventListener("pagehide", () => events.close());
 }
 
