@@ -23,6 +23,7 @@ from maskgate.runtime.command_line import CHECK, choose
 from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.settings import load
 from maskgate.runtime.stop import Stop
+from producer import replay
 from producer.camera import Plan, play
 from producer.images import (
     FolderImages,
@@ -34,6 +35,7 @@ from producer.images import (
     repeated,
 )
 from producer.rabbit import RabbitPublisher
+from producer.sample_list import read
 from producer.settings import FolderSettings, ProducerSettings, SyntheticSettings
 from producer.traces import CropTraces
 from producer.video.settings import VideoSettings
@@ -47,6 +49,7 @@ _SETTINGS: dict[str, type[ProducerSettings]] = {
 _TEXTS = {
     "video": "find the faces on the video of cameras, and send their crops",
     "folder": "send the images of a folder",
+    "audit": "send labelled samples to the audit, each once",
     "synthetic": "send faces that are drawn by code",
     "detector": "fetch the face detector",
     "draw-video": "draw a video of people at a door",
@@ -173,7 +176,9 @@ def _audit_images(
 ) -> Iterator[Image] | None:
     if settings.audit_dir is not None:
         files = audit_files(settings.audit_dir)
-        return repeated(FolderImages(files, shape, as_is=settings.as_is), loop=True)
+        listed = read(settings.audit_dir)
+        samples = FolderImages(files, shape, as_is=settings.as_is, listed=listed)
+        return repeated(samples, loop=True)
     if getattr(settings, "audit_drawn", False):
         # Another seed: the audit samples are other faces than the live ones.
         return repeated(drawn_images(settings.seed + 1, total, shape), loop=True)
@@ -221,6 +226,7 @@ _RUN: dict[str, Callable[[str, list[str]], int]] = {
     "video": _video,
     "folder": _images,
     "synthetic": _images,
+    "audit": replay.main,
     "detector": _detector,
     "draw-video": _draw_video,
 }
