@@ -118,15 +118,14 @@ def _views(
     enters, so that it ends with the process.
     """
     broker = parameters(*settings.broker_login(), name="desk", tls=settings.broker_tls())
-    client = stack.enter_context(
-        connect(
-            *settings.redis_login(),
-            name="desk",
-            timeout_s=settings.redis_timeout_s,
-            tls=settings.redis_tls(),
-        )
+    client = connect(
+        *settings.redis_login(),
+        name="desk",
+        timeout_s=settings.redis_timeout_s,
+        tls=settings.redis_tls(),
     )
     board = Board(templates)
+    stack.enter_context(client)
     stack.enter_context(Reader(client, board.show, cameras=settings.cameras()).running())
     return [
         View("Doors", doors.PATH, Role.VIEWER, doors.routes(board, client)),
