@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 import structlog
 from jinja2 import Environment
+from starlette.applications import Starlette
 
 from desk import journal_view, server
 from desk.access import user_commands
@@ -27,6 +28,7 @@ from desk.doors.reader import Reader
 from desk.journal import FILE_NAME, NOBODY, Journal, JournalError
 from desk.labels import commands as label_commands
 from desk.labels import setup as labels
+from desk.models import view as models
 from desk.precision import view as precision
 from desk.settings import DeskSettings
 from desk.throughput import opening as throughput
@@ -85,17 +87,8 @@ def _serve(settings: DeskSettings) -> int:
     sys.setswitchinterval(_SWITCH_S)
     # uvicorn hands the signal on when it has stopped: then it must not kill.
     Stop.on_signals()
-    access = _access(settings)
     with ExitStack() as stack:
-        templates = environment()
-        views = _views(settings, access, templates, stack)
-        app = create(
-            views,
-            access,
-            streams=Streams(access.sessions),
-            templates=templates,
-            assets=assets.find(settings.desk_assets_dir or assets.default_folder()),
-        )
+        app, access = application(settings, stack)
         listening = server.bound(settings.desk_host, settings.desk_port)
         host, port = listening.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
@@ -107,6 +100,23 @@ def _serve(settings: DeskSettings) -> int:
     access.journal.write(NOBODY, "desk_stopped")
     log.info("desk.stopped")
     return ExitCode.OK
+
+
+def application(settings: DeskSettings, stack: ExitStack) -> tuple[Starlette, Access]:
+    """The page as the settings have it; what runs beside it ends with the stack.
+
+    Raises:
+        ConfigurationError: a setting or the users file can't be used.
+    """
+    access, templates = _access(settings), environment()
+    app = create(
+        _views(settings, access, templates, stack),
+        access,
+        streams=Streams(access.sessions),
+        templates=templates,
+        assets=assets.find(settings.desk_assets_dir or assets.default_folder()),
+    )
+    return app, access
 
 
 def _views(
@@ -132,6 +142,7 @@ def _views(
         View("Precision", "/precision", Role.VIEWER, precision.routes(client)),
         throughput.view(settings, broker, access.journal, stack),
         *labels.views(settings, broker, access.journal, stack),
+        View("Models", models.PATH, Role.VIEWER, models.routes(client, access.journal)),
         View("Journal", "/journal", Role.OPERATOR, journal_view.routes(access.journal)),
     ]
 

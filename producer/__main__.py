@@ -17,7 +17,7 @@ from maskgate.inference import card
 from maskgate.inference.card import InputShape
 from maskgate.protocol.errors import ConfigurationError, ModelError
 from maskgate.protocol.queue import CropPublisher, Tally
-from maskgate.runtime import broker, logs
+from maskgate.runtime import broker, logs, tracing
 from maskgate.runtime.clock import now_ms
 from maskgate.runtime.command_line import CHECK, choose
 from maskgate.runtime.exit_codes import ExitCode
@@ -37,6 +37,7 @@ from producer.images import (
 from producer.rabbit import RabbitPublisher
 from producer.sample_list import read
 from producer.settings import FolderSettings, ProducerSettings, SyntheticSettings
+from producer.traces import CropTraces
 from producer.video.settings import VideoSettings
 
 _CONNECT_TIMEOUT_S = 5.0
@@ -72,7 +73,11 @@ def main(argv: list[str]) -> int:
 def _images(program: str, options: list[str]) -> int:
     settings = load(_SETTINGS[program.rpartition(" ")[2]], options, program, check=True)
     logs.configure("producer", level=settings.log_level, as_json=settings.log_json)
-    return _check(settings) if CHECK in options else _produce(settings)
+    if CHECK in options:
+        return _check(settings)
+    name = f"producer-{socket.gethostname()}-{os.getpid()}"
+    with tracing.spans_of(settings, "maskgate-producer", name) as spans:
+        return _produce(settings, name, CropTraces(spans))
 
 
 def _video(program: str, options: list[str]) -> int:
@@ -109,7 +114,7 @@ def _extra_packages() -> Iterator[None]:
 
 def _check(settings: ProducerSettings) -> int:
     shape = card.read(settings.model_card).input
-    lines = broker.check(settings)
+    lines = [*broker.check(settings), *tracing.check(settings)]
     lines.append(
         f"model card: {settings.model_card}, "
         f"input {shape.width}x{shape.height} px, {shape.channels} channels"
@@ -124,15 +129,16 @@ def _check(settings: ProducerSettings) -> int:
     return ExitCode.OK
 
 
-def _produce(settings: ProducerSettings) -> int:
+def _produce(settings: ProducerSettings, name: str, traces: CropTraces) -> int:
     shape = card.read(settings.model_card).input
     images, total = _live_images(settings, shape)
     audit = _audit_images(settings, shape, total)
     stop = Stop.on_signals()
-    name = f"producer-{socket.gethostname()}-{os.getpid()}"
     login = broker.parameters(*settings.broker_login(), name=name, tls=settings.broker_tls())
     # A folder can wait for a broker. A live camera can't: crops that it can't send are dropped.
-    outlet = RabbitPublisher(login, stop=stop, patient=settings.rate is None)
+    outlet = RabbitPublisher(
+        login, stop=stop, patient=settings.rate is None, settled=traces.settled
+    )
     plan = Plan(
         settings.camera, settings.rate, settings.limit, settings.track_length, settings.audit_every
     )
@@ -142,7 +148,9 @@ def _produce(settings: ProducerSettings) -> int:
     endless = settings.loop and settings.limit is None
     try:
         with _progress(None if endless else min(total, settings.limit or total)) as advance:
-            play(live, audit, outlet, plan, stop=stop, clock=now_ms, progress=advance)
+            play(
+                live, audit, outlet, plan, stop=stop, clock=now_ms, progress=advance, traces=traces
+            )
             outlet.flush(_FLUSH_TIMEOUT_S)
     finally:
         outlet.close()

@@ -6,12 +6,12 @@ from typing import Self
 from pydantic import Field, model_validator
 from pydantic_settings import CliPositionalArg
 
-from maskgate.runtime.settings import BrokerSettings
+from maskgate.runtime.settings import BrokerSettings, TracesSettings
 
 SHIPPED_CARD = Path(__file__).parent.parent / "deploy" / "model" / "mask.json"
 
 
-class ProducerSettings(BrokerSettings):
+class ProducerSettings(BrokerSettings, TracesSettings):
     """What all sources of crops have in common."""
 
     camera: str = Field(

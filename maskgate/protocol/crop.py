@@ -22,7 +22,11 @@ _CROP_ID = re.compile(r"[0-9a-f]{32}")
 #: The largest weight of a sample: a worker draws no crop less often than one in so many.
 MAX_WEIGHT = 10_000.0
 _WEIGHT = re.compile(r"[0-9]{1,5}(\.[0-9]{1,9})?")
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+#: W3C Trace Context: version ff, and a trace or span id of zeros, are invalid.
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
+_SAMPLED = 1
 
 
 class Label(StrEnum):
@@ -164,6 +168,12 @@ def known_weight(message: Message) -> float | None:
         return _weight(message.headers.get("weight"), audit=True)
     except UnreadableCropError:
         return None
+
+
+def sampled_trace(message: Message) -> str | None:
+    """The message's trace context, if it is valid and its sender has the crop traced."""
+    trace = _traceparent(message.headers.get("traceparent"))
+    return trace if trace and int(trace[-2:], 16) & _SAMPLED else None
 
 
 def _matching(pattern: re.Pattern[str], value: object, reason: Reason) -> str:

@@ -13,6 +13,7 @@ from maskgate.protocol.crop import (
     known_ids,
     new_crop_id,
     parse,
+    sampled_trace,
     to_message,
 )
 from maskgate.protocol.errors import Reason, UnreadableCropError
@@ -142,3 +143,43 @@ def test_crop_ids_are_version_7_and_sort_by_time() -> None:
     assert first[12] == "7"
     assert first[16] in "89ab"
     assert first[:12] <= second[:12]
+
+
+TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        1,
+        b"\xff",
+        TRACE.upper(),
+        TRACE + "\n",
+        TRACE + "-more",
+        TRACE[:-3],
+        TRACE.replace("a", "0"),
+        TRACE.replace("b", "0"),
+        "ff" + TRACE[2:],
+    ],
+)
+def test_a_crop_with_an_invalid_trace_is_read_without_it(header: object) -> None:
+    message = to_message(CROP)
+    message = Message(
+        message.body,
+        message.content_type,
+        message.type,
+        message.message_id,
+        {**message.headers, "traceparent": header},
+        message.routing_key,
+    )
+    assert parse(message, audit=False) == CROP
+    assert sampled_trace(message) is None
+
+
+@pytest.mark.parametrize(("flags", "sampled"), [("01", True), ("03", True), ("00", False)])
+def test_the_sender_says_whether_a_crop_is_traced(flags: str, *, sampled: bool) -> None:
+    header = TRACE[:-2] + flags
+    message = to_message(msgspec.structs.replace(CROP, traceparent=header))
+    assert parse(message, audit=False).traceparent == header
+    assert (sampled_trace(message) == header) is sampled

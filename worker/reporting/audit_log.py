@@ -34,6 +34,10 @@ class AuditLog:
             "maskgate_audit_below_target", "1 while a measure is", labels, registry=registry
         )
 
+    def serve(self, model: str) -> None:
+        """Report on the model with this name from now on."""
+        self._model = model
+
     def report(self) -> None:
         """Report the windows that have changed since the last call."""
         try:
