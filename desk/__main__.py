@@ -135,6 +135,7 @@ def _views(
         tls=settings.redis_tls(),
     )
     board = Board(templates)
+    stack.enter_context(client)
     stack.enter_context(Reader(client, board.show, cameras=settings.cameras()).running())
     return [
         View("Doors", doors.PATH, Role.VIEWER, doors.routes(board, client)),

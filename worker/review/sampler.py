@@ -29,8 +29,7 @@ class ReviewSampler:
     """Live crops of the cameras that have rates; never audit samples.
 
     Each reason is drawn by itself (Poisson sampling), so that a crop's inclusion probability is
-    known. A crop that is delivered again, after a worker died between writing and acknowledging,
-    is drawn again. Leaving it as a context manager closes its outlet.
+    known. Leaving it as a context manager closes its outlet.
     """
 
     def __init__(
