@@ -43,8 +43,8 @@ function say(text, kind) {
   state.className = "badge " + kind;
 }
 
-// <div id=… data-refresh-s="2"> is taken anew from its page every 2 s while somebody looks.
-function refresh(id, everyS) {
+// <div id=… data-refresh-ms="2000"> is taken anew from its page every 2 s while somebody looks.
+function refresh(id, everyMs) {
   setTimeout(async () => {
     try {
       if (!document.hidden) {
@@ -58,8 +58,8 @@ function refresh(id, everyS) {
     } catch {
       say("reconnecting", "warn");
     }
-    refresh(id, everyS);
-  }, everyS * 1000);
+    refresh(id, everyMs);
+  }, everyMs);
 }
 
 function follow(body) {
@@ -95,5 +95,5 @@ function follow(body) {
 }
 
 for (const body of document.querySelectorAll("[data-stream]")) follow(body);
-for (const each of document.querySelectorAll("[data-refresh-s]")) refresh(each.id, Number(each.dataset.refreshS));
+for (const each of document.querySelectorAll("[data-refresh-ms]")) refresh(each.id, Number(each.dataset.refreshMs));
 setInterval(tick, 250);
