@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from desk.access.access import Access
 from desk.access.identity import Proxy
+from desk.access.passwords import Passwords
 from desk.access.roles import Role
 from desk.access.sessions import Sessions
 from desk.access.users import Users
@@ -57,7 +58,8 @@ def served(folder: Path, routes: Sequence[Route], role: Role) -> Iterator[Browse
     users_file.chmod(0o600)
     users = Users(users_file)
     sessions = Sessions(users, idle_s=60, lifetime_s=60)
-    access = Access(users, sessions, journal_in(folder), Proxy("127.0.0.1", _HEADER))
+    proxy = Proxy("127.0.0.1", _HEADER)
+    access = Access(users, sessions, journal_in(folder), Passwords(users), proxy)
     view = View("View", routes[0].path, Role.VIEWER, routes)
     app = create([view], access, streams=Streams(sessions))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
