@@ -46,7 +46,7 @@ def served(redis_url: str, camera: str) -> Iterator[str]:
         access = _access(folder, password)
         views = [
             View("Doors", doors.PATH, Role.VIEWER, doors.routes(board, client)),
-            View("Precision", "/precision", Role.VIEWER, precision.routes(client)),
+            View("Precision", "/precision", Role.VIEWER, precision.routes(client, templates)),
         ]
         app = create(
             views,

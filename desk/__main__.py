@@ -139,8 +139,8 @@ def _views(
     stack.enter_context(Reader(client, board.show, cameras=settings.cameras()).running())
     return [
         View("Doors", doors.PATH, Role.VIEWER, doors.routes(board, client)),
-        View("Precision", "/precision", Role.VIEWER, precision.routes(client)),
-        throughput.view(settings, broker, access.journal, stack),
+        View("Precision", "/precision", Role.VIEWER, precision.routes(client, templates)),
+        throughput.view(settings, broker, templates, access.journal, stack),
         *labels.views(settings, broker, access.journal, stack),
         View("Models", models.PATH, Role.VIEWER, models.routes(client, access.journal)),
         View("Journal", "/journal", Role.OPERATOR, journal_view.routes(access.journal)),

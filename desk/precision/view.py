@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from jinja2 import Environment
+from markupsafe import Markup
 from redis import Redis
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,7 +11,7 @@ from starlette.routing import Route
 
 from desk.access.requires import requires
 from desk.access.roles import Role
-from desk.precision.day_plot import HEIGHT, WIDTH, day_plot
+from desk.precision.day_plot import HEIGHT, LEFT, WIDTH, day_plot
 from desk.precision.expected import Estimates, ReadEstimates, nothing
 from desk.precision.fresh import Fresh
 from desk.precision.reader import Named, Precision, read_precision
@@ -17,26 +19,32 @@ from desk.precision.shown import MEASURES, Line, expected_line, lines, targets
 from desk.web.pages import page
 from maskgate.runtime.clock import Clock, now_ms
 
+_CONTENT = "precision/content.html"
 _WINDOWS = {"newest": "newest 1,000 samples", "today": "today", "30d": "30 days"}
 _PLOTTED = ("precision", "recall", "accuracy", "coverage")
 
 
 def routes(
-    client: Redis, *, estimates: ReadEstimates = nothing, clock: Clock = now_ms
+    client: Redis,
+    templates: Environment,
+    *,
+    estimates: ReadEstimates = nothing,
+    clock: Clock = now_ms,
 ) -> list[Route]:
     """The routes of the view. ``estimates`` reads what is expected without labels."""
 
-    def read(model: str | None) -> tuple[Precision | None, Estimates]:
+    def content(model: str | None) -> Markup:
         found = read_precision(client, model, clock())
-        return found, estimates(found.model) if found else estimates("")
+        expected = estimates(found.model if found else "")
+        html = templates.get_template(_CONTENT).render(_context(found, expected))
+        return Markup(html)  # noqa: S704  (the template escapes its values)
 
-    fresh: Fresh[str | None, tuple[Precision | None, Estimates]] = Fresh(read)
+    fresh: Fresh[str | None, Markup] = Fresh(content)
 
     @requires(Role.VIEWER)
     def precision(request: Request) -> Response:
-        found, expected = fresh.get(request.query_params.get("model"))
-        context = _context(found, expected)
-        return page(request, "precision/precision.html", **context)
+        model = request.query_params.get("model")
+        return page(request, "precision/precision.html", content=fresh.get(model))
 
     return [Route("/precision", precision)]
 
@@ -52,6 +60,7 @@ def _context(found: Precision | None, expected: Estimates) -> dict[str, Any]:
         "plots": [day_plot(measure, found.days) for measure in _PLOTTED] if found else [],
         "days": lines(found.days)[::-1] if found else [],
         "alarms": expected.alarms,
+        "left": LEFT,
         "width": WIDTH,
         "height": HEIGHT,
     }

@@ -60,7 +60,7 @@ class Collector:
         at_s = self._monotonic_s()
         self._total = summed([self._total, self._grown([*workers, *cameras])])
         levels = max((each.page.levels for each in workers if each.page), key=len, default={})
-        self._say([*workers, *cameras])
+        self._say([*workers, *cameras], trouble)
         self._ring.add(
             Point(self._clock(), at_s, self._total, levels, depths, trouble, workers, cameras)
         )
@@ -93,13 +93,15 @@ class Collector:
         except BrokerError as error:
             return {}, str(error)
 
-    def _say(self, scraped: Sequence[Scraped]) -> None:
+    def _say(self, scraped: Sequence[Scraped], broker_trouble: str) -> None:
         """Log once who stopped to answer, and who answers again."""
         silent = {str(each.target): each.trouble for each in scraped if each.page is None}
+        if broker_trouble:
+            silent["the broker"] = broker_trouble
         for name in silent.keys() - self._silent:
-            log.warning("desk.no_metrics", of=name, trouble=silent[name])
+            log.warning("desk.no_figures", of=name, trouble=silent[name])
         for name in self._silent - silent.keys():
-            log.info("desk.metrics_again", of=name)
+            log.info("desk.figures_again", of=name)
         self._silent = set(silent)
 
 
