@@ -23,6 +23,8 @@ from worker.models.served import OneModel
 from worker.operations.health import Health
 from worker.reporting.reporter import Reporter
 from worker.reporting.stats import Stats
+from worker.scores.flusher import ScoreFlusher
+from worker.scores.store import RedisScoresStore
 from worker.settings import WorkerSettings
 from worker.store.history_budget import HistoryBudget
 from worker.store.redis_clock import RedisClock
@@ -103,7 +105,13 @@ def _worker(url: str, broker: Broker, model: Model, stop: Stop) -> threading.Thr
         clock=RedisClock(now_ms),
         connections=connections,
         reporter=Reporter(
-            stats, health, connections, store, model=model.card.name, interval_s=_REPORT_INTERVAL_S
+            stats,
+            health,
+            connections,
+            store,
+            model=model.card.name,
+            interval_s=_REPORT_INTERVAL_S,
+            scores=ScoreFlusher(RedisScoresStore(client, now_ms)),
         ),
         stop=stop,
     )

@@ -10,11 +10,13 @@ from contextlib import ExitStack
 
 import structlog
 from jinja2 import Environment
+from starlette.applications import Starlette
 
 from desk import journal_view, server
 from desk.access import user_commands
 from desk.access.access import Access
 from desk.access.identity import Proxy
+from desk.access.passwords import Passwords
 from desk.access.roles import Role
 from desk.access.sessions import Sessions
 from desk.access.users import Users
@@ -54,6 +56,7 @@ _RUN: dict[str, Callable[[list[str]], int]] = {
     "assets": lambda argv: fetch.main(argv[1:]),
     **dict.fromkeys(label_commands.COMMANDS, label_commands.main),
 }
+_SWITCH_S = 0.0005
 
 log = structlog.get_logger()
 
@@ -80,19 +83,12 @@ def main(argv: list[str]) -> int:
 
 
 def _serve(settings: DeskSettings) -> int:
+    # A page waits at most so long for the thread that reads the doors, instead of 5 ms each time.
+    sys.setswitchinterval(_SWITCH_S)
     # uvicorn hands the signal on when it has stopped: then it must not kill.
     Stop.on_signals()
-    access = _access(settings)
     with ExitStack() as stack:
-        templates = environment()
-        views = _views(settings, access, templates, stack)
-        app = create(
-            views,
-            access,
-            streams=Streams(access.sessions),
-            templates=templates,
-            assets=assets.find(settings.desk_assets_dir or assets.default_folder()),
-        )
+        app, access = application(settings, stack)
         listening = server.bound(settings.desk_host, settings.desk_port)
         host, port = listening.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
@@ -100,10 +96,27 @@ def _serve(settings: DeskSettings) -> int:
         # Printed as well: whoever asked for port 0 reads it there.
         print(f"http://{shown}:{port}/", flush=True)
         log.info("desk.started", address=f"http://{shown}:{port}/")
-        server.serve(app, listening)
+        server.serve(app, listening, head_timeout_s=settings.desk_client_timeout_s)
     access.journal.write(NOBODY, "desk_stopped")
     log.info("desk.stopped")
     return ExitCode.OK
+
+
+def application(settings: DeskSettings, stack: ExitStack) -> tuple[Starlette, Access]:
+    """The page as the settings have it; what runs beside it ends with the stack.
+
+    Raises:
+        ConfigurationError: a setting or the users file can't be used.
+    """
+    access, templates = _access(settings), environment()
+    app = create(
+        _views(settings, access, templates, stack),
+        access,
+        streams=Streams(access.sessions),
+        templates=templates,
+        assets=assets.find(settings.desk_assets_dir or assets.default_folder()),
+    )
+    return app, access
 
 
 def _views(
@@ -122,13 +135,12 @@ def _views(
         tls=settings.redis_tls(),
     )
     board = Board(templates)
-    stack.enter_context(client)
     stack.enter_context(Reader(client, board.show, cameras=settings.cameras()).running())
     return [
         View("Doors", doors.PATH, Role.VIEWER, doors.routes(board, client)),
         View("Precision", "/precision", Role.VIEWER, precision.routes(client)),
         throughput.view(settings, broker, access.journal, stack),
-        *labels.views(settings, access.journal, stack),
+        *labels.views(settings, broker, access.journal, stack),
         View("Models", models.PATH, Role.VIEWER, models.routes(client, access.journal)),
         View("Journal", "/journal", Role.OPERATOR, journal_view.routes(access.journal)),
     ]
@@ -146,8 +158,10 @@ def _access(settings: DeskSettings) -> Access:
         users=users,
         sessions=Sessions(users, idle_s=settings.desk_idle_s, lifetime_s=settings.desk_session_s),
         journal=Journal(folder / FILE_NAME),
+        passwords=Passwords(users),
         proxy=Proxy(settings.desk_proxy, settings.desk_trusted_header),
         https=settings.desk_https,
+        client_timeout_s=settings.desk_client_timeout_s,
     )
 
 

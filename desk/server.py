@@ -14,8 +14,6 @@ from maskgate.protocol.errors import ConfigurationError
 
 #: Within the 1,024 open files of a process; beyond, who has waited longest for nothing must go.
 MAX_CONNECTIONS = 800
-#: From the first byte of a request, or from the connection, to the end of its headers.
-HEAD_TIMEOUT_S = 10.0
 MAX_HEAD_BYTES = 16 * 1024
 _KEEP_ALIVE_S = 5
 _STOP_S = 5
@@ -42,9 +40,11 @@ def bound(host: str, port: int) -> socket.socket:
     return made
 
 
-def serve(app: ASGIApp, listening: socket.socket) -> None:
+def serve(app: ASGIApp, listening: socket.socket, *, head_timeout_s: float) -> None:
     """Serve until SIGTERM or SIGINT; open event streams end within half a second.
 
+    ``head_timeout_s`` is from the connection, or from the first byte of a later request, to the end
+    of its headers.
     A signal handler of the caller gets the signal afterwards.
     """
     # What uvicorn says in words the log says as data; sse-starlette's are for its developers.
@@ -53,7 +53,7 @@ def serve(app: ASGIApp, listening: socket.socket) -> None:
     uvicorn.Server(
         uvicorn.Config(
             app,
-            http=_Protocol,
+            http=_protocol(head_timeout_s),
             loop="asyncio",
             ws="none",
             lifespan="off",
@@ -68,8 +68,14 @@ def serve(app: ASGIApp, listening: socket.socket) -> None:
     ).run(sockets=[listening])
 
 
+def _protocol(head_timeout_s: float) -> type[H11Protocol]:
+    return type("Protocol", (_Protocol,), {"head_timeout_s": head_timeout_s})
+
+
 class _Protocol(H11Protocol):
     """uvicorn's, with a time limit for the head of a request and a limit of connections."""
+
+    head_timeout_s: float
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -100,7 +106,7 @@ class _Protocol(H11Protocol):
 
     def _wait_for_head(self) -> None:
         if self._head_timer is None:
-            self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._give_up)
+            self._head_timer = self.loop.call_later(self.head_timeout_s, self._give_up)
 
     def _stop_waiting(self) -> None:
         if self._head_timer is not None:

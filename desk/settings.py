@@ -89,6 +89,9 @@ class DeskSettings(LabelSettings, BrokerSettings, RedisSettings):
     desk_session_s: int = Field(
         36_000, ge=60, le=604_800, description="a session ends so long after the sign-in"
     )
+    desk_client_timeout_s: float = Field(
+        10.0, ge=0.1, le=120, description="a client that takes longer to send a request is dropped"
+    )
     desk_assets_dir: Path | None = Field(
         None,
         description='folder of "python -m desk assets" (default: beside the code, else the cache)',

@@ -17,13 +17,13 @@ from maskgate.inference import card
 from maskgate.inference.card import InputShape
 from maskgate.protocol.errors import ConfigurationError, ModelError
 from maskgate.protocol.queue import CropPublisher, Tally
-from maskgate.runtime import broker, logs
+from maskgate.runtime import broker, logs, tracing
 from maskgate.runtime.clock import now_ms
 from maskgate.runtime.command_line import CHECK, choose
 from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.settings import load
 from maskgate.runtime.stop import Stop
-from maskgate.runtime.tracing import tracing
+from producer import replay
 from producer.camera import Plan, play
 from producer.images import (
     FolderImages,
@@ -35,6 +35,7 @@ from producer.images import (
     repeated,
 )
 from producer.rabbit import RabbitPublisher
+from producer.sample_list import read
 from producer.settings import FolderSettings, ProducerSettings, SyntheticSettings
 from producer.traces import CropTraces
 from producer.video.settings import VideoSettings
@@ -48,6 +49,7 @@ _SETTINGS: dict[str, type[ProducerSettings]] = {
 _TEXTS = {
     "video": "find the faces on the video of cameras, and send their crops",
     "folder": "send the images of a folder",
+    "audit": "send labelled samples to the audit, each once",
     "synthetic": "send faces that are drawn by code",
     "detector": "fetch the face detector",
     "draw-video": "draw a video of people at a door",
@@ -74,7 +76,7 @@ def _images(program: str, options: list[str]) -> int:
     if CHECK in options:
         return _check(settings)
     name = f"producer-{socket.gethostname()}-{os.getpid()}"
-    with tracing(settings, "maskgate-producer", name) as spans:
+    with tracing.spans_of(settings, "maskgate-producer", name) as spans:
         return _produce(settings, name, CropTraces(spans))
 
 
@@ -112,7 +114,7 @@ def _extra_packages() -> Iterator[None]:
 
 def _check(settings: ProducerSettings) -> int:
     shape = card.read(settings.model_card).input
-    lines = broker.check(settings)
+    lines = [*broker.check(settings), *tracing.check(settings)]
     lines.append(
         f"model card: {settings.model_card}, "
         f"input {shape.width}x{shape.height} px, {shape.channels} channels"
@@ -174,7 +176,9 @@ def _audit_images(
 ) -> Iterator[Image] | None:
     if settings.audit_dir is not None:
         files = audit_files(settings.audit_dir)
-        return repeated(FolderImages(files, shape, as_is=settings.as_is), loop=True)
+        listed = read(settings.audit_dir)
+        samples = FolderImages(files, shape, as_is=settings.as_is, listed=listed)
+        return repeated(samples, loop=True)
     if getattr(settings, "audit_drawn", False):
         # Another seed: the audit samples are other faces than the live ones.
         return repeated(drawn_images(settings.seed + 1, total, shape), loop=True)
@@ -222,6 +226,7 @@ _RUN: dict[str, Callable[[str, list[str]], int]] = {
     "video": _video,
     "folder": _images,
     "synthetic": _images,
+    "audit": replay.main,
     "detector": _detector,
     "draw-video": _draw_video,
 }

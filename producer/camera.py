@@ -68,17 +68,18 @@ def play(
 
 def to_sample(image: Image, camera_id: str, captured_at_ms: int) -> Message:
     """The message that carries a labelled picture as an audit sample."""
-    crop_id = new_crop_id()
+    crop_id = image.crop_id or new_crop_id()
     return to_message(
         Crop(
             crop_id,
-            camera_id,
+            image.camera or camera_id,
             crop_id,
             captured_at_ms,
             image.content_type,
             image.body,
             label=image.label,
             slice=image.slice,
+            weight=image.weight,
         )
     )
 

@@ -22,6 +22,7 @@ PASSWORD = "correct horse battery staple"
 #: The least work that Argon2 can be told to do.
 _HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 _TOKEN = re.compile(r'name="csrf" value="([0-9a-f]{64})"')
+_FORM_TOKEN = re.compile(_TOKEN.pattern + r'>\n<input type="hidden" name="next"')
 _PAGE = {"Accept": "text/html"}
 
 
@@ -44,7 +45,16 @@ class Browser(httpx.Client):
 
     def sign_in(self, name: str, password: str = PASSWORD) -> httpx.Response:
         """Send the sign-in form."""
-        return self.submit("/sign-in", "/sign-in", name=name, password=password)
+        return self.sign_in_with(self.get("/sign-in"), name, password)
+
+    def sign_in_with(
+        self, form: httpx.Response, name: str, password: str = PASSWORD, to: str = "/"
+    ) -> httpx.Response:
+        """Send a sign-in form that was loaded before."""
+        found = _FORM_TOKEN.search(form.text)
+        assert found, form.text
+        fields = {"csrf": found[1], "name": name, "password": password, "next": to}
+        return self.post("/sign-in", data=fields)
 
 
 @dataclass

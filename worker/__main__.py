@@ -26,7 +26,7 @@ from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.settings import BrokerSettings, load
 from maskgate.runtime.stop import Stop
 from maskgate.runtime.store import connect
-from maskgate.runtime.tracing import tracing
+from maskgate.runtime.tracing import spans_of
 from worker.broker.rabbit import RabbitConsumer
 from worker.connections import ConnectionState
 from worker.loop import Limits, Worker
@@ -96,7 +96,7 @@ def _work(settings: WorkerSettings) -> int:
     structlog.contextvars.bind_contextvars(worker=name)
     stop = Stop.on_signals()
     broker = parameters(*settings.broker_login(), name=name, tls=settings.broker_tls())
-    with _redis(settings, name) as client, tracing(settings, "maskgate-worker", name) as spans:
+    with _redis(settings, name) as client, spans_of(settings, "maskgate-worker", name) as spans:
         model = Model.load(settings.model_path, settings.model_sha256)
         log.info("worker.started", model=model.card.name, model_sha256=model.sha256)
         stats = Stats()

@@ -25,10 +25,12 @@ class Access:
     users: Users
     sessions: Sessions
     journal: Journal
+    passwords: Passwords
     proxy: Proxy = field(default_factory=Proxy)
     https: bool = False
+    #: How long a client may take to send a form.
+    client_timeout_s: float = 10.0
     tokens: Tokens = field(default_factory=Tokens)
-    passwords: Passwords = field(default_factory=Passwords)
     by_name: Attempts = field(default_factory=lambda: Attempts(_OF_A_NAME, _WINDOW_S))
     by_address: Attempts = field(default_factory=lambda: Attempts(_OF_AN_ADDRESS, _WINDOW_S))
 

@@ -34,6 +34,12 @@ class Attempts:
             tried.append(now_s)
             return 0.0
 
+    def give_back(self, key: str) -> None:
+        """The last attempt succeeded: it does not count."""
+        with self._lock:
+            if tried := self._tried.get(key):
+                tried.pop()
+
     def forget(self, key: str) -> None:
         """An attempt succeeded: those before it don't count."""
         with self._lock:

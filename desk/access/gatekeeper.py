@@ -43,7 +43,7 @@ class Gatekeeper:
         if request.method not in _METHODS:
             raise HTTPException(405, "GET or POST", headers={"Allow": ", ".join(_METHODS)})
         if request.method == "POST":
-            request.state.form = await read_form(request, receive)
+            request.state.form = await read_form(request, receive, self._access.client_timeout_s)
         signed_in = self._access.identify(request)
         request.state.signed_in = signed_in
         if request.method == "POST":

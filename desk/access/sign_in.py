@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from desk.access.access import Access
+from desk.access.identity import who
 from desk.access.passwords import BusyError
 from desk.access.requires import form_of, public, signed_in
 from desk.access.users import User
@@ -28,7 +29,10 @@ def routes(access: Access) -> list[Route]:
     def form(request: Request) -> Response:
         if access.proxy.header is not None:
             raise HTTPException(403, "the proxy in front of this page says who is signed in")
-        return _form(access, request, request.query_params.get("next", "/"))
+        to = request.query_params.get("next", "/")
+        if who(request) is not None:
+            return RedirectResponse(next_of(to), 303)
+        return _form(access, request, to)
 
     @public
     def sign_in(request: Request) -> Response:
@@ -91,7 +95,8 @@ def _begin(access: Access, request: Request, user: User, to: str) -> Response:
     """A session with a new id, whatever the browser had before."""
     access.journal.write(user.name, "sign_in", **_address(access, request))
     access.by_name.forget(user.name)
-    if old := request.state.signed_in:
+    access.by_address.give_back(access.proxy.address_of(request))
+    if old := who(request):
         access.sessions.end(old.session.key)
     response = RedirectResponse(next_of(to), 303)
     response.headers["Set-Cookie"] = access.session_cookie(access.sessions.start(user))

@@ -106,6 +106,10 @@ class Users:
                 self._known = {}
         return self._known.get(name)
 
+    def all(self) -> list[User]:
+        """All users."""
+        return list(self._known.values())
+
     def _stamp(self) -> tuple[int, ...]:
         try:
             found = self._path.stat()

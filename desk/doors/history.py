@@ -12,7 +12,7 @@ from maskgate.protocol.verdict import (
     parse_history_entry,
 )
 
-SHOWN = 100
+SHOWN = 50
 
 
 def newest(client: Redis, camera: str, count: int = SHOWN) -> tuple[list[HistoryEntry], int]:

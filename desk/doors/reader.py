@@ -29,7 +29,7 @@ from maskgate.runtime.clock import Clock, now_ms
 
 EVERY_S = 0.25
 #: After a look, wake-ups are ignored for so long, and for longer where a look takes longer.
-_GAP_S = 0.1
+_GAP_S = 0.2
 _SHARE = 5
 #: More cameras than a desk can show; the ones seen last count.
 MOST_CAMERAS = 1000

@@ -72,7 +72,8 @@ def rows_of(store: LabelStore, part: str) -> list[exports.Row]:
     """The lines of an export: all labelled crops, or those of one half."""
     labels = Labelling(store.database, store.clock).settled()
     rows = store.database.rows(
-        "SELECT crop_id, camera_id, track_id, inclusion_probability FROM crops ORDER BY crop_id"
+        "SELECT crop_id, camera_id, track_id, why, inclusion_probability FROM crops "
+        "ORDER BY crop_id"
     )
     return [
         exports.row_of(dict(row), labels[row["crop_id"]])

@@ -24,14 +24,14 @@ Row = dict[str, str]
 
 
 def row_of(crop: Mapping[str, object], label: Answer) -> Row:
-    """The line of a crop in ``weights.csv``. Its slice is its camera."""
+    """The line of a crop in ``weights.csv``. Its slice is what drew it."""
     weight = 1 / float(str(crop["inclusion_probability"]))
     return {
         "file": f"{FOLDERS[label]}/{crop['crop_id']}.ppm",
         "crop_id": str(crop["crop_id"]),
         "camera": str(crop["camera_id"]),
-        "weight": f"{weight:.6f}",
-        "slice": str(crop["camera_id"]),
+        "weight": f"{weight:.9f}",
+        "slice": str(crop["why"]),
     }
 
 

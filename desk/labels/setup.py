@@ -2,6 +2,8 @@
 
 from contextlib import ExitStack, closing
 
+import pika
+
 from desk.access.roles import Role
 from desk.journal import Journal
 from desk.labels import views as pages
@@ -9,10 +11,9 @@ from desk.labels.intake import LabelIntake
 from desk.labels.key import load
 from desk.labels.rules import Labelling
 from desk.labels.store import LabelStore
-from desk.settings import DeskSettings, LabelSettings
+from desk.settings import LabelSettings
 from desk.web.view import View
 from maskgate.protocol.errors import ConfigurationError
-from maskgate.runtime import broker
 from maskgate.runtime.clock import now_ms
 
 
@@ -29,7 +30,12 @@ def open_store(settings: LabelSettings) -> LabelStore:
     return LabelStore(settings.labels_dir(), key, clock=now_ms, twice=settings.desk_labels_twice)
 
 
-def views(settings: DeskSettings, journal: Journal, stack: ExitStack) -> list[View]:
+def views(
+    settings: LabelSettings,
+    login: pika.connection.Parameters,
+    journal: Journal,
+    stack: ExitStack,
+) -> list[View]:
     """The view, with the thread that takes crops from the queue; none without a key.
 
     Raises:
@@ -38,9 +44,6 @@ def views(settings: DeskSettings, journal: Journal, stack: ExitStack) -> list[Vi
     if settings.desk_labels_key_file is None:
         return []
     store = stack.enter_context(closing(open_store(settings)))
-    login = broker.parameters(
-        *settings.broker_login(), name="desk-labels", tls=settings.broker_tls()
-    )
     stack.enter_context(LabelIntake(store, login))
     labelling = Labelling(store.database, store.clock)
     return [View("Labels", "/labels", Role.LABELLER, pages.routes(store, labelling, journal))]

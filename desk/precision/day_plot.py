@@ -9,7 +9,7 @@ from desk.precision.shown import percent
 from maskgate.audit.report import TARGETS
 from maskgate.audit.share import Share
 
-WIDTH, HEIGHT = 620, 170
+WIDTH, HEIGHT = 480, 170
 _LEFT, _BOTTOM, _TOP = 58, 22, 8
 #: The axis begins here, or lower if a day's value is lower.
 _LOWEST = 0.9

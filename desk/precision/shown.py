@@ -83,9 +83,15 @@ def _cell(measure: str, share: Share) -> Cell:
         measure,
         percent(share.value),
         _interval(low, high),
-        f"{share.hits:,} of {share.n:,}",
+        _of(share),
         state(low, high, TARGETS[measure]),
     )
+
+
+def _of(share: Share) -> str:
+    if share.weights is None:
+        return f"{share.hits:,} of {share.n:,}"
+    return f"{share.n:,} weighted, as good as {share.effective_n:,.0f}"
 
 
 def _expected(measure: str, found: Expected | None) -> Cell:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ import pika
 
 from maskgate.operations.dead_letters import Letter, Requeuer, connected, letters, purge
 from maskgate.protocol.dead_letter import describe, handle
+from maskgate.protocol.topology import DEAD_QUEUE
 
 #: As many as the queue holds (deploy/rabbitmq/definitions.json).
 MOST = 1000
@@ -42,6 +43,14 @@ class Done:
     found: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The oldest letters, and how many there are."""
+
+    rows: Sequence[Row]
+    total: int
+
+
 #: Called with a letter before it is given back or deleted. An error leaves the letter.
 Before = Callable[[Row], None]
 
@@ -56,10 +65,13 @@ class DeadLetterBox:
         self._parameters = parameters
         self._lock = threading.Lock()
 
-    def rows(self, limit: int = MOST) -> list[Row]:
+    def listing(self, limit: int = MOST) -> Listing:
         """The oldest letters. They stay where they are."""
         with self._lock, connected(self._parameters) as connection:
-            return [_row(letter) for letter in letters(connection.channel(), limit)]
+            channel = connection.channel()
+            total = channel.queue_declare(DEAD_QUEUE, passive=True).method.message_count
+            rows = [_row(letter) for letter in letters(channel, limit)]
+            return Listing(rows, max(total, len(rows)))
 
     def requeue(self, before: Before, wanted: str | None = None) -> Done:
         """Give one letter back to the queue that it came from, or all of them."""
@@ -133,6 +145,6 @@ def _row(letter: Letter) -> Row:
     )
 
 
-def by_reason(rows: list[Row]) -> Mapping[str, int]:
+def by_reason(rows: Sequence[Row]) -> Mapping[str, int]:
     """How many letters there are for each reason, most first."""
     return dict(Counter(row.reason or "unknown" for row in rows).most_common())

@@ -18,6 +18,7 @@ from maskgate.runtime.clock import Clock, now_ms
 PATH = "/throughput/dead-letters"
 #: What a form names instead of one letter.
 ALL = "all"
+_SHOWN = 200
 _ANSWERS = ("requeued", "deleted")
 
 
@@ -25,14 +26,15 @@ def routes(box: DeadLetterBox, journal: Journal, clock: Clock = now_ms) -> list[
     """The routes of the view."""
 
     def shown(request: Request, done: Done | None = None) -> Response:
-        rows = box.rows()
+        listing = box.listing(_SHOWN)
         refused = dict(done.refused) if done else {}
         return page(
             request,
             "throughput/dead_letters.html",
             status=409 if refused else 200,
-            rows=rows,
-            reasons=by_reason(rows),
+            rows=listing.rows,
+            total=listing.total,
+            reasons=by_reason(listing.rows),
             now_ms=clock(),
             refused=refused,
             answers={name: _whole(request.query_params.get(name)) for name in _ANSWERS},

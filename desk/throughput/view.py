@@ -13,13 +13,17 @@ from starlette.routing import Route
 from desk.access.requires import requires, signed_in
 from desk.access.roles import Role
 from desk.throughput import shown
-from desk.throughput.ring import Ring
+from desk.throughput.ring import Point, Ring
 from desk.throughput.sparkline import HEIGHT, WIDTH, polylines, top_of
 from desk.web.pages import Pages, page
 from desk.web.streams import streams_of
 from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_QUEUE
 
-_QUEUES = (LIVE_QUEUE, AUDIT_QUEUE, DEAD_QUEUE)
+_QUEUES = {
+    LIVE_QUEUE: "Live crops that wait",
+    AUDIT_QUEUE: "Audit samples that wait",
+    DEAD_QUEUE: "Dead letters",
+}
 _LOOK_S = 0.5
 _FIGURES = "throughput/figures.html"
 
@@ -45,7 +49,7 @@ def routes(ring: Ring) -> list[Route]:
 
     @requires(Role.VIEWER)
     async def events(request: Request) -> Response:
-        return streams_of(request).response(request, _news(request, ring))
+        return streams_of(request).response(request, _news(request, ring, ring.newest))
 
     return [
         Route("/throughput", throughput),
@@ -54,9 +58,10 @@ def routes(ring: Ring) -> list[Route]:
     ]
 
 
-async def _news(request: Request, ring: Ring) -> AsyncIterator[ServerSentEvent | None]:
+async def _news(
+    request: Request, ring: Ring, seen: Point | None
+) -> AsyncIterator[ServerSentEvent | None]:
     """An event with each look of the collector: the figures as HTML, and the plots' next values."""
-    seen = ring.newest
     while True:
         await asyncio.sleep(_LOOK_S)
         newest = ring.newest
@@ -77,7 +82,8 @@ def _context(request: Request, ring: Ring) -> dict[str, Any]:
     return {
         "newest": newest,
         "queues": [
-            (queue, shown.count(newest.depths.get(queue)) if newest else "–") for queue in _QUEUES
+            (name, shown.count(newest.depths.get(queue)) if newest else "–")
+            for queue, name in _QUEUES.items()
         ],
         "workers": newest.workers if newest else (),
         "cameras": newest.cameras if newest else (),

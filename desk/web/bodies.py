@@ -13,14 +13,13 @@ from starlette.types import Receive
 
 #: More than any form of the page needs: nobody uploads anything.
 MAX_BODY_BYTES = 64 * 1024
-BODY_TIMEOUT_S = 10.0
 _MAX_FIELDS = 200
 _FORM = "application/x-www-form-urlencoded"
 #: What is not read must not be taken for the next request.
 _CLOSE = {"Connection": "close"}
 
 
-async def read_form(request: Request, receive: Receive) -> Mapping[str, str]:
+async def read_form(request: Request, receive: Receive, timeout_s: float) -> Mapping[str, str]:
     """The fields of a form that is sent as a browser sends one; the last of a name counts.
 
     Raises:
@@ -32,7 +31,7 @@ async def read_form(request: Request, receive: Receive) -> Mapping[str, str]:
     if not length.isascii() or not length.isdigit() or int(length) > MAX_BODY_BYTES:
         raise HTTPException(413, f"at most {MAX_BODY_BYTES} bytes", headers=_CLOSE)
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             body = await _read(receive)
     except TimeoutError:
         raise HTTPException(408, "the request took too long", headers=_CLOSE) from None

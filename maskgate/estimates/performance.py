@@ -63,6 +63,11 @@ class Estimate:
     precision: Measure
     recall: Measure
 
+    def by_name(self) -> dict[str, Measure]:
+        """Coverage, accuracy, precision and recall."""
+        names = ("coverage", "accuracy", "precision", "recall")
+        return {name: getattr(self, name) for name in names}
+
 
 def estimate(scores: Scores, calibrated_share: float = 0.5) -> Estimate:
     """What is expected of these crops; ``calibrated_share`` is that of the model's card."""

@@ -1,6 +1,6 @@
 """Reads what workers counted. The user of Redis needs to read ``cameras`` and ``scores:*``."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,10 @@ class Hour:
     scores: Scores
 
 
+#: Model → camera → hours.
+ByModel = dict[str, dict[str, list[Hour]]]
+
+
 def read_cameras(client: Redis) -> dict[str, int]:
     """Camera → when a crop of it was last counted, in milliseconds, within a day.
 
@@ -36,28 +40,25 @@ def read_cameras(client: Redis) -> dict[str, int]:
     return {str(camera): int(at_ms) for camera, at_ms in found}
 
 
-def read_hours(
-    client: Redis, cameras: Collection[str], model: str, *, now_ms: int, hours: int = 24
-) -> dict[str, list[Hour]]:
-    """Camera → its last hours with crops of this model, oldest first, in one round trip.
+def read_hours(client: Redis, cameras: Collection[str], *, now_ms: int, hours: int = 24) -> ByModel:
+    """Model → camera → its last hours with crops, oldest first; one round trip for each camera.
 
     Raises:
         StoreError: Redis does not answer or refuses.
     """
     begun = hours_before(now_ms, hours)
-    with store_errors(), client.pipeline(transaction=False) as pipe:
-        for camera in cameras:
+    found: ByModel = {}
+    for camera in cameras:
+        with store_errors(), client.pipeline(transaction=False) as pipe:
             for at_ms in begun:
                 pipe.hgetall(scores_key(camera, at_ms))
-        answers = iter(pipe.execute())
-    return {camera: _hours(model, {at_ms: next(answers) for at_ms in begun}) for camera in cameras}
+            answers = pipe.execute()
+        for at_ms, fields in zip(begun, answers, strict=True):
+            for model, scores in parse_scores(fields).items():
+                found.setdefault(model, {}).setdefault(camera, []).append(Hour(at_ms, scores))
+    return found
 
 
 def total(hours: Collection[Hour]) -> Scores:
     """The scores of all these hours together."""
     return sum((hour.scores for hour in hours), NO_SCORES)
-
-
-def _hours(model: str, found: Mapping[int, Mapping[str, str]]) -> list[Hour]:
-    by_hour = {at_ms: parse_scores(fields).get(model) for at_ms, fields in found.items()}
-    return [Hour(at_ms, scores) for at_ms, scores in by_hour.items() if scores]

@@ -89,8 +89,8 @@ REDIS_RIGHTS = {
         # It restores the champion that Redis lost. The history of promotions is not its to write.
         f"~{MODELS_KEY} ~{WORKERS_KEY} ~{PAIRS_KEYS} "
         f"resetchannels &{CHANNEL_PATTERN} "
-        "-@all +fcall +info +time +set +hset +hdel +hget +hgetall +hincrby +del +xadd +lpush "
-        "+ltrim +lrange +pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank "
+        "-@all +fcall +info +time +set +hset +hdel +hget +hgetall +hincrby +hincrbyfloat +del "
+        "+xadd +lpush +ltrim +lrange +pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank "
         "+zremrangebyscore +hmget +ping +hello +client|setname"
     ),
     "deployer": "resetkeys resetchannels -@all +function|load +function|list +ping +hello "

@@ -4,6 +4,10 @@ A hash counts samples by cell: ``label.outcome``, for example ``mask.no_mask``; 
 whose label is not known is ``unreadable``. ``slice:label.outcome`` counts one slice. A
 hash of its own counts cameras, by ``camera:label.outcome``: workers read the others every few
 seconds, and there may be many cameras.
+
+A sample may have a weight: how many crops it stands for. ``cell~w`` adds up weight - 1 of the
+samples in a cell, ``cell~w2`` weight² - 1: both are absent where every sample counts one. In the
+list of the newest, the cell of a sample with a weight is ``cell~weight``.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -18,6 +22,8 @@ OTHER_SLICE = "other"
 OTHER_CAMERAS = "*"
 #: The key of a sorted set: the models that have counts, by the time of their last sample.
 AUDIT_MODELS_KEY = "audit:models"
+#: What the weights of the samples in a cell add, and their squares: the ends of fields.
+WEIGHT, SQUARE = "~w", "~w2"
 #: A pattern of the keys below, for access rules.
 AUDIT_KEYS = "audit:*"
 

@@ -16,6 +16,7 @@ class Reason(StrEnum):
     CAPTURED_IN_FUTURE = "captured_in_future"
     BAD_LABEL = "bad_label"
     BAD_SLICE = "bad_slice"
+    BAD_WEIGHT = "bad_weight"
     UNEXPECTED_LABEL = "unexpected_label"
     BAD_STATE = "bad_state"
     BAD_REVIEW = "bad_review"

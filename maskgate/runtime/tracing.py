@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def tracing(settings: TracesSettings, service: str, instance: str) -> "Iterator[Spans | None]":
+def spans_of(settings: TracesSettings, service: str, instance: str) -> "Iterator[Spans | None]":
     """What makes spans inside the ``with``, or None if there is no collector to send them to.
 
     ``service`` is the kind of process, ``instance`` the name of this one. The last spans are sent
@@ -24,6 +24,26 @@ def tracing(settings: TracesSettings, service: str, instance: str) -> "Iterator[
     if settings.traces_url is None:
         yield None
         return
+    spans = _library()(settings.traces_url, settings.traces_ratio, service, instance)
+    try:
+        yield spans
+    finally:
+        spans.close()
+
+
+def check(settings: TracesSettings) -> list[str]:
+    """Validate the settings without connecting; returns lines for ``--check``.
+
+    Raises:
+        ConfigurationError: a package is missing.
+    """
+    if settings.traces_url is None:
+        return []
+    _library()
+    return [f"traces: {settings.traces_url}, {settings.traces_ratio:.1%} of what begins here"]
+
+
+def _library() -> "type[Spans]":
     try:
         from maskgate.runtime.spans import Spans  # noqa: PLC0415  (OpenTelemetry is an extra)
     except ModuleNotFoundError as error:
@@ -32,8 +52,4 @@ def tracing(settings: TracesSettings, service: str, instance: str) -> "Iterator[
             "pip install 'maskgate[tracing]' brings what traces need"
         )
         raise ConfigurationError(msg) from None
-    spans = Spans(settings.traces_url, settings.traces_ratio, service, instance)
-    try:
-        yield spans
-    finally:
-        spans.close()
+    return Spans

@@ -18,11 +18,10 @@ from maskgate.inference import card
 from maskgate.operations.cameras import user_of
 from maskgate.protocol.errors import ConfigurationError
 from maskgate.protocol.queue import CropPublisher
-from maskgate.runtime import broker
+from maskgate.runtime import broker, tracing
 from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.http_server import Answer, listening
 from maskgate.runtime.stop import Stop
-from maskgate.runtime.tracing import tracing
 from producer.rabbit import RabbitPublisher
 from producer.traces import CropTraces
 from producer.video import detection, source_address
@@ -52,7 +51,8 @@ def check(settings: VideoSettings) -> list[str]:
     """
     shape = card.read(settings.model_card).input
     open_detector(settings)
-    lines = [*broker.check(settings), f"detector: {settings.detector}"]
+    lines = [*broker.check(settings), *tracing.check(settings)]
+    lines.append(f"detector: {settings.detector}")
     lines.append(f"model card: {settings.model_card}, input {shape.width}x{shape.height} px")
     for camera_id, config in configs(settings).items():
         Regions(config.region, config.privacy)
@@ -65,7 +65,7 @@ def run(settings: VideoSettings) -> int:
     """Work until a stop is requested or every file has ended; returns an exit code."""
     cv2.setNumThreads(1)
     name = f"camera-{socket.gethostname()}-{os.getpid()}"
-    with tracing(settings, "maskgate-camera", name) as spans:
+    with tracing.spans_of(settings, "maskgate-camera", name) as spans:
         return _run(settings, CropTraces(spans))
 
 

@@ -47,10 +47,10 @@ class Site:
             clock=lambda: self.now_ms,
         )
 
-    def window(self, name: str) -> Mapping[str, int]:
+    def window(self, name: str) -> Mapping[str, float]:
         return self.store.audit_counts()[name]
 
-    def cameras(self) -> Mapping[str, int]:
+    def cameras(self) -> Mapping[str, float]:
         return read_camera_counts(self.client, "m", self.now_ms)
 
     def judge(self, window: str = "newest") -> list[str]:

@@ -26,6 +26,7 @@ from tests.integration.queues import publish
 from tests.servers.ports import eventually, free_port
 from tests.servers.processes import running, said
 from tests.servers.rabbit_server import RabbitServer
+from tests.servers.rabbit_users import NOTHING, add_user
 from worker.connections import ConnectionState
 from worker.operations.health import Health
 from worker.operations.metrics import serving
@@ -153,10 +154,8 @@ def test_every_address_of_a_name_is_a_worker(monkeypatch: pytest.MonkeyPatch) ->
 def test_depths_need_no_right_and_survive_a_lost_connection(
     rabbit: RabbitServer, publisher: RabbitPublisher
 ) -> None:
-    rabbit.ctl("add_user", "onlooker", "word")
-    rabbit.ctl("set_permissions", "onlooker", "^$", "^$", "^$")
+    url = add_user(rabbit, "onlooker", (NOTHING, NOTHING, NOTHING))
     publish(publisher, 3)
-    url = f"amqp://onlooker:word@127.0.0.1:{rabbit.port}/%2F"
     depths = QueueDepths(parameters(url, None, name="desk"), (LIVE_QUEUE, "nowhere", DEAD_QUEUE))
     expected = {LIVE_QUEUE: 3, "nowhere": None, DEAD_QUEUE: 0}
     with closing(depths):

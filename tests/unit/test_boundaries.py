@@ -83,7 +83,7 @@ def test_deploy_holds_no_python() -> None:
     [
         ("maskgate", {"cv2", "numpy", "onnxruntime", "pika", "redis", "torch"}),
         ("maskgate.gate", {"cv2", "numpy", "onnxruntime", "pika", "rich", "torch"}),
-        ("maskgate.estimates.alarms", {"cv2", "numpy", "onnxruntime", "pika", "torch"}),
+        ("maskgate.estimates.outlook", {"cv2", "numpy", "onnxruntime", "pika", "torch"}),
         # redis-py imports OpenTelemetry's metrics where they are installed.
         ("worker.__main__", {"opentelemetry.exporter", "requests", "torch"}),
         ("desk.__main__", {"cv2", "numpy", "onnxruntime", "torch"}),

@@ -35,6 +35,18 @@ def test_an_audit_sample_survives_with_label_and_slice() -> None:
     assert parse(to_message(crop), audit=True) == crop
 
 
+@given(st.floats(1e-4, 10_000))
+def test_a_sample_says_how_many_crops_it_stands_for(weight: float) -> None:
+    crop = Crop("0" * 32, "lobby", "t", 1, "image/png", b"x", label=Label.MASK, weight=weight)
+    assert parse(to_message(crop), audit=True).weight == pytest.approx(weight, abs=1e-9)
+
+
+def test_a_live_crop_has_no_weight_whatever_it_says() -> None:
+    good = to_message(CROP)
+    claims = msgspec.structs.replace(good, headers={**good.headers, "weight": "9"})
+    assert parse(claims, audit=False) == CROP
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -82,9 +94,16 @@ def test_a_live_crop_with_a_bad_field_is_unreadable_for_that_reason(
         ({}, Reason.BAD_LABEL),
         ({"label": "MASK"}, Reason.BAD_LABEL),
         ({"label": "mask", "slice": "a b"}, Reason.BAD_SLICE),
+        ({"label": "mask", "weight": 2.5}, Reason.BAD_WEIGHT),
+        ({"label": "mask", "weight": "0"}, Reason.BAD_WEIGHT),
+        ({"label": "mask", "weight": "-1"}, Reason.BAD_WEIGHT),
+        ({"label": "mask", "weight": "10000.1"}, Reason.BAD_WEIGHT),
+        ({"label": "mask", "weight": "1e3"}, Reason.BAD_WEIGHT),
+        ({"label": "mask", "weight": "nan"}, Reason.BAD_WEIGHT),
+        ({"label": "mask", "weight": "1\n"}, Reason.BAD_WEIGHT),
     ],
 )
-def test_an_audit_sample_needs_a_known_label_and_a_plain_slice(
+def test_an_audit_sample_needs_a_known_label_a_plain_slice_and_a_decimal_weight(
     headers: dict[str, object], reason: Reason
 ) -> None:
     good = to_message(CROP)

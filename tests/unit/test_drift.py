@@ -13,6 +13,7 @@ from maskgate.estimates.drift import (
     mixture,
     population_stability_index,
 )
+from maskgate.estimates.outlook import outlook
 from maskgate.estimates.reading import Hour
 from maskgate.inference.card import ReferenceScores
 from maskgate.protocol.scores import BINS, Scores, bin_of, scores_of
@@ -134,3 +135,15 @@ def test_quiet_hours_are_judged_together() -> None:
         _TWO_MS,
     ]
     assert [period.crops for period in judged] == [480, 480]
+
+
+def test_the_outlook_has_each_camera_and_all_together_and_no_alarm_without_a_reference() -> None:
+    hours = {"entrance": day(scores(9, blur=0.4)), "yard": day(scores(1), scores(2))}
+    found = outlook(hours, REFERENCE)
+    assert [each.camera for each in found.alarms] == ["entrance"]
+    assert {name: each.crops for name, each in found.cameras.items()} == {
+        "entrance": 1200,
+        "yard": 2400,
+    }
+    assert (found.all_cameras.crops, found.all_cameras.visits) == (3600, 900)
+    assert not outlook(hours, None).alarms

@@ -9,6 +9,7 @@ import pytest
 
 from desk.access.access import Access
 from desk.access.identity import Proxy
+from desk.access.passwords import Passwords
 from desk.access.roles import Role
 from desk.access.sessions import Sessions
 from desk.access.users import NO_PASSWORD, User, Users, text_of
@@ -50,6 +51,7 @@ def sign_in(store: LabelStore, tmp_path: Path) -> SignIn:
         users,
         Sessions(users, idle_s=600, lifetime_s=600),
         journal,
+        Passwords(users),
         Proxy(ADDRESS, "X-User"),
     )
     pages = routes(store, Labelling(store.database, store.clock), journal)

@@ -14,7 +14,7 @@ from maskgate.protocol.verdict import Outcome
 from maskgate.runtime.clock import now_ms
 from maskgate.runtime.settings import TracesSettings
 from maskgate.runtime.spans import MAX_WAITING, Spans
-from maskgate.runtime.tracing import tracing
+from maskgate.runtime.tracing import check, spans_of
 from producer.traces import MAX_OPEN, CropTraces
 from tests.servers.otlp_receiver import OtlpReceiver, otlp_receiver
 from worker.reporting.traces import BatchTraces
@@ -59,11 +59,11 @@ def results(batch: list[Delivery]) -> list[CropResult]:
 def test_a_process_without_a_collector_imports_nothing_of_opentelemetry() -> None:
     program = (
         "import sys\n"
-        "from maskgate.runtime.tracing import tracing\n"
+        "from maskgate.runtime.tracing import spans_of\n"
         "from producer.traces import CropTraces\n"
         "from worker.reporting.traces import BatchTraces\n"
         "from worker.settings import WorkerSettings\n"
-        "with tracing(WorkerSettings(), 'maskgate-worker', 'w') as spans:\n"
+        "with spans_of(WorkerSettings(), 'maskgate-worker', 'w') as spans:\n"
         "    BatchTraces(spans).acknowledged([], [], {})\n"
         "    CropTraces(spans)\n"
         "    print(spans, *sys.modules)"
@@ -97,13 +97,22 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     with (
         pytest.raises(ConfigurationError, match=r"pip install 'maskgate\[tracing\]'"),
-        tracing(settings("http://127.0.0.1:9"), "s", "i"),
+        spans_of(settings("http://127.0.0.1:9"), "s", "i"),
     ):
         pass
+    with pytest.raises(ConfigurationError, match="no package"):
+        check(settings("http://127.0.0.1:9"))
+
+
+def test_a_check_says_where_traces_go() -> None:
+    assert check(settings(None)) == []
+    assert check(settings("https://c:4318/otlp", 0.015)) == [
+        "traces: https://c:4318/otlp, 1.5% of what begins here"
+    ]
 
 
 def test_a_share_of_the_crops_is_traced(collector: OtlpReceiver) -> None:
-    with tracing(settings(collector.url, 0.25), "s", "i") as spans:
+    with spans_of(settings(collector.url, 0.25), "s", "i") as spans:
         traces = CropTraces(spans)
         sent = [to_message(traces.begin(crop())) for _ in range(2000)]
     asked = [sampled_trace(message) for message in sent]
@@ -113,7 +122,7 @@ def test_a_share_of_the_crops_is_traced(collector: OtlpReceiver) -> None:
 
 
 def test_a_refused_crop_says_why_and_pixels_never_leave(collector: OtlpReceiver) -> None:
-    with tracing(settings(collector.url), "s", "i") as spans:
+    with spans_of(settings(collector.url), "s", "i") as spans:
         traces = CropTraces(spans)
         message = to_message(traces.begin(crop()))
         traces.settled(message, Refusal.QUEUE_FULL)
@@ -130,7 +139,7 @@ def test_a_refused_crop_says_why_and_pixels_never_leave(collector: OtlpReceiver)
 
 
 def test_crops_that_are_never_sent_take_bounded_memory(collector: OtlpReceiver) -> None:
-    with tracing(settings(collector.url), "s", "i") as spans:
+    with spans_of(settings(collector.url), "s", "i") as spans:
         traces = CropTraces(spans)
         for _ in range(MAX_OPEN + 10):
             traces.begin(crop())
@@ -138,7 +147,7 @@ def test_crops_that_are_never_sent_take_bounded_memory(collector: OtlpReceiver) 
 
 
 def test_an_unreadable_crop_ends_its_trace_with_the_reason(collector: OtlpReceiver) -> None:
-    with tracing(settings(collector.url), "s", "i") as spans:
+    with spans_of(settings(collector.url), "s", "i") as spans:
         message = to_message(CropTraces(spans).begin(crop()))
         batch = delivered(message)
         result = CropResult(
@@ -156,7 +165,7 @@ def test_a_sender_that_has_everything_traced_takes_a_bounded_share(
 ) -> None:
     header = f"00-{'a' * 32}-{'b' * 16}-01"
     hostile = [Message(b"", headers={"traceparent": header}) for _ in range(64)]
-    with tracing(settings(collector.url, 0), "s", "i") as spans:
+    with spans_of(settings(collector.url, 0), "s", "i") as spans:
         traces = BatchTraces(spans, most_per_s=5)
         for _ in range(10):
             batch = delivered(*hostile)
@@ -168,7 +177,7 @@ def test_a_sender_that_has_everything_traced_takes_a_bounded_share(
 
 def test_a_batch_without_traced_crops_is_traced_by_chance(collector: OtlpReceiver) -> None:
     batch = delivered(*(to_message(crop()) for _ in range(3)))
-    with tracing(settings(collector.url, 1), "s", "i") as spans:
+    with spans_of(settings(collector.url, 1), "s", "i") as spans:
         BatchTraces(spans).acknowledged(batch, results(batch), LAPS_S)
     [whole] = collector.spans("batch")
     assert whole.attributes == {"messaging.batch.message_count": 3}
@@ -180,7 +189,7 @@ def test_a_batch_without_traced_crops_is_traced_by_chance(collector: OtlpReceive
 
 def test_spans_that_a_slow_collector_does_not_take_are_dropped(collector: OtlpReceiver) -> None:
     collector.answers.clear()
-    with tracing(settings(collector.url), "s", "i") as spans:
+    with spans_of(settings(collector.url), "s", "i") as spans:
         assert spans is not None
         emit(spans, 3 * MAX_WAITING)  # returns while no request is answered
         collector.answers.set()
@@ -189,7 +198,7 @@ def test_spans_that_a_slow_collector_does_not_take_are_dropped(collector: OtlpRe
 
 def test_a_process_ends_although_the_collector_does_not_answer(collector: OtlpReceiver) -> None:
     collector.answers.clear()
-    with tracing(settings(collector.url), "s", "i") as spans:
+    with spans_of(settings(collector.url), "s", "i") as spans:
         assert spans is not None
         emit(spans, 3 * MAX_WAITING)
     assert not collector.requests

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from maskgate.inference.model import Model
 from maskgate.protocol.errors import ConfigurationError, ModelError
-from maskgate.runtime import broker, store
+from maskgate.runtime import broker, store, tracing
 from worker.models.challenger import load_challenger
 from worker.review import rates
 from worker.settings import WorkerSettings
@@ -16,7 +16,7 @@ def check(settings: WorkerSettings) -> list[str]:
     Raises:
         ConfigurationError: a setting, a TLS file or the model can't be used.
     """
-    lines = broker.check(settings) + store.check(settings)
+    lines = broker.check(settings) + store.check(settings) + tracing.check(settings)
     try:
         model = Model.load(settings.model_path, settings.model_sha256)
     except ModelError as error:

@@ -22,7 +22,7 @@ class AuditLog:
     def __init__(self, store: VerdictStore, model: str, registry: CollectorRegistry) -> None:
         self._store = store
         self._model = model
-        self._reported: Mapping[str, Mapping[str, int]] = {}
+        self._reported: Mapping[str, Mapping[str, float]] = {}
         labels = ["window", "measure"]
         self._share = Gauge(
             "maskgate_audit_share",
@@ -49,7 +49,7 @@ class AuditLog:
                 self._report(window, counts)
         self._reported = windows
 
-    def _report(self, window: str, counts: Mapping[str, int]) -> None:
+    def _report(self, window: str, counts: Mapping[str, float]) -> None:
         audit = report(counts)
         below = audit.below_target if window in _JUDGED else []
         for name, share in audit.shares.items():

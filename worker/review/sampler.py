@@ -7,6 +7,7 @@ from typing import Any, Protocol, Self
 from maskgate.inference.image import encode_pnm
 from maskgate.protocol.queue import QueueKind
 from maskgate.protocol.review import ReviewCrop
+from maskgate.protocol.verdict import Outcome
 from worker.result import CropResult
 from worker.review.rates import Rates, inclusion_probability
 from worker.validate import ReadableCrop
@@ -39,6 +40,17 @@ class ReviewSampler:
         rng: random.Random | None = None,
     ) -> None:
         self._rates = rates
+        # Computed once: this is in the loop, for every crop.
+        self._chances = {
+            (camera, uncertain, disagrees): list(
+                each.chances(
+                    Outcome.UNCERTAIN if uncertain else Outcome.MASK, disagrees=disagrees
+                ).items()
+            )
+            for camera, each in rates.items()
+            for uncertain in (False, True)
+            for disagrees in (False, True)
+        }
         self._outlet = outlet
         self._random = (rng or random.Random()).random
 
@@ -55,12 +67,12 @@ class ReviewSampler:
         crops about which a challenger says something else.
         """
         for readable, result in zip(crops, results, strict=True):
-            rates = self._rates.get(readable.crop.camera_id)
-            if rates is None or result.queue is not QueueKind.LIVE:
+            crop = readable.crop
+            if result.queue is not QueueKind.LIVE or crop.camera_id not in self._rates:
                 continue
-            disagrees = readable.crop.crop_id in disagreeing
-            chances = rates.chances(result.outcome, disagrees=disagrees)
-            reasons = [why for why, chance in chances.items() if self._random() < chance]
+            uncertain, disagrees = result.outcome is Outcome.UNCERTAIN, crop.crop_id in disagreeing
+            chances = self._chances[crop.camera_id, uncertain, disagrees]
+            reasons = [why for why, chance in chances if self._random() < chance]
             if reasons and result.p_mask is not None:
                 self._outlet.offer(
                     ReviewCrop(
@@ -68,8 +80,8 @@ class ReviewSampler:
                         outcome=result.outcome,
                         model=model,
                         why=reasons[-1],
-                        inclusion_probability=inclusion_probability(chances),
-                        **_facts(readable, rates),
+                        inclusion_probability=inclusion_probability(dict(chances)),
+                        **_facts(readable, self._rates[crop.camera_id]),
                     )
                 )
 

@@ -53,6 +53,7 @@ class _Sample(msgspec.Struct, omit_defaults=True, gc=False):
     cells: list[str]
     crop_id: str | None = None
     camera_cell: str | None = None
+    weight: float | None = None
 
 
 class _Batch(msgspec.Struct, gc=False):
@@ -100,4 +101,4 @@ def _sample(sample: CropResult, names: AuditNames) -> _Sample:
     if sample.slice:
         cells.append(f"{sample.slice if sample.slice in names.slices else OTHER_SLICE}:{cell}")
     known = camera if camera in names.cameras else OTHER_CAMERAS
-    return _Sample(cells, sample.crop_id, f"{known}:{cell}" if camera else None)
+    return _Sample(cells, sample.crop_id, f"{known}:{cell}" if camera else None, sample.weight)

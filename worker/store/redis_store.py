@@ -101,7 +101,7 @@ class RedisVerdictStore:
         keys = pair_keys(champion, challenger)
         self._fcall("pairs", keys, pair_argument(pairs))
 
-    def audit_counts(self) -> Mapping[str, Mapping[str, int]]:
+    def audit_counts(self) -> Mapping[str, Mapping[str, float]]:
         """See :class:`worker.store.verdict_store.VerdictStore`."""
         with store_errors():
             return read_counts(self._client, self._settings.model, self._clock()).windows

@@ -38,7 +38,7 @@ class VerdictStore(Protocol):
             StoreError: no answer.
         """
 
-    def audit_counts(self) -> Mapping[str, Mapping[str, int]]:
+    def audit_counts(self) -> Mapping[str, Mapping[str, float]]:
         """By window, the counts of audit samples over all workers: ``maskgate.audit.report``.
 
         Raises:

@@ -10,13 +10,14 @@ function colour(name) {
 }
 
 function options(width, plot) {
+  const clock = (_, times) => times.map((at) => new Date(at * 1000).toISOString().slice(11, 19));
   const axis = { stroke: () => colour("--quiet"), grid: { stroke: () => colour("--line"), width: 1 }, ticks: { show: false } };
   return {
     width,
     height: 180,
     legend: { show: false },
     scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
-    axes: [axis, { ...axis, size: 56 }],
+    axes: [{ ...axis, values: clock, space: 80, size: 32 }, { ...axis, size: 56 }],
     series: [
       {},
       ...plot.names.map((label, i) => ({ label, stroke: () => colour(`--curve${i + 1}`), width: 2, points: { show: false } })),
