@@ -1,5 +1,6 @@
 """The page of precision: with labels by window, day, slice, camera and model; and without."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from jinja2 import Environment
@@ -50,7 +51,7 @@ def routes(
 
 
 def _context(found: Precision | None, expected: Estimates) -> dict[str, Any]:
-    tables = _tables(found, expected) if found else []
+    tables = _tables(found, expected)
     return {
         "found": found,
         "measures": MEASURES,
@@ -70,22 +71,22 @@ def _windows(found: Precision | None, expected: Estimates) -> list[Line]:
     windows = found.windows if found else ()
     rows = lines([Named(_WINDOWS[each.name], each.report) for each in windows])
     if expected.all_cameras:
-        rows.append(expected_line("expected without labels", expected.all_cameras))
+        rows.append(expected_line("24 hours, expected without labels", expected.all_cameras))
     return rows
 
 
-def _tables(found: Precision, expected: Estimates) -> list[tuple[str, str, list[Line]]]:
+def _tables(found: Precision | None, expected: Estimates) -> list[tuple[str, str, list[Line]]]:
     """Title, what a row is, and the rows."""
     return [
-        ("By camera", "camera", _cameras(found, expected)),
-        ("By slice", "slice", lines(found.slices)),
-        ("By model", "model", lines(found.models)),
+        ("By camera", "camera", _cameras(found.cameras if found else (), expected)),
+        ("By slice", "slice", lines(found.slices if found else ())),
+        ("By model", "model", lines(found.models if found else ())),
     ]
 
 
-def _cameras(found: Precision, expected: Estimates) -> list[Line]:
+def _cameras(cameras: Sequence[Named], expected: Estimates) -> list[Line]:
     rows = []
-    labelled = {each.name: each for each in found.cameras}
+    labelled = {each.name: each for each in cameras}
     for name in sorted({*labelled, *expected.cameras}):
         rows += lines([labelled[name]]) if name in labelled else []
         if name in expected.cameras:
