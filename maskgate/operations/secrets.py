@@ -93,8 +93,8 @@ REDIS_RIGHTS = {
         f"resetkeys %R~{VERDICT_KEYS} %R~{HISTORY_KEYS} %R~{VISITS_KEYS} %R~{CAMERA_KEYS} "
         f"%R~{ALIVE_KEY} %R~{CAMERAS_KEY} %R~{AUDIT_KEYS} "
         f"resetchannels &{CHANNEL_PATTERN} "
-        "-@all +get +mget +hgetall +hmget +zrange +pttl +xrange +xrevrange +lrange +subscribe "
-        "+unsubscribe +psubscribe +punsubscribe +ping +hello +client|setname"
+        "-@all +get +mget +hgetall +hmget +zrange +zrevrange +pttl +xrange +xrevrange +lrange "
+        "+subscribe +unsubscribe +psubscribe +punsubscribe +ping +hello +client|setname"
     ),
 }
 #: Container → file name → the role whose password the file holds.

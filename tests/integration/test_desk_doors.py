@@ -6,12 +6,13 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from maskgate.protocol.camera_state import CameraCondition, CameraState, SentState
 from maskgate.protocol.known_cameras import CAMERAS_KEY
 from maskgate.protocol.verdict import Outcome
 from maskgate.runtime.clock import now_ms
-from tests.crop_results import live_result
+from tests.crop_results import live_result, write
 from tests.desk_site import Browser, Desk, desk
 from tests.servers.ports import eventually
 from tests.servers.redis_server import RedisServer, redis_server
@@ -143,6 +144,22 @@ def test_without_workers_and_without_redis_no_door_is_shown_as_open(tmp_path: Pa
     log = (tmp_path / "desk.log").read_text()
     assert log.count('"desk.no_redis"') == 1
     assert log.count('"desk.redis_is_back"') == 1
+
+
+def test_the_rights_of_its_user_are_enough(
+    guarded: RedisServer, admin: Redis, tmp_path: Path
+) -> None:
+    store = RedisVerdictStore(
+        admin, model="m", ttl_ms=600_000, max_skew_ms=250, history=HistoryBudget(100)
+    )
+    write(store, [live_result("1" * 32, now_ms(), BARE, track="t")])
+    admin.zadd(CAMERAS_KEY, {"lobby": now_ms()})
+    url, password = f"redis://desk@127.0.0.1:{guarded.port}/0", {"MASKGATE_REDIS_PASSWORD": "k"}
+    with desk(url, tmp_path, password) as site, site.browser("viewer") as browser:
+        shows(browser, "/doors", ">recognise<")
+        shows(browser, "/doors/lobby", ">no mask<")
+        eventually(lambda: admin.pubsub_numpat() == 1, what="the subscription to wake-ups")
+    assert "error" not in (tmp_path / "desk.log").read_text()
 
 
 def test_it_shows_the_cameras_that_are_configured(redis: RedisServer, tmp_path: Path) -> None:
