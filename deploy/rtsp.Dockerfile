@@ -2,11 +2,13 @@
 ARG PYTHON_IMAGE=python:3.13-slim
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /source
-COPY . .
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
-RUN python -m venv /venv \
- && /venv/bin/pip install --require-hashes -r deploy/locks/camera.txt \
- && /venv/bin/python -m producer draw-video /door.mp4 --seconds 120 --fps 10 --seed 1
+# The packages first: they change less often than the drawing code.
+COPY deploy/locks/camera.txt deploy/locks/
+RUN python -m venv /venv && /venv/bin/pip install --require-hashes -r deploy/locks/camera.txt
+COPY maskgate maskgate
+COPY producer producer
+RUN /venv/bin/python -m producer draw-video /door.mp4 --seconds 120 --fps 10 --seed 1
 
 FROM ${PYTHON_IMAGE}
 # The distribution's Python has GStreamer's bindings.

@@ -1,10 +1,11 @@
 """``python -m desk``: wires the web page and serves it.
 
 ``python -m desk user`` manages who may sign in; ``python -m desk assets`` fetches two libraries for
-the browser.
+the browser; ``python -m desk key``, ``export`` and ``delete`` are for crops to label.
 """
 
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import structlog
@@ -25,13 +26,19 @@ from desk.doors import view as doors
 from desk.doors.board import Board
 from desk.doors.reader import Reader
 from desk.journal import FILE_NAME, NOBODY, Journal, JournalError
+from desk.labels import commands as label_commands
+from desk.labels import setup as labels
+from desk.models import view as models
+from desk.precision import view as precision
 from desk.settings import DeskSettings
+from desk.throughput import opening as throughput
 from desk.web import assets, fetch
 from desk.web.pages import environment
 from desk.web.streams import Streams
 from desk.web.view import View
 from maskgate.protocol.errors import ConfigurationError
-from maskgate.runtime import logs
+from maskgate.runtime import logs, pika_internals
+from maskgate.runtime.broker import parameters
 from maskgate.runtime.command_line import CHECK
 from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.settings import load
@@ -40,9 +47,15 @@ from maskgate.runtime.store import connect
 
 _COMMANDS = (
     "Commands: python -m desk user adds, lists and removes those who may sign in; "
-    "python -m desk assets fetches htmx and uPlot for the browser."
+    "python -m desk assets fetches htmx and uPlot for the browser; "
+    "python -m desk key, export and delete are for crops to label."
 )
 
+_RUN: dict[str, Callable[[list[str]], int]] = {
+    "user": lambda argv: user_commands.main(argv[1:]),
+    "assets": lambda argv: fetch.main(argv[1:]),
+    **dict.fromkeys(label_commands.COMMANDS, label_commands.main),
+}
 _SWITCH_S = 0.0005
 
 log = structlog.get_logger()
@@ -51,11 +64,10 @@ log = structlog.get_logger()
 def main(argv: list[str]) -> int:
     """The command line; returns an exit code."""
     logs.configure("desk")
+    pika_internals.install()
     try:
-        if argv[:1] == ["user"]:
-            return user_commands.main(argv[1:])
-        if argv[:1] == ["assets"]:
-            return fetch.main(argv[1:])
+        if argv and argv[0] in _RUN:
+            return _RUN[argv[0]](argv)
         settings = load(DeskSettings, argv, "python -m desk", check=True, commands=_COMMANDS)
         if CHECK in argv:
             print(*check(settings), "valid", sep="\n")
@@ -115,6 +127,7 @@ def _views(
     A new view is one more line. What runs in the background is a context manager that the stack
     enters, so that it ends with the process.
     """
+    broker = parameters(*settings.broker_login(), name="desk", tls=settings.broker_tls())
     client = connect(
         *settings.redis_login(),
         name="desk",
@@ -126,6 +139,10 @@ def _views(
     stack.enter_context(Reader(client, board.show, cameras=settings.cameras()).running())
     return [
         View("Doors", doors.PATH, Role.VIEWER, doors.routes(board, client)),
+        View("Precision", "/precision", Role.VIEWER, precision.routes(client, templates)),
+        throughput.view(settings, broker, templates, access.journal, stack),
+        *labels.views(settings, broker, access.journal, stack),
+        View("Models", models.PATH, Role.VIEWER, models.routes(client, access.journal)),
         View("Journal", "/journal", Role.OPERATOR, journal_view.routes(access.journal)),
     ]
 

@@ -9,6 +9,7 @@ from maskgate.protocol.errors import ConfigurationError
 from maskgate.runtime.settings import BrokerSettings, RedisSettings, Settings
 
 _ID = "[A-Za-z0-9_-]{1,64}"
+_PAGE = r"http://[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?"
 
 
 class UsersSettings(Settings):
@@ -40,7 +41,28 @@ class UsersSettings(Settings):
         return self.desk_users_file or self.state_dir() / "users"
 
 
-class DeskSettings(UsersSettings, BrokerSettings, RedisSettings):
+class LabelSettings(UsersSettings):
+    """The crops that people label: off without a key."""
+
+    desk_labels_key_file: Path | None = Field(
+        None,
+        description='key that encrypts crops to label, from "python -m desk key" or '
+        '"maskgate secrets" (default: none, and no labelling)',
+    )
+    desk_labels_twice: float = Field(
+        0.2, ge=0, le=1, description="share of the crops that two labellers are asked about"
+    )
+
+    def labels_dir(self) -> Path:
+        """The folder of crops to label, answers and exports.
+
+        Raises:
+            ConfigurationError: as :meth:`UsersSettings.state_dir`.
+        """
+        return self.state_dir() / "labels"
+
+
+class DeskSettings(LabelSettings, BrokerSettings, RedisSettings):
     """The web page of a site: doors, precision, throughput, labels and models."""
 
     desk_host: str = Field("127.0.0.1", description="the address that the page listens on")
@@ -74,6 +96,20 @@ class DeskSettings(UsersSettings, BrokerSettings, RedisSettings):
         None,
         description='folder of "python -m desk assets" (default: beside the code, else the cache)',
     )
+    desk_workers: str = Field(
+        "",
+        pattern=rf"^({_PAGE}(,{_PAGE}){{0,99}})?$",
+        description="metrics pages of the workers, separated by commas; every address of a name is "
+        "one worker, for example http://worker:9100 (default: none)",
+    )
+    desk_camera_pages: str = Field(
+        "",
+        pattern=rf"^({_PAGE}(,{_PAGE}){{0,99}})?$",
+        description="metrics pages of the cameras' processes, for refused crops (default: none)",
+    )
+    desk_look_s: float = Field(
+        5.0, ge=1, le=60, description="time between two looks at these pages and at the queues"
+    )
     redis_timeout_s: float = Field(
         1.0, gt=0, le=60, description="how long Redis may take to answer"
     )
@@ -84,6 +120,14 @@ class DeskSettings(UsersSettings, BrokerSettings, RedisSettings):
             msg = "MASKGATE_DESK_TRUSTED_HEADER needs MASKGATE_DESK_PROXY: anybody could send it"
             raise ValueError(msg)
         return self
+
+    def workers(self) -> tuple[str, ...]:
+        """The metrics pages of the workers."""
+        return tuple(filter(None, self.desk_workers.split(",")))
+
+    def camera_pages(self) -> tuple[str, ...]:
+        """The metrics pages of the cameras' processes."""
+        return tuple(filter(None, self.desk_camera_pages.split(",")))
 
     def cameras(self) -> tuple[str, ...]:
         """The configured cameras; empty: those that Redis knows."""

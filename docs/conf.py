@@ -32,6 +32,7 @@ _CONTENTS = """
 _PAGES = {
     "Run it": (
         "docs/operations",
+        "docs/observe",
         "docs/cameras",
         "docs/configuration",
         "docs/tls",

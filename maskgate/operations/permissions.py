@@ -10,7 +10,7 @@ from redis import Redis
 from maskgate.operations.broker_probes import BROKER, may_log_in, try_broker
 from maskgate.operations.cameras import password_file, user_of
 from maskgate.operations.redis_probes import REDIS, REDIS_BY_DRYRUN, try_redis
-from maskgate.operations.secrets import DRAWN_CAMERAS
+from maskgate.operations.secrets import ROLE_CAMERAS
 from maskgate.protocol.errors import ConfigurationError
 from maskgate.runtime.broker import parameters
 from maskgate.runtime.store import connect
@@ -19,14 +19,20 @@ from maskgate.runtime.store import connect
 INTENDED_BROKER: Mapping[str, frozenset[str]] = {
     "camera": frozenset({"publish its camera's crops"}),
     "drawn": frozenset({"publish its camera's crops", "publish audit samples"}),
+    "filmed": frozenset({"publish its camera's crops"}),
     "auditor": frozenset({"publish audit samples"}),
-    "worker": frozenset({"read crops", "read audit samples", "publish dead letters"}),
+    "worker": frozenset(
+        {"read crops", "read audit samples", "publish dead letters", "publish crops to label"}
+    ),
     "operator": frozenset(
         {"publish its camera's crops", "publish another camera's crops"}
         | {"publish audit samples", "read dead letters"}
     ),
     "gate": frozenset(),
-    "desk": frozenset(),
+    "desk": frozenset(
+        {"publish its camera's crops", "publish another camera's crops"}
+        | {"publish audit samples", "read dead letters", "read crops to label"}
+    ),
     "unknown": frozenset(),
 }
 INTENDED_REDIS: Mapping[str, frozenset[str]] = {
@@ -42,7 +48,9 @@ INTENDED_REDIS: Mapping[str, frozenset[str]] = {
             "send wake-ups",
         }
         | {"run loaded functions", "read the server's state", "count attempts"}
-        | {"read audit counts", "write audit counts"}
+        | {"read audit counts", "write audit counts", "read pairs", "count pairs"}
+        | {"read scores", "write scores", "add a camera seen"}
+        | {"say which models it holds", "restore the champion"}
     ),
     "deployer": frozenset({"load functions"}),
     "gate": frozenset(
@@ -52,13 +60,16 @@ INTENDED_REDIS: Mapping[str, frozenset[str]] = {
     "desk": frozenset(
         {"read a verdict", "read visits", "read a camera's state", "read a history"}
         | {"read the heartbeat", "wait for wake-ups", "read the list of cameras"}
-        | {"read audit counts"}
+        | {"read audit counts", "read scores", "read pairs", "run loaded functions"}
+        | {"say which models it holds", "restore the champion", "promote a model"}
+        | {"read promotions"}
     ),
     "nobody": frozenset(),
 }
 #: Role → file of its password, below the folder of secrets.
 _BROKER_PASSWORDS = {
     "drawn": "producer/broker",
+    "filmed": "entrance/broker",
     "auditor": "auditor/broker",
     "worker": "worker/broker",
     "operator": "operator/broker",
@@ -98,7 +109,8 @@ def _broker(secrets: Path, address: str, role: str, camera: str) -> dict[str, bo
         return try_broker(stranger if may_log_in(stranger) else None, camera)
     if role not in _BROKER_PASSWORDS:
         return try_broker(None, camera)
-    return try_broker(login(role, _password(secrets / _BROKER_PASSWORDS[role])), DRAWN_CAMERAS[0])
+    password = _password(secrets / _BROKER_PASSWORDS[role])
+    return try_broker(login(role, password), ROLE_CAMERAS.get(role, camera))
 
 
 def _redis(secrets: Path, address: str, role: str) -> dict[str, bool]:

@@ -1,7 +1,9 @@
 """The real compose file; skipped where there is no Docker engine."""
 
+import hashlib
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -13,15 +15,36 @@ from pathlib import Path
 
 import pytest
 
+from producer.video.detection.blazeface import SHA256
+from producer.video.detection.places import FILE_NAME
 from tests.servers.ports import eventually
 
 ROOT = Path(__file__).parent.parent.parent
 STANDINS = ROOT.parent / "shared" / "tools" / "docker-standins" / "up"
 PROJECT = "maskgate-test"
+#: Set it to test the profile of cameras too.
+WITH_CAMERAS = "MASKGATE_TEST_CAMERAS_PROFILE"
+PYTHON = ["/venv/bin/python", "-P", "-m"]
 IN_REDIS = """
 import pathlib, redis, sys
 password = pathlib.Path("/run/maskgate/redis").read_text()
 gate = redis.Redis.from_url("redis://gate@redis:6379/0", password=password, decode_responses=True)
+"""
+
+#: Prints what is decided about people at the filmed camera, until both decisions were seen.
+PEOPLE = """
+from maskgate import Gate
+seen = set()
+with Gate("redis://gate@redis:6379/0", password) as door:
+    for people in door.visits("entrance", every_s=1):
+        seen |= {person.action for person in people}
+        if {"recognise", "remove_mask"} <= seen:
+            break
+print(*sorted(seen - {"manual"}))
+"""
+METRICS = """
+import urllib.request
+print(urllib.request.urlopen("http://127.0.0.1:9100/metrics", timeout=5).read().decode())
 """
 
 pytestmark = pytest.mark.timeout(900)
@@ -46,9 +69,10 @@ class Compose:
             stdin=subprocess.DEVNULL,
         )
 
-    def as_gate(self, program: str) -> str:
+    def as_gate(self, program: str, timeout_s: float = 600) -> str:
         """Run Python in the gate's container; ``gate`` is a Redis client with the gate's rights."""
-        ended = self("exec", "-T", "gate", "/venv/bin/python", "-c", IN_REDIS + program)
+        command = ["exec", "-T", "gate", "/venv/bin/python", "-c", IN_REDIS + program]
+        ended = self(*command, timeout_s=timeout_s)
         return ended.stdout + ended.stderr
 
     def ends(self, camera: str) -> set[str]:
@@ -99,7 +123,29 @@ def compose() -> Iterator[Compose]:
         assert up.returncode == 0, up.stderr[-3000:]
         yield compose
     finally:
-        compose("down", "-v", "--timeout", "10")
+        compose("--profile", "cameras", "down", "-v", "--timeout", "10")
+
+
+@pytest.fixture(scope="module")
+def filmed(compose: Compose) -> Iterator[Compose]:
+    """With the profile of cameras; nothing that runs is made anew."""
+    if not os.environ.get(WITH_CAMERAS):
+        pytest.skip(
+            f"builds two images, one with GStreamer, in about 2.5 minutes: set {WITH_CAMERAS}=1"
+        )
+    built = compose("--profile", "cameras", "build", "rtsp", "camera")
+    assert built.returncode == 0, built.stderr[-3000:]
+    up = compose("--profile", "cameras", "up", "--wait", "--no-recreate", "rtsp", "camera")
+    assert up.returncode == 0, up.stderr[-3000:]
+    yield compose
+    compose("--profile", "cameras", "stop", "rtsp", "camera")
+
+
+def camera_metrics(compose: Compose) -> dict[str, float]:
+    """The figures of the filmed camera, without those that have a reason."""
+    answer = compose("exec", "-T", "camera", "/venv/bin/python", "-c", METRICS).stdout
+    named = re.findall(r'^maskgate_camera_(\w+)\{camera="entrance"\} (\S+)$', answer, re.MULTILINE)
+    return {name: float(value) for name, value in named}
 
 
 def test_all_services_come_up_on_a_busy_machine_and_the_gate_reads_verdicts(
@@ -173,6 +219,42 @@ for host in sys.argv[1:]:
     }
     assert asked["producer"] == ["closed"] * len(hosts)
     assert "open" in asked["gate"]
+
+
+def test_a_camera_that_films_people_over_rtsp_gets_both_decisions_about_them(
+    filmed: Compose,
+) -> None:
+    assert filmed.as_gate(PEOPLE, timeout_s=90) == "recognise remove_mask\n"
+    figures = camera_metrics(filmed)
+    assert figures["up"] == 1
+    assert min(figures["frames_total"], figures["faces_total"], figures["crops_total"]) > 0
+
+
+def test_the_filmed_camera_speaks_for_no_other_door(filmed: Compose) -> None:
+    """With its own password it is refused as the camera ``lobby``: exit code 78."""
+    command = ["video", "rtsp://rtsp:8554/door", "--camera=lobby", "--metrics-port=0"]
+    asked = filmed("exec", "-T", "camera", *PYTHON, "producer", *command, timeout_s=60)
+    assert asked.returncode == 78, asked.stderr[-1000:]
+    assert "lobby" in asked.stdout + asked.stderr
+
+
+def test_the_cameras_image_holds_its_role_and_the_detector(filmed: Compose, tmp_path: Path) -> None:
+    asked = ["sh", "deploy/image-files", "camera", str(tmp_path)]
+    subprocess.run(asked, cwd=ROOT, check=True, capture_output=True)
+    wanted = {
+        f"/app/{path.relative_to(tmp_path)}": hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in tmp_path.rglob("*")
+        if path.is_file()
+    }
+    listed = ["docker", "run", "--rm", "--network", "none", "--entrypoint", "sh"]
+    listed += ["maskgate-camera", "-c", "find /app -type f -exec sha256sum {} +"]
+    found = subprocess.run(
+        listed, env=filmed.environment, check=True, capture_output=True, text=True
+    )
+    lines = (line.split("  ", 1) for line in found.stdout.splitlines())
+    assert {path: digest for digest, path in lines} == wanted | {
+        f"/app/deploy/model/{FILE_NAME}": SHA256
+    }
 
 
 def test_a_killed_replica_under_load_loses_no_crop(compose: Compose) -> None:

@@ -88,8 +88,8 @@ def test_a_broker_without_a_size_limit_is_found(
         assert main(command) == 70
     finally:
         rabbit.ctl("eval", f"application:set_env(rabbit, max_message_size, {MAX_BODY_BYTES}).")
-    # The camera, the auditor and the operator may publish crops.
-    assert "3 not as intended" in capsys.readouterr().out
+    # Three kinds of cameras, the operator and the desk may publish crops.
+    assert "5 not as intended" in capsys.readouterr().out
 
 
 def test_a_missing_secret_is_named(

@@ -32,6 +32,9 @@ LINES = [
     *(["maskgate", name] for name in COMMANDS),
     ["maskgate", "topology", "apply"],
     *(["maskgate", "camera", name] for name in ("add", "rotate", "revoke", "list")),
+    *(["maskgate", "models", name] for name in ("list", "rollback", "history")),
+    ["maskgate", "models", "promote", "m"],
+    ["maskgate", "models", "report", "--camera", "lobby"],
     ["worker"],
     ["worker", "deadletters"],
     ["producer", "folder"],
@@ -69,7 +72,7 @@ def test_help_is_for_people(line: list[str], capsys: pytest.CaptureFixture[str])
     assert text.startswith("usage: ")
     # What argparse and pydantic print by themselves: types of Python, secrets, missing defaults.
     assert not re.search(r"SecretStr|\bPath\b|\bint\b|\bstr\b|\bfloat\b|\*\*\*|None|==", text)
-    if line[-1] not in ("deadletters", "topology", "camera"):
+    if line[-1] not in ("deadletters", "topology", "camera", "models"):
         assert text.split("\n\n")[0].count("\n") <= 1, "a usage line, not a list of options"
 
 

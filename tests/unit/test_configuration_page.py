@@ -9,7 +9,7 @@ from maskgate.operations.functions import FunctionsSettings
 from maskgate.operations.management import ManagementSettings
 from maskgate.runtime.settings import PREFIX, Settings
 from producer.scenes.settings import DrawVideoSettings
-from producer.settings import FolderSettings, SyntheticSettings
+from producer.settings import FolderSettings, ReplaySettings, SyntheticSettings
 from producer.video.settings import VideoSettings
 from worker.settings import WorkerSettings
 
@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent.parent
 KINDS = (
     WorkerSettings,
     FolderSettings,
+    ReplaySettings,
     SyntheticSettings,
     GateSettings,
     WaitSettings,

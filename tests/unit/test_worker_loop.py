@@ -24,6 +24,7 @@ from maskgate.runtime.stop import Stop
 from tests.servers.ports import eventually
 from worker.connections import ConnectionState
 from worker.loop import Limits, Worker
+from worker.models.served import OneModel
 from worker.operations.health import Health
 from worker.reporting.reporter import Reporter
 from worker.reporting.stats import Stats
@@ -90,7 +91,7 @@ class Place:
         self.worker = Worker(
             InProcessConsumer(self.broker),
             self.store,
-            FakeModel(card),
+            OneModel(FakeModel(card)),
             limits=Limits(max_batch=64, max_age_ms=60_000, max_skew_ms=250),
             clock=RedisClock(now_ms),
             connections=connections,
