@@ -17,6 +17,7 @@ from redis import Redis
 from redis.client import PubSub
 from redis.exceptions import NoPermissionError, RedisError
 
+from desk.background import background
 from desk.doors.snapshot import Snapshot
 from maskgate.gate.decide import Action, Decision
 from maskgate.gate.doors import Door, Doors
@@ -60,7 +61,7 @@ class Reader:
     def running(self) -> Iterator[None]:
         """Read once, then go on in a thread until the block ends."""
         self._turn()
-        thread = threading.Thread(target=self._run, name="doors", daemon=True)
+        thread = background("doors", self._run)
         thread.start()
         try:
             yield

@@ -1,6 +1,7 @@
 """The view of the doors in the real process: what a person sees, and how soon."""
 
 import json
+import re
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -143,6 +144,7 @@ def test_without_workers_and_without_redis_no_door_is_shown_as_open(tmp_path: Pa
             shows(browser, "/doors", ">recognise<")
     log = (tmp_path / "desk.log").read_text()
     assert log.count('"desk.no_redis"') == 1
+    assert log.count('"process": "desk"') == len(log.splitlines()) - 1, "all but the address"
     assert log.count('"desk.redis_is_back"') == 1
 
 
@@ -155,11 +157,17 @@ def test_the_rights_of_its_user_are_enough(
     write(store, [live_result("1" * 32, now_ms(), BARE, track="t")])
     admin.zadd(CAMERAS_KEY, {"lobby": now_ms()})
     url, password = f"redis://desk@127.0.0.1:{guarded.port}/0", {"MASKGATE_REDIS_PASSWORD": "k"}
-    with desk(url, tmp_path, password) as site, site.browser("viewer") as browser:
-        shows(browser, "/doors", ">recognise<")
+    with desk(url, tmp_path, password) as site, site.browser("operator") as browser:
+        page = shows(browser, "/doors", ">recognise<")
         shows(browser, "/doors/lobby", ">no mask<")
         eventually(lambda: admin.pubsub_numpat() == 1, what="the subscription to wake-ups")
-    assert "error" not in (tmp_path / "desk.log").read_text()
+        views = re.findall(r'<li><a href="([^"]+)"', page)
+        assert {"/doors", "/journal"} < set(views)
+        for view in views:
+            assert browser.get(view).status_code == 200, view
+    log = (tmp_path / "desk.log").read_text()
+    assert "NoPermission" not in log
+    assert "Traceback" not in log
 
 
 def test_it_shows_the_cameras_that_are_configured(redis: RedisServer, tmp_path: Path) -> None:
