@@ -12,7 +12,7 @@ from desk.background import background
 
 KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
-_FRESH_S, _STALE_S = 5.0, 60.0
+_FRESH_S, _STALE_S = 5.0, 600.0
 _MOST = 8
 
 log = structlog.get_logger()

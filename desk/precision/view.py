@@ -37,7 +37,8 @@ def routes(
     def content(model: str | None) -> Markup:
         found = read_precision(client, model, clock())
         expected = estimates(found.model if found else "")
-        html = templates.get_template(_CONTENT).render(_context(found, expected))
+        context = {**_context(found, expected), "read_ms": clock()}
+        html = templates.get_template(_CONTENT).render(context)
         return Markup(html)  # noqa: S704  (the template escapes its values)
 
     fresh: Fresh[str | None, Markup] = Fresh(content)
