@@ -8,6 +8,8 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from desk.background import background
+
 KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
 _FRESH_S, _STALE_S = 5.0, 600.0
@@ -45,7 +47,7 @@ class Fresh(Generic[KeyT, ValueT]):
                 # Somebody else may have read it meanwhile.
                 found = self._found(key, self._fresh_s) or self._renewed(key)
         elif self._clock() - found[0] >= self._fresh_s and self._reading.acquire(blocking=False):
-            threading.Thread(target=self._renew, args=(key,), daemon=True).start()
+            background("precision", self._renew, key).start()
         return found[1]
 
     def _found(self, key: KeyT, age_s: float) -> tuple[float, ValueT] | None:

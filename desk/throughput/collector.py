@@ -8,6 +8,7 @@ from typing import Protocol
 
 import structlog
 
+from desk.background import background
 from desk.throughput.numbers import Numbers, Page, growth, summed
 from desk.throughput.ring import Point, Ring
 from desk.throughput.scrape import Scraped, Target, scrape
@@ -109,9 +110,7 @@ class Collector:
 def collecting(collector: Collector, interval_s: float) -> Iterator[None]:
     """Look inside the ``with``, in a thread."""
     stopped = threading.Event()
-    thread = threading.Thread(
-        target=collector.run, args=(interval_s, stopped), name="throughput", daemon=True
-    )
+    thread = background("throughput", collector.run, interval_s, stopped)
     thread.start()
     try:
         yield

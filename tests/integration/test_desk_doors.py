@@ -1,17 +1,19 @@
 """The view of the doors in the real process: what a person sees, and how soon."""
 
 import json
+import re
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from maskgate.protocol.camera_state import CameraCondition, CameraState, SentState
 from maskgate.protocol.known_cameras import CAMERAS_KEY
 from maskgate.protocol.verdict import Outcome
 from maskgate.runtime.clock import now_ms
-from tests.crop_results import live_result
+from tests.crop_results import live_result, write
 from tests.desk_site import Browser, Desk, desk
 from tests.servers.ports import eventually
 from tests.servers.redis_server import RedisServer, redis_server
@@ -142,7 +144,30 @@ def test_without_workers_and_without_redis_no_door_is_shown_as_open(tmp_path: Pa
             shows(browser, "/doors", ">recognise<")
     log = (tmp_path / "desk.log").read_text()
     assert log.count('"desk.no_redis"') == 1
+    assert log.count('"process": "desk"') == len(log.splitlines()) - 1, "all but the address"
     assert log.count('"desk.redis_is_back"') == 1
+
+
+def test_the_rights_of_its_user_are_enough(
+    guarded: RedisServer, admin: Redis, tmp_path: Path
+) -> None:
+    store = RedisVerdictStore(
+        admin, model="m", ttl_ms=600_000, max_skew_ms=250, history=HistoryBudget(100)
+    )
+    write(store, [live_result("1" * 32, now_ms(), BARE, track="t")])
+    admin.zadd(CAMERAS_KEY, {"lobby": now_ms()})
+    url, password = f"redis://desk@127.0.0.1:{guarded.port}/0", {"MASKGATE_REDIS_PASSWORD": "k"}
+    with desk(url, tmp_path, password) as site, site.browser("operator") as browser:
+        page = shows(browser, "/doors", ">recognise<")
+        shows(browser, "/doors/lobby", ">no mask<")
+        eventually(lambda: admin.pubsub_numpat() == 1, what="the subscription to wake-ups")
+        views = re.findall(r'<li><a href="([^"]+)"', page)
+        assert {"/doors", "/journal"} < set(views)
+        for view in views:
+            assert browser.get(view).status_code == 200, view
+    log = (tmp_path / "desk.log").read_text()
+    assert "NoPermission" not in log
+    assert "Traceback" not in log
 
 
 def test_it_shows_the_cameras_that_are_configured(redis: RedisServer, tmp_path: Path) -> None:
