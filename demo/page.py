@@ -21,11 +21,14 @@ from desk.doors.board import Board
 from desk.doors.reader import Reader
 from desk.journal import FILE_NAME, Journal
 from desk.precision import view as precision
+from desk.precision.estimating import estimating, references
 from desk.server import bound, serve
+from desk.settings import SHIPPED_CARD
 from desk.web import assets
 from desk.web.pages import environment
 from desk.web.streams import Streams
 from desk.web.view import View
+from maskgate.runtime.clock import now_ms
 from maskgate.runtime.store import connect
 
 _USER = "demo"
@@ -44,9 +47,15 @@ def served(redis_url: str, camera: str) -> Iterator[str]:
         board = Board(templates)
         stack.enter_context(Reader(client, board.show, cameras=[camera]).running())
         access = _access(folder, password)
+        estimates = estimating(client, references([SHIPPED_CARD]), now_ms)
         views = [
             View("Doors", doors.PATH, Role.VIEWER, doors.routes(board, client)),
-            View("Precision", "/precision", Role.VIEWER, precision.routes(client)),
+            View(
+                "Precision",
+                "/precision",
+                Role.VIEWER,
+                precision.routes(client, templates, estimates=estimates),
+            ),
         ]
         app = create(
             views,

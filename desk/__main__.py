@@ -10,7 +10,9 @@ from contextlib import ExitStack
 
 import structlog
 from jinja2 import Environment
+from redis import Redis
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from desk import journal_view, server
 from desk.access import user_commands
@@ -30,6 +32,7 @@ from desk.labels import commands as label_commands
 from desk.labels import setup as labels
 from desk.models import view as models
 from desk.precision import view as precision
+from desk.precision.estimating import estimating, references
 from desk.settings import DeskSettings
 from desk.throughput import opening as throughput
 from desk.web import assets, fetch
@@ -39,6 +42,7 @@ from desk.web.view import View
 from maskgate.protocol.errors import ConfigurationError
 from maskgate.runtime import logs, pika_internals
 from maskgate.runtime.broker import parameters
+from maskgate.runtime.clock import now_ms
 from maskgate.runtime.command_line import CHECK
 from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.settings import load
@@ -139,12 +143,17 @@ def _views(
     stack.enter_context(Reader(client, board.show, cameras=settings.cameras()).running())
     return [
         View("Doors", doors.PATH, Role.VIEWER, doors.routes(board, client)),
-        View("Precision", "/precision", Role.VIEWER, precision.routes(client)),
-        throughput.view(settings, broker, access.journal, stack),
+        View("Precision", "/precision", Role.VIEWER, _precision(settings, client, templates)),
+        throughput.view(settings, broker, templates, access.journal, stack),
         *labels.views(settings, broker, access.journal, stack),
         View("Models", models.PATH, Role.VIEWER, models.routes(client, access.journal)),
         View("Journal", "/journal", Role.OPERATOR, journal_view.routes(access.journal)),
     ]
+
+
+def _precision(settings: DeskSettings, client: Redis, templates: Environment) -> list[Route]:
+    known = references(settings.cards())
+    return precision.routes(client, templates, estimates=estimating(client, known, now_ms))
 
 
 def _access(settings: DeskSettings) -> Access:

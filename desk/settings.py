@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 from maskgate.protocol.errors import ConfigurationError
 from maskgate.runtime.settings import BrokerSettings, RedisSettings, Settings
 
+#: The card of the model that this release ships: an image of the desk has it without the model.
+SHIPPED_CARD = Path(__file__).parent.parent / "deploy" / "model" / "mask.json"
 _ID = "[A-Za-z0-9_-]{1,64}"
 _PAGE = r"http://[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?"
 
@@ -107,6 +109,11 @@ class DeskSettings(LabelSettings, BrokerSettings, RedisSettings):
         pattern=rf"^({_PAGE}(,{_PAGE}){{0,99}})?$",
         description="metrics pages of the cameras' processes, for refused crops (default: none)",
     )
+    desk_cards: str = Field(
+        "",
+        description="cards of the models that decide here, separated by commas: the page compares "
+        "scores with theirs (default: the shipped one)",
+    )
     desk_look_s: float = Field(
         5.0, ge=1, le=60, description="time between two looks at these pages and at the queues"
     )
@@ -120,6 +127,11 @@ class DeskSettings(LabelSettings, BrokerSettings, RedisSettings):
             msg = "MASKGATE_DESK_TRUSTED_HEADER needs MASKGATE_DESK_PROXY: anybody could send it"
             raise ValueError(msg)
         return self
+
+    def cards(self) -> tuple[Path, ...]:
+        """The cards of models."""
+        named = tuple(Path(each) for each in self.desk_cards.split(",") if each)
+        return named or ((SHIPPED_CARD,) if SHIPPED_CARD.is_file() else ())
 
     def workers(self) -> tuple[str, ...]:
         """The metrics pages of the workers."""

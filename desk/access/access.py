@@ -33,6 +33,8 @@ class Access:
     tokens: Tokens = field(default_factory=Tokens)
     by_name: Attempts = field(default_factory=lambda: Attempts(_OF_A_NAME, _WINDOW_S))
     by_address: Attempts = field(default_factory=lambda: Attempts(_OF_AN_ADDRESS, _WINDOW_S))
+    #: Of refusals that the journal has already.
+    told: Attempts = field(default_factory=lambda: Attempts(1, _WINDOW_S))
 
     @property
     def cookie(self) -> str:

@@ -62,7 +62,7 @@ class Proxy:
 def by_cookie(connection: HTTPConnection, cookie: str, sessions: Sessions) -> SignedIn | None:
     """Who the session's cookie says it is."""
     session_id = connection.cookies.get(cookie, "")
-    found = sessions.find(session_id) if session_id else None
+    found = sessions.find(session_id, touch=_is_asked(connection)) if session_id else None
     if found is None or found[0].by_header:
         return None
     return SignedIn(*found, session_id)
@@ -89,6 +89,11 @@ def who(request: Request) -> SignedIn | None:
     """Who sends a request, as the middleware found out; None if nobody knows."""
     found: SignedIn | None = getattr(request.state, "signed_in", None)
     return found
+
+
+def _is_asked(connection: HTTPConnection) -> bool:
+    """Whether a person asked, and not a page that keeps itself up to date."""
+    return "x-refresh" not in connection.headers
 
 
 def _peer(connection: HTTPConnection) -> str:

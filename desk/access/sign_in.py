@@ -68,9 +68,11 @@ def _sign_in(access: Access, request: Request) -> Response:
     name, to = fields.get("name", "")[:64], fields.get("next", "/")
     user = access.users.find(name)
     # A password that was typed into the wrong field must not get into the journal.
-    who = user.name if user else NOBODY
+    known = user.name if user else NOBODY
     if wait_s := _wait_s(access, request, name):
-        access.journal.write(who, "sign_in_refused", **_address(access, request))
+        # Once for an address: who tries on and on must not fill the disk.
+        if not access.told.take(access.proxy.address_of(request)):
+            access.journal.write(known, "sign_in_refused", **_address(access, request))
         response = _form(
             access, request, to, f"Too many attempts: wait {math.ceil(wait_s / 60)} min.", 429
         )
@@ -81,7 +83,7 @@ def _sign_in(access: Access, request: Request) -> Response:
     except BusyError:
         return _form(access, request, to, "Many people sign in just now: try again.", 503)
     if user is None or not fits:
-        access.journal.write(who, "sign_in_failed", **_address(access, request))
+        access.journal.write(known, "sign_in_failed", **_address(access, request))
         return _form(access, request, to, _WRONG, 403)
     return _begin(access, request, user, to)
 

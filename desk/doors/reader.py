@@ -8,15 +8,16 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import structlog
 from redis import Redis
 from redis.client import PubSub
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 
+from desk.background import background
 from desk.doors.snapshot import Snapshot
 from maskgate.gate.decide import Action, Decision
 from maskgate.gate.doors import Door, Doors
@@ -60,7 +61,7 @@ class Reader:
     def running(self) -> Iterator[None]:
         """Read once, then go on in a thread until the block ends."""
         self._turn()
-        thread = threading.Thread(target=self._run, name="doors", daemon=True)
+        thread = background("doors", self._run)
         thread.start()
         try:
             yield
@@ -96,13 +97,20 @@ class Reader:
     def _follow(self) -> None:
         """Look, and wait for a wake-up or the next turn, until Redis fails or the end."""
         self._turn()  # also where a subscription is refused
-        # redis-py has no types here.
-        with suppress(RedisError), self._redis.pubsub() as wake_ups:  # type: ignore[no-untyped-call]
-            wake_ups.psubscribe(CHANNEL_PATTERN)
-            while not self._stop.is_set():
-                began_s = time.monotonic()
+        try:
+            # redis-py has no types here.
+            with self._redis.pubsub() as wake_ups:  # type: ignore[no-untyped-call]
+                wake_ups.psubscribe(CHANNEL_PATTERN)
+                while not self._stop.is_set():
+                    began_s = time.monotonic()
+                    self._turn()
+                    self._wait(wake_ups, began_s, time.monotonic() - began_s)
+        except NoPermissionError as error:
+            log.warning("desk.no_wake_ups", error=str(error))
+            while not self._stop.wait(EVERY_S):
                 self._turn()
-                self._wait(wake_ups, began_s, time.monotonic() - began_s)
+        except RedisError:
+            return  # the next look says what is the matter
 
     def _turn(self) -> None:
         snapshot = self.look()

@@ -6,7 +6,6 @@ read is dropped and counted: nobody can label it. The same thread deletes what i
 
 import contextlib
 import sqlite3
-import threading
 import time
 from collections import Counter
 from typing import Any, Self
@@ -14,6 +13,7 @@ from typing import Any, Self
 import pika
 import structlog
 
+from desk.background import background
 from desk.labels.deletion import sweep
 from desk.labels.png import to_png
 from desk.labels.store import LabelStore
@@ -46,7 +46,7 @@ class LabelIntake:
         self._backoff = Backoff()
         self._lost = False
         self._swept_s = 0.0
-        self._thread = threading.Thread(target=self._run, name="labels", daemon=True)
+        self._thread = background("labels", self._run)
 
     def start(self) -> None:
         """Begin to take crops."""

@@ -10,7 +10,7 @@ from maskgate.audit.report import TARGETS
 from maskgate.audit.share import Share
 
 WIDTH, HEIGHT = 480, 170
-_LEFT, _BOTTOM, _TOP = 58, 22, 8
+LEFT, _BOTTOM, _TOP = 66, 22, 8
 #: The axis begins here, or lower if a day's value is lower.
 _LOWEST = 0.9
 
@@ -40,8 +40,8 @@ class DayPlot:
 
 def day_plot(measure: str, days: Sequence[Named]) -> DayPlot:
     """The picture of a measure over these days, oldest first; days without samples are empty."""
-    floor, step = _floor(measure, days), (WIDTH - _LEFT - 10) / max(1, len(days) - 1)
-    at = [(round(_LEFT + position * step, 1), day) for position, day in enumerate(days)]
+    floor, step = _floor(measure, days), (WIDTH - LEFT - 10) / max(1, len(days) - 1)
+    at = [(round(LEFT + position * step, 1), day) for position, day in enumerate(days)]
     dots = [_dot(x, day.name, day.report.shares[measure], floor) for x, day in at]
     marks = [floor, (floor + 1) / 2, 1.0]
     return DayPlot(

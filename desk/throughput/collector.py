@@ -8,6 +8,7 @@ from typing import Protocol
 
 import structlog
 
+from desk.background import background
 from desk.throughput.numbers import Numbers, Page, growth, summed
 from desk.throughput.ring import Point, Ring
 from desk.throughput.scrape import Scraped, Target, scrape
@@ -60,7 +61,7 @@ class Collector:
         at_s = self._monotonic_s()
         self._total = summed([self._total, self._grown([*workers, *cameras])])
         levels = max((each.page.levels for each in workers if each.page), key=len, default={})
-        self._say([*workers, *cameras])
+        self._say([*workers, *cameras], trouble)
         self._ring.add(
             Point(self._clock(), at_s, self._total, levels, depths, trouble, workers, cameras)
         )
@@ -93,13 +94,15 @@ class Collector:
         except BrokerError as error:
             return {}, str(error)
 
-    def _say(self, scraped: Sequence[Scraped]) -> None:
+    def _say(self, scraped: Sequence[Scraped], broker_trouble: str) -> None:
         """Log once who stopped to answer, and who answers again."""
         silent = {str(each.target): each.trouble for each in scraped if each.page is None}
+        if broker_trouble:
+            silent["the broker"] = broker_trouble
         for name in silent.keys() - self._silent:
-            log.warning("desk.no_metrics", of=name, trouble=silent[name])
+            log.warning("desk.no_figures", of=name, trouble=silent[name])
         for name in self._silent - silent.keys():
-            log.info("desk.metrics_again", of=name)
+            log.info("desk.figures_again", of=name)
         self._silent = set(silent)
 
 
@@ -107,9 +110,7 @@ class Collector:
 def collecting(collector: Collector, interval_s: float) -> Iterator[None]:
     """Look inside the ``with``, in a thread."""
     stopped = threading.Event()
-    thread = threading.Thread(
-        target=collector.run, args=(interval_s, stopped), name="throughput", daemon=True
-    )
+    thread = background("throughput", collector.run, interval_s, stopped)
     thread.start()
     try:
         yield

@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 
 import pika
+from jinja2 import Environment
 
 from desk.access.roles import Role
 from desk.journal import Journal
@@ -19,6 +20,7 @@ from desk.web.view import View
 def view(
     settings: DeskSettings,
     broker: pika.connection.Parameters,
+    templates: Environment,
     journal: Journal,
     stack: ExitStack,
 ) -> View:
@@ -29,5 +31,5 @@ def view(
     )
     stack.enter_context(collecting(collector, settings.desk_look_s))
     letters = dead_letter_view.routes(DeadLetterBox(broker), journal)
-    routes = [*throughput_view.routes(ring), *letters]
+    routes = [*throughput_view.routes(ring, templates), *letters]
     return View("Throughput", "/throughput", Role.VIEWER, routes)

@@ -1,10 +1,10 @@
-"""The page of throughput, its figures as JSON, and the stream that keeps it up to date."""
+"""The page of throughput, its curves as JSON, and the stream that keeps it up to date."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable
 
+from jinja2 import Environment
 from sse_starlette import ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -13,28 +13,25 @@ from starlette.routing import Route
 from desk.access.requires import requires, signed_in
 from desk.access.roles import Role
 from desk.throughput import shown
+from desk.throughput.rendered import Rendered
 from desk.throughput.ring import Point, Ring
-from desk.throughput.sparkline import HEIGHT, WIDTH, polylines, top_of
-from desk.web.pages import Pages, page
+from desk.web.pages import page
 from desk.web.streams import streams_of
-from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_QUEUE
 
-_QUEUES = {
-    LIVE_QUEUE: "Live crops that wait",
-    AUDIT_QUEUE: "Audit samples that wait",
-    DEAD_QUEUE: "Dead letters",
-}
 _LOOK_S = 0.5
-_FIGURES = "throughput/figures.html"
 
 
-def routes(ring: Ring) -> list[Route]:
+def routes(ring: Ring, templates: Environment) -> list[Route]:
     """The routes of the view."""
+    rendered = Rendered(ring, templates)
 
     @requires(Role.VIEWER)
     def throughput(request: Request) -> Response:
         return page(
-            request, "throughput/throughput.html", **_context(request, ring), **_drawn(ring)
+            request,
+            "throughput/throughput.html",
+            figures=rendered.figures(may_handle=_may_handle(request)),
+            plots=rendered.plots(),
         )
 
     @requires(Role.VIEWER)
@@ -44,12 +41,13 @@ def routes(ring: Ring) -> list[Route]:
             plot.key: {"unit": plot.unit, "names": [curve.name for curve in plot.curves]}
             for plot in plots
         }
-        columns = {plot.key: [curve.values for curve in plot.curves] for plot in plots}
-        return JSONResponse({"at": at_s, "plots": found, "columns": columns})
+        return JSONResponse({"at": at_s, "plots": found, "columns": _columns(plots)})
 
     @requires(Role.VIEWER)
     async def events(request: Request) -> Response:
-        return streams_of(request).response(request, _news(request, ring, ring.newest))
+        may_handle = _may_handle(request)
+        news = _news(ring, ring.newest, lambda: rendered.figures(may_handle=may_handle))
+        return streams_of(request).response(request, news)
 
     return [
         Route("/throughput", throughput),
@@ -59,9 +57,9 @@ def routes(ring: Ring) -> list[Route]:
 
 
 async def _news(
-    request: Request, ring: Ring, seen: Point | None
+    ring: Ring, seen: Point | None, figures: Callable[[], str]
 ) -> AsyncIterator[ServerSentEvent | None]:
-    """An event with each look of the collector: the figures as HTML, and the plots' next values."""
+    """An event with each look: the figures as HTML, and the next values of the curves."""
     while True:
         await asyncio.sleep(_LOOK_S)
         newest = ring.newest
@@ -69,39 +67,14 @@ async def _news(
             yield None
             continue
         seen = newest
-        pages: Pages = request.app.state.pages
-        html = pages.render(request, _FIGURES, _context(request, ring))
         at_s, plots = shown.plots(ring, newest_only=True)
-        columns = {plot.key: [curve.values for curve in plot.curves] for plot in plots}
-        news = {"html": html, "at": at_s, "columns": columns}
+        news = {"html": figures(), "at": at_s, "columns": _columns(plots)}
         yield ServerSentEvent(json.dumps(news), event="look")
 
 
-def _context(request: Request, ring: Ring) -> dict[str, Any]:
-    newest = ring.newest
-    return {
-        "newest": newest,
-        "queues": [
-            (name, shown.count(newest.depths.get(queue)) if newest else "–")
-            for queue, name in _QUEUES.items()
-        ],
-        "workers": newest.workers if newest else (),
-        "cameras": newest.cameras if newest else (),
-        "ready": sum(each.ready for each in newest.workers) if newest else 0,
-        "speeds": shown.speeds(ring),
-        "outcomes": shown.outcomes(ring),
-        "memory": shown.memory(newest) if newest else "–",
-        "history": shown.history(newest) if newest else "–",
-        "may_handle": signed_in(request).user.role >= Role.OPERATOR,
-    }
+def _columns(plots: list[shown.Plot]) -> dict[str, list[list[float | None]]]:
+    return {plot.key: [list(curve.values) for curve in plot.curves] for plot in plots}
 
 
-def _drawn(ring: Ring) -> dict[str, Any]:
-    """The plots for browsers without JavaScript."""
-    _, plots = shown.plots(ring)
-    drawn = []
-    for plot in plots:
-        top = top_of(curve.values for curve in plot.curves)
-        pieces = [(curve.name, polylines(curve.values, top)) for curve in plot.curves]
-        drawn.append((plot, f"{top:,.0f} {plot.unit}".strip(), pieces))
-    return {"plots": drawn, "width": WIDTH, "height": HEIGHT}
+def _may_handle(request: Request) -> bool:
+    return signed_in(request).user.role >= Role.OPERATOR

@@ -31,4 +31,14 @@ def number(value: float | None, digits: int = 2) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-FILTERS = {"age": age, "utc": utc, "number": number}
+def signed(value: float) -> str:
+    """A number with its sign and one digit, such as log-odds: ``+3.4``, ``−0.1``."""
+    return f"{value:+.1f}".replace("-", "−")
+
+
+def took(duration_ms: float) -> str:
+    """A short time span: ``12 ms``, ``1.4 s``."""
+    return f"{duration_ms:.0f} ms" if abs(duration_ms) < 1000 else age(duration_ms)
+
+
+FILTERS = {"signed": signed, "took": took, "age": age, "utc": utc, "number": number}

@@ -107,7 +107,7 @@ class Comparison:
         return (
             f"{self.decision}: the challenger decides {self.right.challenger:.1%} rightly, the "
             f"champion {self.right.champion:.1%}; {value:+.1f} points (95 %: {low:+.1f} to "
-            f"{high:+.1f}), n = {self.right.n}. Only the challenger was right in "
+            f"{high:+.1f}), n = {self.right.n:,}. Only the challenger was right in "
             f"{self.right.challenger_only} samples, only the champion in "
             f"{self.right.champion_only}: p = {self.right.p_value:.2g}.{masked}"
         )

@@ -68,7 +68,7 @@ def promote(
             does not hold it.
         StoreError: Redis does not answer or refuses.
     """
-    before = seen.champion
+    before = seen.champion if seen.champion != model else None
     argument = {
         "generation": seen.generation,
         "champion": model.sha256,

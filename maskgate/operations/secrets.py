@@ -110,9 +110,9 @@ REDIS_RIGHTS = {
         # An operator promotes models: one function writes these, and nothing else is writable.
         f"~{MODELS_KEY} ~{MODELS_KEYS} "
         f"resetchannels &{CHANNEL_PATTERN} "
-        "-@all +get +mget +hgetall +hmget +zrange +pttl +xrange +xrevrange +lrange +subscribe "
+        "-@all +get +mget +hgetall +hmget +zrange +zrevrange +pttl +xrange +xrevrange +lrange "
         "+fcall +time +hget +hset +del +xadd "
-        "+unsubscribe +psubscribe +punsubscribe +ping +hello +client|setname"
+        "+subscribe +unsubscribe +psubscribe +punsubscribe +ping +hello +client|setname"
     ),
 }
 #: Container → file name → the role whose password the file holds.

@@ -162,18 +162,18 @@ def known_tags(message: Message) -> tuple[Label | None, str | None]:
     )
 
 
+def sampled_trace(message: Message) -> str | None:
+    """The message's trace context, if it is valid and its sender has the crop traced."""
+    trace = _traceparent(message.headers.get("traceparent"))
+    return trace if trace and int(trace[-2:], 16) & _SAMPLED else None
+
+
 def known_weight(message: Message) -> float | None:
     """The weight, None if not valid: an unreadable audit sample is counted by it."""
     try:
         return _weight(message.headers.get("weight"), audit=True)
     except UnreadableCropError:
         return None
-
-
-def sampled_trace(message: Message) -> str | None:
-    """The message's trace context, if it is valid and its sender has the crop traced."""
-    trace = _traceparent(message.headers.get("traceparent"))
-    return trace if trace and int(trace[-2:], 16) & _SAMPLED else None
 
 
 def _matching(pattern: re.Pattern[str], value: object, reason: Reason) -> str:

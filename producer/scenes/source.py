@@ -19,14 +19,17 @@ class FilmSource:
         self._begun_s = time.monotonic()
         self._number = -1
 
-    def newest(self, timeout_s: float) -> Frame | None:
-        """See :class:`producer.video.frame.FrameSource`. A frame that nobody took is skipped."""
+    def wait(self, timeout_s: float) -> bool:
+        """See :class:`producer.video.frame.FrameSource`."""
         due_s = self._begun_s + (self._number + 1) / self._fps
         wait_s = due_s - time.monotonic()
-        if wait_s > timeout_s:
-            time.sleep(timeout_s)
+        time.sleep(min(max(0.0, wait_s), timeout_s))
+        return wait_s <= timeout_s
+
+    def newest(self, timeout_s: float) -> Frame | None:
+        """See :class:`producer.video.frame.FrameSource`. A frame that nobody took is skipped."""
+        if not self.wait(timeout_s):
             return None
-        time.sleep(max(0.0, wait_s))
         self._number = int((time.monotonic() - self._begun_s) * self._fps)
         if self.ended:
             return None

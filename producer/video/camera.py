@@ -1,7 +1,7 @@
 """One camera: from its frames to the crops of the people in front of it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from maskgate.inference.card import InputShape
@@ -69,6 +69,10 @@ class Camera:
 
     def process(self, frame: Frame) -> None:
         """Send the best faces of a frame."""
+        self.send_best(frame, self.find(frame))
+
+    def find(self, frame: Frame) -> list[Track]:
+        """The people on a frame. Call ``send_best`` with them before the next frame."""
         self._now_ms = max(frame.captured_at_ms, self._now_ms)  # a camera's clock may jump back
         self.counts.frames += 1
         change = self._motion.change(frame.pixels)
@@ -78,8 +82,12 @@ class Camera:
             self._search.begin_anew()
         self._pictures.remember(frame.pixels, self._now_ms)
         if change is Change.NONE and not self._is_due():
-            return
-        for track in self._tracks(frame.pixels):
+            return []
+        return self._tracks(frame.pixels)
+
+    def send_best(self, frame: Frame, tracks: Sequence[Track]) -> None:
+        """Send the best faces of a frame, and what waited until its face was confirmed."""
+        for track in tracks:
             if crop := self._crop(frame.pixels, track):
                 self._unsent.setdefault(track.track_id, []).append(crop)
             if track.confirmed:

@@ -8,6 +8,7 @@ from maskgate.protocol.queue import CropPublisher
 from maskgate.runtime.stop import Stop
 from producer.video.camera import Camera
 from producer.video.frame import Frame, FrameSource
+from producer.video.turns import TURNS
 
 #: Without a frame for so long, the publisher has its turn and the state is judged.
 _WAIT_S = 0.1
@@ -24,6 +25,9 @@ class Watcher(Protocol):
     def missed(self, trouble: str) -> None:
         """No frame came for a moment; ``trouble`` is why, if the source knows."""
 
+    def tell(self) -> None:
+        """Tell the operators what ``seen`` or ``missed`` found; may wait for the broker."""
+
 
 def film(
     source: FrameSource,
@@ -35,13 +39,28 @@ def film(
 ) -> None:
     """Until a stop is requested or a file has ended."""
     while not stop.requested and not source.ended:
-        frame = source.newest(_WAIT_S)
-        if frame is not None:
-            camera.process(watcher.seen(frame))
+        if source.wait(_WAIT_S):
+            _work(source, camera, watcher)
         elif not source.ended:
             watcher.missed(source.trouble)
+        watcher.tell()
         publisher.rest(_TURN_S)
     camera.end()
+
+
+def _work(source: FrameSource, camera: Camera, watcher: Watcher) -> None:
+    """Find the faces on the frame that is the newest when it is this camera's turn; send the best.
+
+    Whoever waits for a turn may see newer frames meanwhile: an older one would be as late as the
+    wait was long. What may wait for the broker comes after the turn.
+    """
+    with TURNS:
+        frame = source.newest(0)
+        if frame is None:
+            return
+        frame = watcher.seen(frame)
+        tracks = camera.find(frame)
+    camera.send_best(frame, tracks)
 
 
 class Rate:

@@ -52,6 +52,9 @@ class FaceDetector(Protocol):
 class FrameSource(Protocol):
     """Where frames come from. One thread owns it; it reconnects by itself."""
 
+    def wait(self, timeout_s: float) -> bool:
+        """Whether a frame can be taken, at once or within the timeout."""
+
     def newest(self, timeout_s: float) -> Frame | None:
         """The newest frame that was not returned before; None if none came within the timeout."""
 

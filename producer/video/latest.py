@@ -34,20 +34,25 @@ class Latest:
                 self._picture = None
             self._changed.notify_all()
 
-    def take(self, *, not_before_s: float, until_s: float) -> Picture | None:
-        """The newest picture, at ``not_before_s`` or later; None at ``until_s``, or if it is over.
+    def wait(self, *, not_before_s: float, until_s: float) -> bool:
+        """Whether there is a picture, at ``not_before_s`` or later; False at ``until_s``.
 
-        Both are times of ``time.monotonic``.
+        Both are times of ``time.monotonic``. False at once if it is over.
         """
         with self._changed:
             while True:
                 now_s = time.monotonic()
                 if self._over and self._picture is None:
-                    return None
+                    return False
                 if self._picture is not None and now_s >= not_before_s:
-                    taken, self._picture = self._picture, None
-                    return taken
+                    return True
                 if now_s >= until_s:
-                    return None
+                    return False
                 wake_s = until_s if self._picture is None else min(until_s, not_before_s)
                 self._changed.wait(wake_s - now_s)
+
+    def take(self) -> Picture | None:
+        """The newest picture, if it was not taken yet."""
+        with self._changed:
+            taken, self._picture = self._picture, None
+            return taken

@@ -75,10 +75,18 @@ class LiveSource:
         self._thread = threading.Thread(target=self._run, name=f"camera-{camera_id}", daemon=True)
         self._thread.start()
 
+    def wait(self, timeout_s: float) -> bool:
+        """Whether a frame can be taken, at once or within the timeout."""
+        until_s = time.monotonic() + timeout_s
+        return self._latest.wait(not_before_s=self._due_s, until_s=until_s)
+
     def newest(self, timeout_s: float) -> Frame | None:
         """The newest frame that was not returned before; None if none came within the timeout."""
         until_s = time.monotonic() + timeout_s
-        while picture := self._latest.take(not_before_s=self._due_s, until_s=until_s):
+        while self._latest.wait(not_before_s=self._due_s, until_s=until_s):
+            picture = self._latest.take()
+            if picture is None:  # it was closed meanwhile
+                return None
             try:
                 pixels = self._converter.pixels(picture.frame)
             except (av.FFmpegError, ValueError):  # a pixel format that swscale does not know

@@ -1,7 +1,5 @@
 """When a whole picture is searched for faces, and when known faces are only followed."""
 
-import os
-import threading
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
@@ -11,9 +9,6 @@ from producer.video.frame import Face, FaceDetector
 #: A face that is far away, and new, is found after this time at the latest while others are
 #: followed. A near one is found at once.
 SEARCH_MS = 500
-#: Cameras of a process search in turn, as many at once as there are cores: if all shared a core,
-#: each would wait for the last.
-_TURNS = threading.BoundedSemaphore(len(os.sched_getaffinity(0)))
 
 
 @runtime_checkable
@@ -38,8 +33,7 @@ class Search:
 
     def faces(self, pixels: Pixels, at_ms: int) -> list[Face]:
         """All faces on an RGB picture that was taken at ``at_ms``; times must not decrease."""
-        with _TURNS:
-            self._known = self._found(pixels, at_ms)
+        self._known = self._found(pixels, at_ms)
         return self._known
 
     def begin_anew(self) -> None:

@@ -17,8 +17,7 @@ log = structlog.get_logger()
 class PictureWatcher:
     """See :class:`producer.video.film.Watcher`. Logs each change of the camera's condition.
 
-    ``tick`` is called with the condition, since when in monotonic seconds, and the trouble, after
-    each frame and each wait without one.
+    ``tell`` calls ``tick`` with the condition, since when in monotonic seconds, and the trouble.
     """
 
     def __init__(
@@ -35,6 +34,7 @@ class PictureWatcher:
         self._rate = Rate()
         self._has_seen = False
         self._tick = tick
+        self._untold: str | None = None
 
     @property
     def fps(self) -> float:
@@ -48,18 +48,24 @@ class PictureWatcher:
         pixels = self._regions.apply(frame.pixels)
         height, width = pixels.shape[:2]
         visible = self._regions.visible(height, width)
-        self._tell(self._health.frame(pixels, time.monotonic(), visible), "")
+        self._judged(self._health.frame(pixels, time.monotonic(), visible), "")
         return Frame(pixels, frame.captured_at_ms)
 
     def missed(self, trouble: str) -> None:
         """See :class:`producer.video.film.Watcher`."""
         state = self._health.no_frame(time.monotonic(), trouble)
         if self._has_seen or state.condition is not CameraCondition.UP:
-            self._tell(state, trouble)
+            self._judged(state, trouble)
 
-    def _tell(self, state: ToldCondition, trouble: str) -> None:
+    def tell(self) -> None:
+        """See :class:`producer.video.film.Watcher`."""
+        trouble, self._untold = self._untold, None
+        if trouble is not None:
+            self._tick(self.state.condition, self.state.since_s, trouble)
+
+    def _judged(self, state: ToldCondition, trouble: str) -> None:
         before, self.state = self.state, state
-        self._tick(state.condition, state.since_s, trouble)
+        self._untold = trouble
         if state.condition is before.condition:
             return
         if state.condition is CameraCondition.UP:

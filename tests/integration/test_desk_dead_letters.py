@@ -21,7 +21,7 @@ from maskgate.runtime.broker import parameters
 from tests.desk_pages import Browser, journal_in, served, text_of
 from tests.servers.ports import eventually
 from tests.servers.rabbit_server import RabbitServer
-from tests.servers.rabbit_users import add_user
+from tests.servers.rabbit_users import NOTHING, add_user
 from worker.broker.dead_letters import DeadLetters
 
 IDS = [f"{n:032x}" for n in range(4)]
@@ -131,6 +131,9 @@ def test_two_people_who_look_at_the_same_time_see_all(box: DeadLetterBox) -> Non
 
 def test_a_user_whom_the_broker_refuses_is_told_so(rabbit: RabbitServer) -> None:
     url = f"amqp://desk:wrong@127.0.0.1:{rabbit.port}/%2F"
+    with pytest.raises(BrokerError, match="ACCESS_REFUSED"):
+        DeadLetterBox(parameters(url, None, name="desk")).listing()
+    url = add_user(rabbit, "onlooker", (NOTHING, NOTHING, NOTHING))
     with pytest.raises(BrokerError, match="ACCESS_REFUSED"):
         DeadLetterBox(parameters(url, None, name="desk")).listing()
 

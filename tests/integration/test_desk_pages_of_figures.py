@@ -13,6 +13,7 @@ from desk.precision.expected import Estimates, Expectations, Expected
 from desk.throughput import view as throughput_view
 from desk.throughput.collector import Collector
 from desk.throughput.ring import Ring
+from desk.web.pages import environment
 from maskgate.audit.share import Share
 from maskgate.protocol.crop import Label
 from maskgate.protocol.errors import Reason
@@ -72,7 +73,7 @@ def ring() -> Ring:
 def test_the_page_of_throughput_shows_rates_latencies_outcomes_and_reasons(
     ring: Ring, tmp_path: Path
 ) -> None:
-    with served(tmp_path, throughput_view.routes(ring), Role.VIEWER) as browser:
+    with served(tmp_path, throughput_view.routes(ring, environment()), Role.VIEWER) as browser:
         html = browser.page("/throughput")
     text = text_of(html)
     assert "Live crops a second 153.0 153.0" in text
@@ -93,7 +94,7 @@ def test_the_page_of_throughput_shows_rates_latencies_outcomes_and_reasons(
 
 
 def test_the_curves_are_those_of_the_looks(ring: Ring, tmp_path: Path) -> None:
-    with served(tmp_path, throughput_view.routes(ring), Role.VIEWER) as browser:
+    with served(tmp_path, throughput_view.routes(ring, environment()), Role.VIEWER) as browser:
         found = json.loads(browser.page("/throughput/curves.json"))
     assert found["at"] == [1_790_000_010]
     assert found["plots"]["latency"] == {"unit": "ms", "names": ["p50", "p99"]}
@@ -104,7 +105,7 @@ def test_the_curves_are_those_of_the_looks(ring: Ring, tmp_path: Path) -> None:
 def test_a_worker_that_does_not_answer_is_named_on_the_page(tmp_path: Path) -> None:
     ring = Ring(5)
     Collector(ring, NoBroker(), workers=["http://worker.invalid:9100"]).look()
-    with served(tmp_path, throughput_view.routes(ring), Role.VIEWER) as browser:
+    with served(tmp_path, throughput_view.routes(ring, environment()), Role.VIEWER) as browser:
         text = text_of(browser.page("/throughput"))
     assert "Worker worker.invalid:9100: the name has no address" in text
     assert "Workers ready 0 of 1" in text
@@ -112,7 +113,7 @@ def test_a_worker_that_does_not_answer_is_named_on_the_page(tmp_path: Path) -> N
 
 def test_before_the_first_look_and_without_workers_the_page_says_so(tmp_path: Path) -> None:
     ring = Ring(5)
-    with served(tmp_path, throughput_view.routes(ring), Role.VIEWER) as browser:
+    with served(tmp_path, throughput_view.routes(ring, environment()), Role.VIEWER) as browser:
         assert "first look" in browser.page("/throughput")
         Collector(ring, NoBroker(), workers=[]).look()
         assert "MASKGATE_DESK_WORKERS" in browser.page("/throughput")
@@ -122,7 +123,7 @@ def test_the_stream_sends_figures_and_the_next_values_of_the_curves(
     ring: Ring, tmp_path: Path
 ) -> None:
     with (
-        served(tmp_path, throughput_view.routes(ring), Role.VIEWER) as browser,
+        served(tmp_path, throughput_view.routes(ring, environment()), Role.VIEWER) as browser,
         browser.stream("GET", "/throughput/events") as answer,
     ):
         assert answer.headers["content-type"].startswith("text/event-stream")
@@ -161,7 +162,7 @@ def counted(client: Redis) -> Redis:
 def test_the_page_of_precision_shows_measures_with_intervals_targets_and_parts(
     counted: Redis, tmp_path: Path
 ) -> None:
-    routes = precision_view.routes(counted, clock=lambda: _NOON_MS)
+    routes = precision_view.routes(counted, environment(), clock=lambda: _NOON_MS)
     with served(tmp_path, routes, Role.VIEWER) as browser:
         html = browser.page("/precision")
     text = text_of(html)
@@ -176,7 +177,7 @@ def test_the_page_of_precision_shows_measures_with_intervals_targets_and_parts(
 
 
 def test_without_samples_the_page_says_so(client: Redis, tmp_path: Path) -> None:
-    with served(tmp_path, precision_view.routes(client), Role.VIEWER) as browser:
+    with served(tmp_path, precision_view.routes(client, environment()), Role.VIEWER) as browser:
         assert "No audit sample" in browser.page("/precision?model=../x")
 
 
@@ -190,7 +191,9 @@ def test_what_is_expected_without_labels_stands_beside_what_is_known(
         found = Expectations(5000, {"precision": Expected(0.9712, 0.9655, 0.9779)})
         return Estimates(found, {"lobby": found, "hall": found}, ["camera hall: shifted"])
 
-    routes = precision_view.routes(counted, estimates=estimates, clock=lambda: _NOON_MS)
+    routes = precision_view.routes(
+        counted, environment(), estimates=estimates, clock=lambda: _NOON_MS
+    )
     with served(tmp_path, routes, Role.VIEWER) as browser:
         text = text_of(browser.page("/precision"))
         assert "expected without labels 5,000 crops 97.1 % below 96.5 to 97.8 – – –" in text

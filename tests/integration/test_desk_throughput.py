@@ -132,7 +132,7 @@ def test_workers_that_do_not_answer_are_named_and_the_others_count() -> None:
     assert "no-such-host.invalid" in str(found[9100].target)
     assert "has no address" in found[9100].trouble
     events = [line["event"] for line in logged]
-    assert events == ["desk.no_metrics"] * 3, "each is logged once"
+    assert events == ["desk.no_figures"] * 4, "each is logged once, also the broker"
     assert newest(ring).broker_trouble == "no broker here"
 
 

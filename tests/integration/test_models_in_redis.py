@@ -219,6 +219,19 @@ def test_nothing_is_promoted_where_nobody_works_or_what_is_champion_already(
         find(read(desk), "x")
 
 
+def test_the_model_that_decides_may_be_promoted_so_that_configuration_no_longer_counts(
+    server: RedisServer, replicas: list[Replica], models: tuple[Model, Model], desk: Redis
+) -> None:
+    assert promote(desk, read(desk), known(models[0]), by="eve") == 1
+    turned = Replica(server, "worker-new", models[1], models[0])
+    turned.store.heartbeat()
+    assert turned.serves is models[0]
+    assert read(desk).previous is None
+    with pytest.raises(PromotionError, match="nobody was champion before"):
+        rollback(desk, read(desk), by="eve")
+    turned.client.close()
+
+
 def test_a_rollback_needs_somebody_to_go_back_to(replicas: list[Replica], desk: Redis) -> None:
     with pytest.raises(PromotionError, match="nobody was champion before"):
         rollback(desk, read(desk), by="eve")

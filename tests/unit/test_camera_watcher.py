@@ -44,10 +44,12 @@ def test_each_condition_is_told_once_and_what_is_private_is_black(clock: list[fl
         light = 0.02 if 40 <= step < 80 else 1.0
         frame = watcher.seen(Frame(_room(step, light), NOW_MS))
         assert not frame.pixels[:200, :300].any()
+        watcher.tell()
         clock[0] += 0.2
     assert told == [CameraCondition.UP, CameraCondition.DARK, CameraCondition.UP]
     for _ in range(40):
         watcher.missed("no answer within 5 s")
+        watcher.tell()
         clock[0] += 0.2
     assert told[-1] is CameraCondition.NO_SIGNAL
 
@@ -59,6 +61,7 @@ def test_a_camera_that_never_sent_a_frame_is_not_up(clock: list[float]) -> None:
     )
     for _ in range(40):
         watcher.missed("not connected yet")
+        watcher.tell()
         clock[0] += 0.2
     assert set(told) == {CameraCondition.NO_SIGNAL}
 

@@ -26,6 +26,7 @@ from worker.infer import infer
 from worker.models.challenger import load_challenger, succession_of
 from worker.models.shadow import MOST_WAITING, PIECE, Compared, Shadow
 from worker.models.succession import Succession
+from worker.operations.check import check
 from worker.result import CropResult
 from worker.review.compared import offer_compared
 from worker.settings import SHIPPED_MODEL, WorkerSettings
@@ -363,3 +364,18 @@ def test_a_live_crop_is_offered_for_labels_once_and_known_to_disagree(
         if cell.split(".")[1] != cell.split(".")[2]
     )
     assert sum(disagrees for _, _, disagrees in offered) == counted > 0
+
+
+@pytest.mark.parametrize(
+    ("pinned", "wanted"),
+    [(True, "challenger: {path}, SHA-256 {sha256}, pinned"), (False, "refused")],
+)
+def test_check_names_the_challenger_and_a_refused_one_is_no_error(
+    folder: Path, *, pinned: bool, wanted: str
+) -> None:
+    path = twin(folder)
+    options = ["--model-path", str(REFERENCE_MODEL), "--challenger-path", str(path)]
+    options += ["--challenger-sha256", sha256(path)] if pinned else []
+    lines = check(load(WorkerSettings, options, "worker"))
+    (line,) = [each for each in lines if each.startswith("challenger: ")]
+    assert wanted.format(path=path, sha256=sha256(path)) in line

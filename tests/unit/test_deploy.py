@@ -37,7 +37,7 @@ IMAGE_PARTS = {
     "producer": ["producer", "deploy/model/mask.json"],
     "worker": ["worker", "deploy/model/mask.onnx"],
     "trainer": ["trainer"],
-    "desk": ["desk"],  # and the assets, which the build fetches
+    "desk": ["desk", "deploy/model/mask.json"],  # and the assets, which the build fetches
     "camera": ["producer", "deploy/model/mask.json"],  # and the detector, which the build fetches
 }
 #: The RTSP server for trying has an image of its own.

@@ -1,9 +1,6 @@
 """Known faces are followed with less work, and nobody new is overlooked."""
 
-import threading
-import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -12,7 +9,6 @@ import pytest
 
 from maskgate.inference.image import Pixels
 from producer.drawing import draw_face
-from producer.video import searching
 from producer.video.detection.blazeface import BlazeFace
 from producer.video.frame import Face
 from producer.video.searching import SEARCH_MS, Search
@@ -82,40 +78,6 @@ def test_nothing_is_followed_over_a_cut() -> None:
 def test_a_detector_that_can_not_follow_searches_always() -> None:
     search = Search(_Plain())
     assert [search.faces(_PIXELS, at_ms) for at_ms in (1_000, 1_100)] == [[_FACE], [_FACE]]
-
-
-class _Counting:
-    """Records how many threads are in it at once."""
-
-    def __init__(self) -> None:
-        self.inside = self.most = 0
-
-    def detect(self, pixels: Pixels) -> list[Face]:
-        self.inside += 1
-        self.most = max(self.most, self.inside)
-        time.sleep(0.002)  # others may come
-        self.inside -= 1
-        return []
-
-
-def test_cameras_search_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searching, "_TURNS", threading.BoundedSemaphore(1))
-    detector = _Counting()
-    with ThreadPoolExecutor(4) as pool:
-        searches = [Search(detector) for _ in range(4)]
-        for each in [pool.submit(s.faces, _PIXELS, t) for t in range(5) for s in searches]:
-            each.result()
-    assert detector.most == 1
-
-
-def test_a_failed_search_does_not_keep_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    turns = threading.BoundedSemaphore(1)
-    monkeypatch.setattr(searching, "_TURNS", turns)
-    detector = _Following()
-    monkeypatch.setattr(detector, "detect", lambda _: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        Search(detector).faces(_PIXELS, 1_000)
-    assert turns.acquire(blocking=False)
 
 
 def _scene(*faces: tuple[int, int, int]) -> Pixels:

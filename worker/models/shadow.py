@@ -31,7 +31,7 @@ from worker.store.pair_counts import Pairs
 from worker.validate import ReadableCrop
 
 #: Crops that are classified before the loop looks for new ones again.
-PIECE = 8
+PIECE = 4
 #: Live crops that may wait, and audit samples. Each may have 256 KiB.
 MOST_WAITING = 64
 _RETRY_S = 1.0

