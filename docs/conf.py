@@ -34,6 +34,7 @@ _PAGES = {
         "docs/operations",
         "docs/observe",
         "docs/cameras",
+        "docs/labels",
         "docs/configuration",
         "docs/tls",
         "docs/speed",
