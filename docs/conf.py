@@ -35,6 +35,7 @@ _PAGES = {
         "docs/observe",
         "docs/desk",
         "docs/cameras",
+        "docs/labels",
         "docs/configuration",
         "docs/tls",
         "docs/speed",

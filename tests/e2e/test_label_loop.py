@@ -28,6 +28,7 @@ def film(rabbit: RabbitServer) -> dict[str, str]:
     """Drawn people pass the camera ``lobby``; returns the true label of each crop."""
     rng, truth = np.random.default_rng(5), {}
     with rabbit.channel() as channel:
+        channel.confirm_delivery()
         for i in range(FACES):
             crop_id = new_crop_id()
             truth[crop_id] = "mask" if i % 2 else "no_mask"

@@ -12,6 +12,7 @@ from desk.labels.key import Key, load, make
 from desk.labels.pictures import PictureError, Pictures
 from desk.labels.rules import Answer, Labelling
 from desk.labels.store import Intake, LabelStore, Scope
+from maskgate.operations.secrets import LABELS_KEY, generate
 from maskgate.protocol.crop import new_crop_id
 from maskgate.protocol.errors import ConfigurationError
 from tests.review_crops import DAY_MS, NOW_MS, review_crop
@@ -247,3 +248,12 @@ def test_what_is_no_key_is_refused_and_not_repeated(tmp_path: Path, content: byt
     with pytest.raises(ConfigurationError, match="not a key") as caught:
         load(path)
     assert "QUJD" not in str(caught.value)
+
+
+def test_the_secrets_of_an_installation_have_a_key_that_stays(tmp_path: Path) -> None:
+    generate(tmp_path)
+    first = load(tmp_path / LABELS_KEY)
+    generate(tmp_path)
+    assert load(tmp_path / LABELS_KEY) == first
+    generate(tmp_path / "other")
+    assert load(tmp_path / "other" / LABELS_KEY) != first
