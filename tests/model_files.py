@@ -11,6 +11,7 @@ from worker.settings import SHIPPED_MODEL
 REFERENCE_MODEL = SHIPPED_MODEL.with_name("reference.onnx")
 _NAME = b"deep28-04ccc03e"
 _SHIPPED_NAME = b"lite064-945210f0"
+_SHIPPED_BAND = b'"uncertain_from":0.057,"uncertain_to":0.875'
 _UNCERTAIN = b'"uncertain_from":0.155,"uncertain_to":0.891'
 _GOLDEN = b'"p_mask":[0.990553'
 
@@ -27,6 +28,13 @@ def twin_of_shipped(folder: Path) -> Path:
     """The shipped model under another name: it says the same."""
     changed = _replaced(SHIPPED_MODEL.read_bytes(), _SHIPPED_NAME, b"twin064-945210f0")
     return _written(folder / "twin-of-shipped.onnx", changed)
+
+
+def bad(folder: Path) -> Path:
+    """The shipped network with a band that lets it call almost every face masked."""
+    changed = _replaced(SHIPPED_MODEL.read_bytes(), _SHIPPED_NAME, b"poor064-945210f0")
+    changed = _replaced(changed, _SHIPPED_BAND, b'"uncertain_from":0.001,"uncertain_to":0.002')
+    return _written(folder / "bad.onnx", changed)
 
 
 def with_wrong_golden_vector(folder: Path) -> Path:

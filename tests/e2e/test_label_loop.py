@@ -1,65 +1,20 @@
 """From a door's crops to labels, audit figures and deletion: worker, desk and producer for real."""
 
-import re
 from pathlib import Path
-
-import numpy as np
-import pika
 
 from maskgate.audit.counts import read_counts, read_models
 from maskgate.audit.report import AuditReport, report
-from maskgate.inference.image import encode_pnm
-from maskgate.protocol.crop import Crop, new_crop_id, to_message
-from maskgate.protocol.topology import LIVE_EXCHANGE, REVIEW_QUEUE
+from maskgate.protocol.topology import REVIEW_QUEUE
 from maskgate.runtime.clock import now_ms
-from producer.drawing import draw_face
-from tests.desk_site import Browser, desk
+from tests.desk_site import desk
+from tests.labelling import FACES, film, label_all, stored
 from tests.servers.ports import eventually
 from tests.servers.processes import done, running, said
 from tests.servers.rabbit_server import RabbitServer
 from tests.servers.redis_server import RedisServer
 
-FACES = 40
 WAIT_S = 60
 RATES = "[lobby]\nrandom = 0.5\nuncertain = 0.9\nretention_days = 1\n"
-
-
-def film(rabbit: RabbitServer) -> dict[str, str]:
-    """Drawn people pass the camera ``lobby``; returns the true label of each crop."""
-    rng, truth = np.random.default_rng(5), {}
-    with rabbit.channel() as channel:
-        channel.confirm_delivery()
-        for i in range(FACES):
-            crop_id = new_crop_id()
-            truth[crop_id] = "mask" if i % 2 else "no_mask"
-            body, kind = encode_pnm(draw_face(rng, masked=bool(i % 2)).pixels)
-            message = to_message(Crop(crop_id, "lobby", crop_id, now_ms(), kind, body))
-            properties = pika.BasicProperties(
-                content_type=kind,
-                type=str(message.type),
-                message_id=crop_id,
-                headers=dict(message.headers),
-            )
-            channel.basic_publish(LIVE_EXCHANGE, message.routing_key, body, properties)
-    return truth
-
-
-def stored(browser: Browser) -> int:
-    found = re.search(r"(\d+) crops are stored", browser.get("/labels/deletion").text)
-    assert found
-    return int(found[1])
-
-
-def label_all(browser: Browser, truth: dict[str, str]) -> list[str]:
-    """Answer with the truth until nothing waits."""
-    answered = []
-    while found := re.search(r'name="crop_id" value="(\w+)"', browser.get("/labels").text):
-        crop_id = found[1]
-        assert browser.get(f"/labels/picture/{crop_id}").headers["content-type"] == "image/png"
-        sent = browser.submit("/labels/answer", crop_id=crop_id, answer=truth[crop_id])
-        assert sent.status_code == 303
-        answered.append(crop_id)
-    return answered
 
 
 def audited(redis: RedisServer) -> AuditReport:
