@@ -8,11 +8,11 @@ import pika
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from maskgate.protocol.errors import BrokerError
-from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_QUEUE
+from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_QUEUE, REVIEW_QUEUE
 from maskgate.runtime.broker import trouble
 
 _NOT_FOUND = 404
-QUEUES = (LIVE_QUEUE, AUDIT_QUEUE, DEAD_QUEUE)
+QUEUES = (LIVE_QUEUE, AUDIT_QUEUE, REVIEW_QUEUE, DEAD_QUEUE)
 
 
 class QueueDepths:

@@ -10,11 +10,12 @@ from markupsafe import Markup
 from desk.throughput import shown
 from desk.throughput.ring import Point, Ring
 from desk.throughput.sparkline import HEIGHT, WIDTH, polylines, top_of
-from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_QUEUE
+from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_QUEUE, REVIEW_QUEUE
 
 _QUEUES = {
     LIVE_QUEUE: "Live crops that wait",
     AUDIT_QUEUE: "Audit samples that wait",
+    REVIEW_QUEUE: "Crops to label that wait",
     DEAD_QUEUE: "Dead letters",
 }
 

@@ -17,7 +17,7 @@ from desk.throughput.scrape import scrape
 from maskgate.protocol.crop import Crop, Label, new_crop_id, to_message
 from maskgate.protocol.errors import BrokerError
 from maskgate.protocol.queue import QueueKind
-from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_QUEUE
+from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_QUEUE, REVIEW_QUEUE
 from maskgate.runtime.broker import parameters
 from maskgate.runtime.clock import now_ms
 from maskgate.runtime.stop import Stop
@@ -106,7 +106,7 @@ def test_what_a_real_worker_did_is_what_the_page_says(
     assert found.latency.p50_s is not None
     assert found.stages["infer"].p99_s is not None
     last = newest(ring)
-    assert last.depths == {LIVE_QUEUE: 0, AUDIT_QUEUE: 0, DEAD_QUEUE: 2}
+    assert last.depths == {LIVE_QUEUE: 0, AUDIT_QUEUE: 0, REVIEW_QUEUE: 0, DEAD_QUEUE: 2}
     assert any(value > 0 for value in last.levels.values()), "the memory of Redis"
 
 
