@@ -6,7 +6,7 @@ be counted twice, as in the history.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import structlog
 
@@ -34,7 +34,7 @@ class ScoreFlusher:
         self._sent_s = self._due_s = time.monotonic()
         self._failing = False
 
-    def add(self, results: Iterable[CropResult], model: str) -> None:
+    def add(self, results: Sequence[CropResult], model: str) -> None:
         """Count the live crops that this model classified."""
         self._counter.add(results, model)
 
