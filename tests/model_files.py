@@ -4,13 +4,13 @@ A replacement has the length of the original, so that the ONNX file around the c
 """
 
 import hashlib
+import re
 from pathlib import Path
 
 from worker.settings import SHIPPED_MODEL
 
 REFERENCE_MODEL = SHIPPED_MODEL.with_name("reference.onnx")
 _NAME = b"deep28-04ccc03e"
-_SHIPPED_NAME = b"lite064-945210f0"
 _UNCERTAIN = b'"uncertain_from":0.155,"uncertain_to":0.891'
 _GOLDEN = b'"p_mask":[0.990553'
 
@@ -23,10 +23,13 @@ def twin(folder: Path, *, sure: bool = False) -> Path:
     return _written(folder / f"twin{'-sure' if sure else ''}.onnx", changed)
 
 
-def twin_of_shipped(folder: Path) -> Path:
-    """The shipped model under another name: it says the same."""
-    changed = _replaced(SHIPPED_MODEL.read_bytes(), _SHIPPED_NAME, b"twin064-945210f0")
-    return _written(folder / "twin-of-shipped.onnx", changed)
+def renamed(path: Path, folder: Path) -> Path:
+    """A model under another name: it says the same."""
+    content = path.read_bytes()
+    found = re.search(rb'"name":"([^"]+)"', content)
+    assert found is not None
+    changed = _replaced(content, found[1], b"twin" + found[1][4:])
+    return _written(folder / f"twin-{path.name}", changed)
 
 
 def with_wrong_golden_vector(folder: Path) -> Path:
