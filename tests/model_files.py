@@ -4,14 +4,16 @@ A replacement has the length of the original, so that the ONNX file around the c
 """
 
 import hashlib
+import re
 from pathlib import Path
 
 from worker.settings import SHIPPED_MODEL
 
 REFERENCE_MODEL = SHIPPED_MODEL.with_name("reference.onnx")
 _NAME = b"deep28-04ccc03e"
-_SHIPPED_NAME = b"lite064-945210f0"
-_SHIPPED_BAND = b'"uncertain_from":0.057,"uncertain_to":0.875'
+_SHIPPED_BAND = b'"threshold":0.5,"uncertain_from":0.057,"uncertain_to":0.875'
+#: Its probabilities are .001 at the least, so that it calls no face bare.
+_BAD_BAND = b'"threshold":0.002,"uncertain_from":0.001,"uncertain_to":0.1'
 _UNCERTAIN = b'"uncertain_from":0.155,"uncertain_to":0.891'
 _GOLDEN = b'"p_mask":[0.990553'
 
@@ -24,17 +26,21 @@ def twin(folder: Path, *, sure: bool = False) -> Path:
     return _written(folder / f"twin{'-sure' if sure else ''}.onnx", changed)
 
 
-def twin_of_shipped(folder: Path) -> Path:
-    """The shipped model under another name: it says the same."""
-    changed = _replaced(SHIPPED_MODEL.read_bytes(), _SHIPPED_NAME, b"twin064-945210f0")
-    return _written(folder / "twin-of-shipped.onnx", changed)
+def renamed(path: Path, folder: Path) -> Path:
+    """A model under another name: it says the same."""
+    content = path.read_bytes()
+    found = re.search(rb'"name":"([^"]+)"', content)
+    assert found is not None
+    changed = _replaced(content, found[1], b"twin" + found[1][4:])
+    return _written(folder / f"twin-{path.name}", changed)
 
 
 def bad(folder: Path) -> Path:
-    """The shipped network with a band that lets it call almost every face masked."""
-    changed = _replaced(SHIPPED_MODEL.read_bytes(), _SHIPPED_NAME, b"poor064-945210f0")
-    changed = _replaced(changed, _SHIPPED_BAND, b'"uncertain_from":0.001,"uncertain_to":0.002')
-    return _written(folder / "bad.onnx", changed)
+    """A twin of the shipped model that is never sure of a bare face."""
+    twin_file = renamed(SHIPPED_MODEL, folder)
+    return _written(
+        folder / "bad.onnx", _replaced(twin_file.read_bytes(), _SHIPPED_BAND, _BAD_BAND)
+    )
 
 
 def with_wrong_golden_vector(folder: Path) -> Path:

@@ -29,8 +29,8 @@ WAIT_S = 60
 WORKERS = 2
 #: Crops that are filmed, and labelled ones without which nobody is alarmed (ALARM_MIN_N).
 FACES, ENOUGH = 140, 115
-CHAMPION = "poor064-945210f0"
 CHALLENGER = json.loads(SHIPPED_MODEL.with_suffix(".json").read_text())["name"]
+CHAMPION = f"twin{CHALLENGER[4:]}"
 #: Crops per second, and the camera of the load.
 RATE, DOOR = "60", "door"
 

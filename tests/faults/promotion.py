@@ -1,7 +1,7 @@
-"""``make promotion``: promote a challenger and go back, under 1,000 crops/s.
+"""``python -m tests.faults.promotion``: promote a challenger and go back, under 1,000 crops/s.
 
 Prints how soon all workers have changed, and what the ledger says: every crop has one outcome, by
-the model that was champion at that time. ``--rate`` and ``--seconds`` change the load.
+the model that was champion at that time. The models are those of the benchmarks, which are cheap.
 """
 
 import argparse
@@ -19,10 +19,10 @@ from maskgate.inference.model import Model
 from maskgate.models.promotion import SWAP_S, promote, rollback, wait_until_served
 from maskgate.models.records import Models, pair_counts, read
 from maskgate.protocol.models import ModelId
+from tests.benchmarks.thumbnail import THUMBNAIL_MODEL
 from tests.faults.site import Site, site
-from tests.model_files import sha256, twin_of_shipped
+from tests.model_files import renamed, sha256
 from tests.servers.ports import eventually
-from worker.settings import SHIPPED_MODEL
 
 _WORKERS = 2
 
@@ -45,8 +45,9 @@ def main(argv: list[str]) -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     folder = Path(tempfile.mkdtemp(prefix="maskgate-promotion-"))
     # It says the same, so that the ledger knows each crop's outcome whoever decides.
-    challenger = twin_of_shipped(folder)
+    challenger = renamed(THUMBNAIL_MODEL, folder)
     settings = {
+        "MASKGATE_MODEL_PATH": str(THUMBNAIL_MODEL),
         "MASKGATE_CHALLENGER_PATH": str(challenger),
         "MASKGATE_CHALLENGER_SHA256": sha256(challenger),
     }
@@ -55,7 +56,7 @@ def main(argv: list[str]) -> int:
         workers=_WORKERS,
         rate=arguments.rate,
         settings=settings,
-        models=(SHIPPED_MODEL, challenger),
+        models=(THUMBNAIL_MODEL, challenger),
     ) as place:
         eventually(lambda: len(read(place.admin).workers) == _WORKERS, 60, "the workers")
         eventually(lambda: place.history.newest_verdict_ms, 60, "the first verdicts")
