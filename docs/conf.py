@@ -33,6 +33,7 @@ _PAGES = {
     "Run it": (
         "docs/operations",
         "docs/observe",
+        "docs/desk",
         "docs/cameras",
         "docs/labels",
         "docs/configuration",

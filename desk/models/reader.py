@@ -50,6 +50,17 @@ class ModelsPage:
     offered: list[tuple[ModelId, list[str]]]
     promotions: list[Promotion]
 
+    @property
+    def is_unexplained(self) -> bool:
+        """Whether somebody changed the champion past the function that promotes.
+
+        A worker may write the hash, because it restores it; it may not write the history.
+        """
+        reign = self.models.reign
+        if reign is None or reign.restored_by:
+            return False
+        return not self.promotions or self.promotions[0].generation != reign.generation
+
 
 def read_page(client: Redis) -> ModelsPage:
     """Read everything that the page shows.

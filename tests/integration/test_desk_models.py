@@ -11,6 +11,7 @@ import pytest
 from maskgate.inference.model import Model
 from maskgate.models.records import read
 from maskgate.operations.secrets import acl
+from maskgate.protocol.models import MODELS_KEY
 from maskgate.redis_functions import library
 from maskgate.runtime.store import connect
 from tests.desk_site import Browser, Desk, desk
@@ -208,3 +209,22 @@ def test_a_model_that_a_worker_lacks_needs_force(place: tuple[Desk, Workers]) ->
     finally:
         succession.challenger = held
     assert read(workers.client).generation == 1
+
+
+def test_a_champion_that_no_promotion_explains_is_an_alarm(place: tuple[Desk, Workers]) -> None:
+    page, workers = place
+    with page.browser("viewer") as browser:
+        forged = {
+            "champion": sha256_of(CHALLENGER, workers),
+            "champion_name": CHALLENGER,
+            "generation": "1",
+            "changed_at": "1790000000000",
+        }
+        for field, value in forged.items():
+            workers.client.hset(MODELS_KEY, field, value)
+        assert "No promotion explains this" in text_of(browser)
+    with page.browser("operator") as browser:
+        sha256 = sha256_of(CHAMPION, workers)
+        done = browser.submit("/models/promote", sha256=sha256, generation="1", why="put right")
+        assert done.status_code == 303
+        assert "No promotion explains this" not in text_of(browser)

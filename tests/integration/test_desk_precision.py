@@ -4,13 +4,18 @@ from datetime import UTC, datetime
 
 import pytest
 from redis import Redis
+from redis.exceptions import NoPermissionError
 
 from desk.precision.reader import Named, read_precision
 from maskgate.audit.report import report
 from maskgate.audit.share import Share
+from maskgate.protocol.audit import AUDIT_MODELS_KEY, audit_cameras_key
 from maskgate.protocol.crop import Label
 from maskgate.protocol.verdict import Outcome
+from maskgate.runtime.store import connect
 from tests.crop_results import audit_result, live_result, write
+from tests.integration.conftest import PASSWORDS
+from tests.servers.redis_server import RedisServer
 from worker.store.history_budget import HistoryBudget
 from worker.store.redis_store import RedisVerdictStore
 
@@ -102,3 +107,17 @@ def test_another_model_can_be_chosen_and_an_unknown_one_is_the_newest(site: Site
 
 def test_without_samples_there_is_nothing(client: Redis) -> None:
     assert read_precision(client, None, _NOON_MS) is None
+
+
+def test_the_desks_user_may_read_all_of_it_and_write_none(
+    guarded: RedisServer, admin: Redis
+) -> None:
+    Site(admin).count("m", 3, Label.MASK, Outcome.MASK)
+    url = f"redis://desk@127.0.0.1:{guarded.port}/0"
+    with connect(url, PASSWORDS["desk"], name="desk", timeout_s=2) as user:
+        found = read_precision(user, None, _NOON_MS)
+        for key in (AUDIT_MODELS_KEY, audit_cameras_key("m", _NOON_MS)):
+            with pytest.raises(NoPermissionError):
+                user.delete(key)
+    assert found is not None
+    assert [camera.name for camera in found.cameras] == ["lobby"]

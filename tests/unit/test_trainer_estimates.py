@@ -98,7 +98,7 @@ def test_estimates_stand_beside_the_truth(data: Path, capsys: pytest.CaptureFixt
     command = ["estimate", "--model", str(SHIPPED), "--data", str(data), "--share", "0.1"]
     assert main([*command, "--damage", "dark", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert printed.keys() == {data.name, f"{data.name}, 10% masks", f"{data.name}, dark"}
+    assert printed.keys() == {data.name, f"{data.name}, 10% masks", f"{data.name}, dark 3"}
     model, row = Model.load(SHIPPED), printed[data.name]
     images = load(find([data]), model.card.input)
     decided = classification_metrics(

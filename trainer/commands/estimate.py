@@ -13,7 +13,7 @@ from maskgate.inference.card import ModelCard
 from maskgate.inference.model import Model
 from trainer.commands import options
 from trainer.data.labelled_images import LabelledImages, find, load
-from trainer.evaluation.corruptions import CORRUPTIONS
+from trainer.evaluation.corruptions import CORRUPTIONS, SEVERITIES
 from trainer.evaluation.held_out_domains import all_runs, at_temperature, domain_temperature
 from trainer.evaluation.label_free import LabelFree, compare, with_share
 from trainer.evaluation.metrics import p_mask_of
@@ -35,10 +35,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_repeatable(
         parser,
         "--damage",
-        "also damaged in this way, moderately",
+        "also damaged in this way",
         metavar="NAME",
         dest="damages",
         kind=_damage,
+    )
+    parser.add_argument(
+        "--severity",
+        type=int,
+        choices=SEVERITIES,
+        default=MODERATE,
+        help="of --damage; default: %(default)s",
     )
     parser.add_argument(
         "--loso",
@@ -55,6 +62,7 @@ def estimate(
     model: Path,
     shares: list[float],
     damages: list[str],
+    severity: int,
     loso: Path | None,
     as_json: bool,
 ) -> None:
@@ -69,8 +77,8 @@ def estimate(
     rows = dict(_sources(loaded, images, "", shares))
     for name in damages:
         kept = load(files, CORRUPTED_SHAPE)
-        pixels = corrupted(loaded.card.input, kept.pixels, _CORRUPTIONS[name], MODERATE, 0)
-        rows |= dict(_sources(loaded, replace(kept, pixels=pixels), f", {name}", []))
+        pixels = corrupted(loaded.card.input, kept.pixels, _CORRUPTIONS[name], severity, 0)
+        rows |= dict(_sources(loaded, replace(kept, pixels=pixels), f", {name} {severity}", []))
     if loso is not None:
         rows |= dict(_left_out(read_results(loso, HeldOutDomains), loaded.card))
     if as_json:

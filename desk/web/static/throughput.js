@@ -44,10 +44,20 @@ function append(news) {
   }
 }
 
-async function start(holder) {
+async function curves(holder) {
   const answer = await fetch(holder.dataset.curves, { headers: { Accept: "application/json" } });
-  if (!answer.ok) return;
-  const found = await answer.json();
+  if (!answer.ok) throw new Error(`curves: ${answer.status}`);
+  return answer.json();
+}
+
+// What came while there was no stream is not in any event.
+async function catchUp(holder) {
+  const found = await curves(holder);
+  for (const [key, { drawn }] of Object.entries(plots)) drawn.setData([found.at, ...found.columns[key]]);
+}
+
+async function start(holder) {
+  const found = await curves(holder);
   for (const figure of holder.querySelectorAll("[data-plot]")) {
     const key = figure.dataset.plot;
     draw(figure, found.at, found.plots[key], found.columns[key]);
@@ -74,7 +84,10 @@ function follow(holder) {
     if (!holder.contains(document.activeElement)) holder.innerHTML = news.html;
     append(news);
   });
-  events.addEventListener("open", () => say("live", "good"));
+  events.addEventListener("open", () => {
+    say("live", "good");
+    if (Object.keys(plots).length) catchUp(places).catch(() => {});
+  });
   events.addEventListener("error", () => {
     say(events.readyState === EventSource.CLOSED ? "not live: load the page again" : "reconnecting", "warn");
   });
