@@ -14,7 +14,8 @@ from desk.labels.deletion import EXPORTS, check, delete
 from desk.labels.deletion_view import named
 from desk.labels.rules import Labelling
 from desk.labels.setup import open_store
-from desk.labels.store import LabelStore, Scope
+from desk.labels.store import LabelStore
+from desk.labels.tombstones import Scope
 from desk.settings import LabelSettings
 from maskgate.runtime.command_line import HelpFormatter
 from maskgate.runtime.exit_codes import ExitCode

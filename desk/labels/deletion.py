@@ -8,7 +8,8 @@ import re
 from dataclasses import dataclass
 
 from desk.labels import exports
-from desk.labels.store import LabelStore, Scope
+from desk.labels.store import LabelStore
+from desk.labels.tombstones import Scope
 from maskgate.protocol.crop import MAX_TIME_MS, is_crop_id, is_id
 from maskgate.protocol.errors import ConfigurationError
 
@@ -39,7 +40,7 @@ def delete(store: LabelStore, scope: Scope, value: str) -> Deleted:
     """
     check(scope, value)
     wanted, until_ms = _meant(store, scope, value)
-    store.bury(scope, wanted, until_ms)
+    store.tombstones.add(scope, wanted, until_ms)
     return _remove(store, store.ids(scope, wanted))
 
 
@@ -49,7 +50,7 @@ def sweep(store: LabelStore) -> Deleted:
     Raises:
         OSError, sqlite3.Error: something could not be deleted; run it again.
     """
-    store.forget_tombstones()
+    store.tombstones.forget()
     store.pictures.delete(store.orphans())
     return _remove(store, store.expired_ids())
 

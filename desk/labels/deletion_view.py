@@ -9,7 +9,8 @@ from desk.access.requires import form_of, requires, signed_in
 from desk.access.roles import Role
 from desk.journal import Journal
 from desk.labels.deletion import check, delete
-from desk.labels.store import LabelStore, Scope, digest_of
+from desk.labels.store import LabelStore
+from desk.labels.tombstones import Scope, digest_of
 from desk.web.pages import page
 from maskgate.protocol.errors import ConfigurationError
 

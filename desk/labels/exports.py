@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from desk.labels.rules import Answer
+from desk.labels.outcomes import Answer
 from maskgate.protocol.errors import ConfigurationError
 
 FOLDERS = {

@@ -8,10 +8,9 @@ all. A share of them is shown to two labellers. A crop on which two differ gets 
 import threading
 import time
 from dataclasses import dataclass
-from enum import StrEnum
 
-from desk.labels.agreement import Agreement, cohens_kappa
 from desk.labels.database import Database
+from desk.labels.outcomes import Answer, Outcomes, read_outcomes, read_settled
 from maskgate.runtime.clock import Clock
 
 #: For so long a crop that is shown to one labeller is not shown to another.
@@ -20,30 +19,12 @@ _SHOWN_S = 120.0
 _KEPT_S = 5.0
 
 
-class Answer(StrEnum):
-    """What a labeller says about a crop."""
-
-    MASK = "mask"
-    NO_MASK = "no_mask"
-    WORN_BADLY = "worn_badly"
-    CANT_TELL = "cant_tell"
-
-
 @dataclass(frozen=True, slots=True)
 class Progress:
     """``open`` crops wait for an answer of this labeller, who has given ``own`` answers."""
 
     open: int
     own: int
-
-
-@dataclass(frozen=True, slots=True)
-class Outcomes:
-    """What all answers together say: crops by label, ``conflicts``, and the agreement."""
-
-    labels: dict[Answer, int]
-    conflicts: int
-    agreement: Agreement
 
 
 _OPEN = (
@@ -138,46 +119,16 @@ class Labelling:
 
     def settled(self) -> dict[str, Answer]:
         """Crop id → label, of the crops that have all answers, which agree and can be used."""
-        rows = self._database.rows(
-            "SELECT crop_id, min(answer) FROM answers JOIN crops USING (crop_id) "
-            "WHERE missing = 0 GROUP BY crop_id HAVING min(answer) = max(answer)"
-        )
-        labels = {crop_id: Answer(answer) for crop_id, answer in rows}
-        return {
-            crop_id: label for crop_id, label in labels.items() if label is not Answer.CANT_TELL
-        }
+        return read_settled(self._database)
 
     def outcomes(self) -> Outcomes:
         """What all answers together say; kept for five seconds, for every page shows it."""
         with self._lock:
             if self._outcomes is None or time.monotonic() > self._outcomes[0]:
-                self._outcomes = time.monotonic() + _KEPT_S, self._read_outcomes()
+                self._outcomes = time.monotonic() + _KEPT_S, read_outcomes(self._database)
             return self._outcomes[1]
 
-    def _read_outcomes(self) -> Outcomes:
-        labels, conflicts = dict.fromkeys(Answer, 0), 0
-        for low, high, is_open, crops in self._database.rows(_OUTCOMES):
-            if low != high:
-                conflicts += crops
-            elif not is_open:
-                labels[Answer(low)] += crops
-        pairs: list[tuple[str, str]] = []
-        for first, second, crops in self._database.rows(_PAIRS):
-            pairs += [(first, second)] * crops
-        return Outcomes(labels, conflicts, cohens_kappa(pairs))
 
-
-#: By the answers of a crop, from the least to the largest word, and whether one is missing.
-_OUTCOMES = """
-WITH each AS (SELECT crop_id, min(answer) AS low, max(answer) AS high FROM answers GROUP BY crop_id)
-SELECT low, high, missing > 0, count(*) FROM each JOIN crops USING (crop_id) GROUP BY 1, 2, 3
-"""
-#: The answers to one crop in the order of the labellers' names: for two labellers, each side of a
-#: pair is one of them.
-_PAIRS = """
-SELECT a.answer, b.answer, count(*) FROM answers a JOIN answers b
-ON a.crop_id = b.crop_id AND a.labeller < b.labeller GROUP BY 1, 2
-"""
 _COUNT_MISSING = (
     "UPDATE crops SET missing = max(0, asked - (SELECT count(*) FROM answers a "
     "WHERE a.crop_id = crops.crop_id)) WHERE crop_id = ?"

@@ -1,6 +1,5 @@
 """The crops to label: facts in SQLite, pictures in encrypted files, each crop once."""
 
-import hashlib
 import random
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
@@ -9,12 +8,10 @@ from pathlib import Path
 from desk.labels.database import Database
 from desk.labels.key import Key
 from desk.labels.pictures import Pictures
+from desk.labels.tombstones import Scope, Tombstones
 from maskgate.protocol.review import ReviewCrop
 from maskgate.runtime.clock import Clock
 
-#: A message may wait in the queue for 24 h, by the policy of ``crops.review``. Twice that is
-#: remembered, so that a deletion reaches what waits.
-TOMBSTONE_MS = 48 * 3600 * 1000
 _MANY = 500
 
 
@@ -25,14 +22,6 @@ class Intake(StrEnum):
     KNOWN = "known"
     DELETED = "deleted"
     EXPIRED = "expired"
-
-
-class Scope(StrEnum):
-    """What a deletion names."""
-
-    CROP = "crop"
-    CAMERA = "camera"
-    AGE = "age"
 
 
 class LabelStore:
@@ -57,6 +46,7 @@ class LabelStore:
         """
         self.folder = folder
         self.database = Database(folder / "labels.sqlite")
+        self.tombstones = Tombstones(self.database, clock)
         self.pictures = Pictures(folder / "pictures", key)
         self.clock = clock
         self._twice = twice
@@ -73,7 +63,7 @@ class LabelStore:
             return Intake.EXPIRED
         asked = 2 if self._random() < self._twice else 1
         with self.database.transaction() as connection:
-            if self._is_deleted(crop, now_ms):
+            if self.tombstones.cover(crop):
                 return Intake.DELETED
             if connection.execute(
                 "SELECT 1 FROM crops WHERE crop_id = ?", (crop.crop_id,)
@@ -115,21 +105,6 @@ class LabelStore:
         )
         return [row[0] for row in rows]
 
-    def bury(self, scope: Scope, value: str | int, captured_until_ms: int) -> None:
-        """Have messages of this crop, camera or age dropped that wait in the queue now.
-
-        Raises:
-            sqlite3.Error: it can't be written.
-        """
-        digest = "" if scope is Scope.AGE else digest_of(str(value))
-        with self.database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO tombstones VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-                "captured_until_ms = max(captured_until_ms, excluded.captured_until_ms), "
-                "forget_at_ms = excluded.forget_at_ms",
-                (scope.value, digest, captured_until_ms, self.clock() + TOMBSTONE_MS),
-            )
-
     def remove(self, crop_ids: Sequence[str]) -> None:
         """Delete crops: facts, answers and pictures. Nothing of them stays in any file.
 
@@ -150,33 +125,9 @@ class LabelStore:
             known = {row[0] for row in connection.execute("SELECT crop_id FROM crops")}
             return [crop_id for crop_id in self.pictures.ids() if crop_id not in known]
 
-    def forget_tombstones(self) -> None:
-        """Delete the tombstones that no message can need any more."""
-        with self.database.transaction() as connection:
-            connection.execute("DELETE FROM tombstones WHERE forget_at_ms <= ?", (self.clock(),))
-
     def close(self) -> None:
         """Close the database."""
         self.database.close()
-
-    def _is_deleted(self, crop: ReviewCrop, now_ms: int) -> bool:
-        rows = self.database.rows(
-            "SELECT 1 FROM tombstones WHERE captured_until_ms >= ? AND forget_at_ms > ? AND "
-            "((kind = ? AND digest = ?) OR (kind = ? AND digest = ?) OR kind = ?) LIMIT 1",
-            (
-                crop.captured_at_ms,
-                now_ms,
-                *(Scope.CROP, digest_of(crop.crop_id)),
-                *(Scope.CAMERA, digest_of(crop.camera_id)),
-                Scope.AGE,
-            ),
-        )
-        return bool(rows)
-
-
-def digest_of(name: str) -> str:
-    """What a tombstone and the journal call a crop or a camera that is deleted."""
-    return hashlib.sha256(name.encode()).hexdigest()[:32]
 
 
 _NOT_COLUMNS = ("body", "content_type")

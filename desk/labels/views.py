@@ -13,10 +13,12 @@ from desk.access.requires import form_of, requires, signed_in
 from desk.access.roles import Role
 from desk.journal import Journal
 from desk.labels import deletion_view
+from desk.labels.outcomes import Answer
 from desk.labels.pictures import PictureError
 from desk.labels.png import to_png
-from desk.labels.rules import Answer, Labelling
-from desk.labels.store import LabelStore, digest_of
+from desk.labels.rules import Labelling
+from desk.labels.store import LabelStore
+from desk.labels.tombstones import digest_of
 from desk.web.pages import page
 
 #: Answer → the keys of its button, and its words. The first key is shown.

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from desk.labels import key
-from desk.labels.rules import Answer, Labelling
+from desk.labels.outcomes import Answer
+from desk.labels.rules import Labelling
 from desk.labels.store import LabelStore
 from maskgate.runtime.clock import now_ms
 from tests.desk_site import PASSWORD, Desk, desk

@@ -11,7 +11,8 @@ import pytest
 from desk.labels.deletion import delete
 from desk.labels.intake import LabelIntake
 from desk.labels.key import Key
-from desk.labels.store import LabelStore, Scope
+from desk.labels.store import LabelStore
+from desk.labels.tombstones import Scope
 from maskgate.operations.secrets import BROKER_RIGHTS
 from maskgate.protocol.crop import Message
 from maskgate.protocol.review import ReviewCrop, to_message

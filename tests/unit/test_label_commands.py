@@ -8,7 +8,8 @@ import pytest
 
 from desk.__main__ import main
 from desk.labels.commands import part_of
-from desk.labels.rules import Answer, Labelling
+from desk.labels.outcomes import Answer
+from desk.labels.rules import Labelling
 from desk.labels.setup import open_store
 from desk.settings import LabelSettings
 from maskgate.inference.image_folders import label_of_folder

@@ -16,8 +16,10 @@ from desk.access.users import NO_PASSWORD, User, Users, text_of
 from desk.app import create
 from desk.journal import Journal
 from desk.labels.key import Key
-from desk.labels.rules import Answer, Labelling
-from desk.labels.store import Intake, LabelStore, digest_of
+from desk.labels.outcomes import Answer
+from desk.labels.rules import Labelling
+from desk.labels.store import Intake, LabelStore
+from desk.labels.tombstones import digest_of
 from desk.labels.views import routes
 from desk.web.streams import Streams
 from desk.web.view import View

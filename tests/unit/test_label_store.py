@@ -9,9 +9,11 @@ import pytest
 from desk.labels import exports
 from desk.labels.deletion import EXPORTS, delete, sweep
 from desk.labels.key import Key, load, make
+from desk.labels.outcomes import Answer
 from desk.labels.pictures import PictureError, Pictures
-from desk.labels.rules import Answer, Labelling
-from desk.labels.store import Intake, LabelStore, Scope
+from desk.labels.rules import Labelling
+from desk.labels.store import Intake, LabelStore
+from desk.labels.tombstones import Scope
 from maskgate.operations.secrets import LABELS_KEY, generate
 from maskgate.protocol.crop import new_crop_id
 from maskgate.protocol.errors import ConfigurationError

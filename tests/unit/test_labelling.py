@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from desk.labels.agreement import cohens_kappa
 from desk.labels.key import Key
-from desk.labels.rules import Answer, Labelling
+from desk.labels.outcomes import Answer
+from desk.labels.rules import Labelling
 from desk.labels.store import LabelStore
 from tests.review_crops import NOW_MS, review_crop
 
