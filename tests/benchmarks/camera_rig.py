@@ -49,15 +49,14 @@ class CameraProcess:
         self._write(1)
         options = ("--cameras-file", str(self._file), "--metrics-port", str(self._port))
         with (folder / "cameras.log").open("ab") as log:
-            # From the beginning: a camera process counts its cores once.
-            on_one_core = ["taskset", "--cpu-list", str(cores()[0])]
             self.process = subprocess.Popen(
-                [*on_one_core, sys.executable, "-m", "producer", "video", *options],
+                [sys.executable, "-m", "producer", "video", *options],
                 cwd=ROOT,
                 env={**os.environ, **bench.environment},
                 stdout=log,
                 stderr=log,
             )
+        pin(self.process.pid, {cores()[0]})
         self._wait_for(1)
 
     def use(self, cameras: int) -> None:
