@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: help setup unit test lint format docs demo servers run-servers bench bench-quick bench-guard \
-  reference camera-loop soak fault-points overload fuzz outages lock audit
+  reference camera-loop promotion soak fault-points overload fuzz outages lock audit
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ soak: setup ## MINUTES=10: all faults in random order under load, then the ledge
 
 camera-loop: setup ## MINUTES=10: an RTSP camera that is lost and found again; memory stays flat
 	$(BIN)/python -m tests.faults.camera_loop --minutes $(MINUTES)
+
+promotion: setup ## promote a challenger and go back, under 1,000 crops/s
+	$(BIN)/python -m tests.faults.promotion
 
 siege: setup ## MINUTES=10: honest cameras beside attackers with a camera's and the auditor's key
 	$(BIN)/python -m tests.faults.siege --minutes $(MINUTES)

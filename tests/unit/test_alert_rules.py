@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from producer.video.metrics import CameraCollector, CameraFigures
 from worker.connections import ConnectionState
+from worker.models.succession import _Gauges
 from worker.operations.health import Health
 from worker.reporting.audit_log import AuditLog
 from worker.reporting.stats import Stats
@@ -31,6 +32,7 @@ def exported() -> dict[str, set[str]]:
     figures = CameraFigures(up=True, state="up", held_back={"small": 1}, refused={"no_broker": 1})
     other.register(CameraCollector(lambda: {"lobby": figures}))
     HistoryBudget(1, other)
+    _Gauges(other)
     AuditLog(None, "model", other)  # type: ignore[arg-type]  # it reads the store when it reports
     return {
         family.name: {*getattr(collector, "_labelnames", ())}.union(
