@@ -12,7 +12,6 @@ import structlog
 from jinja2 import Environment
 from redis import Redis
 from starlette.applications import Starlette
-from starlette.routing import Route
 
 from desk import journal_view, server
 from desk.access import user_commands
@@ -32,6 +31,7 @@ from desk.labels import commands as label_commands
 from desk.labels import setup as labels
 from desk.models import view as models
 from desk.precision import view as precision
+from desk.precision.alarm_log import AlarmLog
 from desk.precision.estimating import estimating, references
 from desk.settings import DeskSettings
 from desk.throughput import opening as throughput
@@ -143,7 +143,9 @@ def _views(
     stack.enter_context(Reader(client, board.show, cameras=settings.cameras()).running())
     return [
         View("Doors", doors.PATH, Role.VIEWER, doors.routes(board, client)),
-        View("Precision", "/precision", Role.VIEWER, _precision(settings, client, templates)),
+        View(
+            "Precision", "/precision", Role.VIEWER, _precision(settings, client, templates, stack)
+        ),
         throughput.view(settings, broker, templates, access.journal, stack),
         *labels.views(settings, broker, access.journal, stack),
         View("Models", models.PATH, Role.VIEWER, models.routes(client, access.journal)),
@@ -151,9 +153,13 @@ def _views(
     ]
 
 
-def _precision(settings: DeskSettings, client: Redis, templates: Environment) -> list[Route]:
-    known = references(settings.cards())
-    return precision.routes(client, templates, estimates=estimating(client, known, now_ms))
+def _precision(
+    settings: DeskSettings, client: Redis, templates: Environment, stack: ExitStack
+) -> View:
+    estimates = estimating(client, references(settings.cards()), now_ms)
+    stack.enter_context(AlarmLog(estimates).running())
+    routes = precision.routes(client, templates, estimates=estimates)
+    return View("Precision", "/precision", Role.VIEWER, routes)
 
 
 def _access(settings: DeskSettings) -> Access:

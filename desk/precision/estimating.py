@@ -66,7 +66,7 @@ def _shown(hours: Mapping[str, Sequence[Hour]], reference: ReferenceScores | Non
     return Estimates(
         all_cameras=_expectations(found.all_cameras),
         cameras={name: _expectations(of) for name, of in found.cameras.items()},
-        alarms=[alarm.text for alarm in found.alarms],
+        alarms={alarm.camera: alarm.text for alarm in found.alarms},
     )
 
 

@@ -3,7 +3,7 @@
 ``maskgate.estimates`` computes them; the composition root passes a function of this shape.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -26,11 +26,11 @@ class Expectations:
 
 @dataclass(frozen=True, slots=True)
 class Estimates:
-    """Of all cameras together and of each one. ``alarms`` are lines for people."""
+    """Of all cameras together and of each one. ``alarms`` are lines for people, by camera."""
 
     all_cameras: Expectations | None = None
     cameras: Mapping[str, Expectations] = field(default_factory=dict)
-    alarms: Sequence[str] = ()
+    alarms: Mapping[str, str] = field(default_factory=dict)
 
 
 #: Of the model with this name. Raises StoreError if Redis does not answer.

@@ -61,7 +61,7 @@ def _context(found: Precision | None, expected: Estimates) -> dict[str, Any]:
         "tables": tables,
         "plots": [day_plot(measure, found.days) for measure in _PLOTTED] if found else [],
         "days": lines(found.days)[::-1] if found else [],
-        "alarms": expected.alarms,
+        "alarms": list(expected.alarms.values()),
         "left": LEFT,
         "width": WIDTH,
         "height": HEIGHT,

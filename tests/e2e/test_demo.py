@@ -1,5 +1,6 @@
 """The demo as a user runs it."""
 
+import re
 from pathlib import Path
 
 import cv2
@@ -9,6 +10,12 @@ import pytest
 import demo.__main__
 from producer.drawing import draw_face
 from producer.scenes.record import film, record
+from tests.desk_site import Browser
+from tests.servers.ports import eventually
+from tests.servers.processes import running
+
+#: What it prints of the page: its address, the user and the password.
+ADDRESS = re.compile(r"(http://\S+) \(user (\S+), password (\S+)\)")
 
 pytestmark = pytest.mark.usefixtures("installed_detector")
 
@@ -26,13 +33,18 @@ def test_the_demo_sends_each_labelled_picture_once(
     assert "4 of 4 samples, each sent once" in capsys.readouterr().out, "10 would be repeated ones"
 
 
-def test_the_demo_shows_who_came_on_a_video(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    video = tmp_path / "door.mp4"
+def test_the_demo_shows_who_came_on_a_video_and_the_page(tmp_path: Path) -> None:
+    video, log = tmp_path / "door.mp4", tmp_path / "demo.log"
     record(film("takes_mask_off", 4), video, fps=10, seconds=8)
-    assert demo.__main__.main(["--video", str(video)]) == 0
-    printed = capsys.readouterr().out
+    with running("demo", "--video", str(video), environment={}, log=log) as process:
+        found = eventually(lambda: ADDRESS.search(log.read_text()), 30, "the page's address")
+        assert found
+        with Browser(found[1]) as browser:
+            assert browser.sign_in(found[2], found[3]).status_code == 303
+            assert "lobby" in browser.get("/doors").text
+            assert browser.get("/precision").status_code == 200
+        assert process.wait(60) == 0
+    printed = log.read_text()
     assert "the totals add up" in printed
     decided = printed[printed.index("visits") :]
     assert decided.index("remove_mask") < decided.index("recognise")

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
+from structlog.testing import capture_logs
 
+from desk.precision.alarm_log import AlarmLog
 from desk.precision.estimating import estimating, references
 from desk.settings import SHIPPED_CARD
 from maskgate.protocol.errors import ConfigurationError
+from maskgate.protocol.scores import scores_key
 from maskgate.protocol.verdict import Outcome
 from maskgate.redis_functions import library
 from tests.crop_results import live_result
@@ -64,9 +67,21 @@ def test_a_camera_whose_scores_became_doubtful_is_named(
     rng = random.Random(2)
     seen(worker, "lobby", [0.998, 0.002] * 300)
     seen(worker, "entrance", [rng.uniform(0.2, 0.8) for _ in range(600)])
-    (alarm,) = estimating(client, references([SHIPPED_CARD]), lambda: NOW_MS)(MODEL).alarms
+    read = estimating(client, references([SHIPPED_CARD]), lambda: NOW_MS)
+    (alarm,) = read(MODEL).alarms.values()
     assert alarm.startswith("camera entrance: scores have shifted since ")
     assert "600 crops" in alarm
+    watch = AlarmLog(read)
+    with capture_logs() as logged:
+        watch.look()
+        watch.look()
+        client.delete(scores_key("entrance", NOW_MS))
+        watch.look()
+    assert [(line["event"], line["camera"]) for line in logged] == [
+        ("scores.shifted", "entrance"),
+        ("scores.back", "entrance"),
+    ]
+    assert logged[0]["alarm"] == alarm
 
 
 def test_a_model_without_scores_has_no_figures(client: Redis, worker: ScoreFlusher) -> None:

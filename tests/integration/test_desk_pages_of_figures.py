@@ -189,7 +189,7 @@ def test_what_is_expected_without_labels_stands_beside_what_is_known(
     def estimates(model: str) -> Estimates:
         asked.append(model)
         found = Expectations(5000, {"precision": Expected(0.9712, 0.9655, 0.9779)})
-        return Estimates(found, {"lobby": found, "hall": found}, ["camera hall: shifted"])
+        return Estimates(found, {"lobby": found, "hall": found}, {"hall": "camera hall: shifted"})
 
     routes = precision_view.routes(
         counted, environment(), estimates=estimates, clock=lambda: _NOON_MS
