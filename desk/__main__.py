@@ -143,9 +143,7 @@ def _views(
     stack.enter_context(Reader(client, board.show, cameras=settings.cameras()).running())
     return [
         View("Doors", doors.PATH, Role.VIEWER, doors.routes(board, client)),
-        View(
-            "Precision", "/precision", Role.VIEWER, _precision(settings, client, templates, stack)
-        ),
+        _precision(settings, client, templates, stack),
         throughput.view(settings, broker, templates, access.journal, stack),
         *labels.views(settings, broker, access.journal, stack),
         View("Models", models.PATH, Role.VIEWER, models.routes(client, access.journal)),
