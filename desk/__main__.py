@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 import structlog
 from jinja2 import Environment
+from prometheus_client import CollectorRegistry
 from redis import Redis
 from starlette.applications import Starlette
 
@@ -29,6 +30,7 @@ from desk.doors.reader import Reader
 from desk.journal import FILE_NAME, NOBODY, Journal, JournalError
 from desk.labels import commands as label_commands
 from desk.labels import setup as labels
+from desk.metrics import serving
 from desk.models import view as models
 from desk.precision import view as precision
 from desk.precision.alarm_log import AlarmLog
@@ -155,7 +157,10 @@ def _precision(
     settings: DeskSettings, client: Redis, templates: Environment, stack: ExitStack
 ) -> View:
     estimates = estimating(client, references(settings.cards()), now_ms)
-    stack.enter_context(AlarmLog(estimates).running())
+    registry = CollectorRegistry()
+    stack.enter_context(AlarmLog(estimates, registry).running())
+    if settings.metrics_port:
+        stack.enter_context(serving(settings.metrics_host, settings.metrics_port, registry))
     routes = precision.routes(client, templates, estimates=estimates)
     return View("Precision", "/precision", Role.VIEWER, routes)
 

@@ -117,6 +117,8 @@ class DeskSettings(LabelSettings, BrokerSettings, RedisSettings):
     desk_look_s: float = Field(
         5.0, ge=1, le=60, description="time between two looks at these pages and at the queues"
     )
+    metrics_port: int = Field(0, ge=0, le=65_535, description="port of /metrics; 0: none")
+    metrics_host: str = Field("127.0.0.1", description="the address that it listens on")
     redis_timeout_s: float = Field(
         1.0, gt=0, le=60, description="how long Redis may take to answer"
     )

@@ -1,13 +1,14 @@
-"""Alarms of shifted scores in the log: once when they begin, and once when they end."""
+"""Alarms of shifted scores for the log, once when they begin and once when they end; metrics."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
+from prometheus_client import CollectorRegistry, Gauge
 
 from desk.background import background
-from desk.precision.expected import ReadEstimates
+from desk.precision.expected import Estimates, ReadEstimates
 from maskgate.protocol.errors import StoreError
 
 _EVERY_S = 300.0
@@ -20,21 +21,45 @@ log = structlog.get_logger()
 class AlarmLog:
     """Compares the alarms of each look with those before."""
 
-    def __init__(self, estimates: ReadEstimates) -> None:
+    def __init__(self, estimates: ReadEstimates, registry: CollectorRegistry) -> None:
         self._estimates = estimates
         self._told: set[str] = set()
+        self._shifted = Gauge(
+            "maskgate_scores_shifted",
+            "1 while the scores of a camera have shifted towards doubt",
+            ["camera"],
+            registry=registry,
+        )
+        self._expected = Gauge(
+            "maskgate_expected_share",
+            "Measures that are expected without labels, over 24 hours and all cameras",
+            ["measure"],
+            registry=registry,
+        )
 
     def look(self) -> None:
         """Read the alarms; what can't be read now is read the next time."""
         try:
-            alarms = self._estimates(_BUSIEST).alarms
+            found = self._estimates(_BUSIEST)
         except StoreError:
             return  # the doors' reader logs it
+        alarms = found.alarms
         for camera in sorted(alarms.keys() - self._told):
             log.warning("scores.shifted", camera=camera, alarm=alarms[camera])
         for camera in sorted(self._told - alarms.keys()):
             log.info("scores.back", camera=camera)
         self._told = set(alarms)
+        self._export(found)
+
+    def _export(self, found: Estimates) -> None:
+        for gauge in (self._shifted, self._expected):
+            gauge.clear()  # a camera that is gone is not shifted
+        for camera in found.cameras:
+            self._shifted.labels(camera).set(camera in found.alarms)
+        measures = found.all_cameras.measures if found.all_cameras else {}
+        for name, measure in measures.items():
+            if measure.value is not None:
+                self._expected.labels(name).set(measure.value)
 
     @contextmanager
     def running(self, every_s: float = _EVERY_S) -> Iterator[None]:

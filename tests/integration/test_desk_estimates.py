@@ -2,12 +2,15 @@
 
 import json
 import random
+import urllib.request
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 from redis import Redis
 from structlog.testing import capture_logs
 
+from desk.metrics import serving
 from desk.precision.alarm_log import AlarmLog
 from desk.precision.estimating import estimating, references
 from desk.settings import SHIPPED_CARD
@@ -71,10 +74,12 @@ def test_a_camera_whose_scores_became_doubtful_is_named(
     (alarm,) = read(MODEL).alarms.values()
     assert alarm.startswith("camera entrance: scores have shifted since ")
     assert "600 crops" in alarm
-    watch = AlarmLog(read)
+    registry = CollectorRegistry()
+    watch = AlarmLog(read, registry)
     with capture_logs() as logged:
         watch.look()
         watch.look()
+        shown = scraped(registry)
         client.delete(scores_key("entrance", NOW_MS))
         watch.look()
     assert [(line["event"], line["camera"]) for line in logged] == [
@@ -82,6 +87,19 @@ def test_a_camera_whose_scores_became_doubtful_is_named(
         ("scores.back", "entrance"),
     ]
     assert logged[0]["alarm"] == alarm
+    assert 'maskgate_scores_shifted{camera="entrance"} 1.0' in shown
+    assert 'maskgate_scores_shifted{camera="lobby"} 0.0' in shown
+    assert 'maskgate_expected_share{measure="accuracy"} 0.' in shown
+    assert 'camera="entrance"' not in scraped(registry)
+
+
+def scraped(registry: CollectorRegistry) -> str:
+    """What Prometheus reads from the desk."""
+    with (
+        serving("127.0.0.1", 0, registry) as port,
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer,
+    ):
+        return str(answer.read(), "utf-8")
 
 
 def test_a_model_without_scores_has_no_figures(client: Redis, worker: ScoreFlusher) -> None:

@@ -14,6 +14,9 @@ import pytest
 import yaml
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from desk.metrics import serving
+from desk.precision.alarm_log import AlarmLog
+from desk.precision.expected import Estimates
 from maskgate.inference.card import InputShape
 from maskgate.protocol.crop import CROP_TYPE, Message, new_crop_id
 from maskgate.protocol.topology import live_key
@@ -89,6 +92,15 @@ def cameras() -> Iterator[int]:
         yield port
 
 
+@contextmanager
+def desk() -> Iterator[int]:
+    """The metrics page of a desk that has not looked yet."""
+    registry = CollectorRegistry()
+    AlarmLog(lambda _: Estimates(), registry)
+    with serving("127.0.0.1", 0, registry) as port:
+        yield port
+
+
 @pytest.fixture(scope="module")
 def site(
     shared_rabbit: RabbitServer, shared_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory
@@ -105,13 +117,14 @@ def site(
     }
     with ExitStack() as running_here:
         enter = running_here.enter_context
-        hook, of_cameras = enter(webhook()), enter(cameras())
+        hook, of_cameras, of_desk = enter(webhook()), enter(cameras()), enter(desk())
         enter(running("worker", environment=environment, log=folder / "worker.log"))
         said(folder / "worker.log", "broker.connected")
         send(shared_rabbit)
         targets = {
             "maskgate-worker": port,
             "maskgate-camera": of_cameras,
+            "maskgate-desk": of_desk,
             "rabbitmq": shared_rabbit.metrics_port,
             "rabbitmq-queues": shared_rabbit.metrics_port,
         }
@@ -119,7 +132,7 @@ def site(
         server = enter(prometheus(folder, targets, manager))
         eventually(lambda: len(server.query("up == 1")) == len(targets), 30, "all targets")
         send(shared_rabbit)  # and again: a counter's first value is no increase
-        yield server, hook, families(port) | families(of_cameras)
+        yield server, hook, families(port) | families(of_cameras) | families(of_desk)
 
 
 def send(rabbit: RabbitServer) -> None:

@@ -11,6 +11,8 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+from desk.precision.alarm_log import AlarmLog
+from desk.precision.expected import Estimates
 from producer.video.metrics import CameraCollector, CameraFigures
 from worker.connections import ConnectionState
 from worker.models.succession import _Gauges
@@ -33,6 +35,7 @@ def exported() -> dict[str, set[str]]:
     other.register(CameraCollector(lambda: {"lobby": figures}))
     HistoryBudget(1, other)
     _Gauges(other)
+    AlarmLog(lambda _: Estimates(), other)
     AuditLog(None, "model", other)  # type: ignore[arg-type]  # it reads the store when it reports
     return {
         family.name: {*getattr(collector, "_labelnames", ())}.union(
