@@ -8,7 +8,7 @@ from redis import Redis
 from desk.precision.expected import Estimates, Expectations, Expected, ReadEstimates
 from maskgate.estimates.outlook import outlook
 from maskgate.estimates.performance import Estimate
-from maskgate.estimates.reading import ByModel, Hour, read_cameras, read_hours
+from maskgate.estimates.reading import ByModel, Hour, HoursReader
 from maskgate.inference import card
 from maskgate.inference.card import ReferenceScores
 from maskgate.protocol.errors import ConfigurationError, ModelError
@@ -43,9 +43,10 @@ def estimating(client: Redis, known: References, clock: Clock) -> ReadEstimates:
     Without a name it is the model that classified most crops: before the first audit sample, too,
     there is something to see.
     """
+    reader = HoursReader(client)
 
     def estimates(model: str) -> Estimates:
-        by_model = read_hours(client, read_cameras(client), now_ms=clock())
+        by_model = reader.read(clock())
         name = model or _busiest(by_model)
         hours = by_model.get(name)
         return _shown(hours, known.get(name)) if hours else Estimates()

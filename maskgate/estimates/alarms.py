@@ -1,25 +1,16 @@
 """Alarms: which camera, since when, and what to look at."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from maskgate.estimates.drift import Drift, drift
+from maskgate.estimates.drift import MIN_CROPS, MIN_VISITS, drift
 from maskgate.estimates.reading import Hour, total
 from maskgate.inference.card import ReferenceScores
 
 #: Hours without enough crops are judged together, up to so many.
 _LONGEST_PERIOD_MS = 24 * 3600 * 1000
 LOOK_AT = "look at light, focus, or a new kind of mask"
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """Hours that are judged together, from ``begun_ms``; ``crops`` in them."""
-
-    begun_ms: int
-    crops: int
-    drift: Drift
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,30 +36,47 @@ class Alarm:
 
 
 def alarms(hours: Mapping[str, Sequence[Hour]], reference: ReferenceScores) -> list[Alarm]:
-    """The alarms of today, by camera; ``hours`` are those of :func:`reading.read_hours`."""
-    found = (alarm(camera, list(periods(of, reference))) for camera, of in sorted(hours.items()))
+    """The alarms of today, by camera; ``hours`` are those of :class:`reading.HoursReader`."""
+    found = (alarm(camera, periods(of), reference) for camera, of in sorted(hours.items()))
     return [each for each in found if each]
 
 
-def alarm(camera: str, judged: Sequence[Period]) -> Alarm | None:
-    """The alarm of a camera: it ends with the first period that has not shifted."""
-    shifted: list[Period] = []
-    for period in judged:
-        shifted = [*shifted, period] if period.drift.is_alarming else []
-    if not shifted:
-        return None
-    crops = sum(period.crops for period in shifted)
-    return Alarm(camera, shifted[0].begun_ms, shifted[-1].drift.psi, crops)
+def alarm(
+    camera: str, judged: Sequence[Sequence[Hour]], reference: ReferenceScores
+) -> Alarm | None:
+    """The alarm of a camera; it ends with the first period that has not shifted.
+
+    The periods are judged from the newest back: most cameras need one look.
+    """
+    since_ms, crops, newest = 0, 0, None
+    for period in reversed(judged):
+        scores = total(period)
+        found = drift(scores, reference)
+        if found is None or not found.is_alarming:
+            break
+        newest = newest or found
+        since_ms, crops = period[0].begun_ms, crops + scores.crops
+    return Alarm(camera, since_ms, newest.psi, crops) if newest else None
 
 
-def periods(hours: Sequence[Hour], reference: ReferenceScores) -> Iterator[Period]:
-    """Judge hours, oldest first. What is too little to judge is judged with the hours after it."""
-    waiting: list[Hour] = []
+def periods(hours: Sequence[Hour]) -> list[list[Hour]]:
+    """The hours that are judged together, oldest first.
+
+    What is too little to judge is judged with the hours after it; the last ones may have to wait.
+    """
+    found, waiting = list[list[Hour]](), list[Hour]()
     for hour in hours:
-        waiting = [*waiting, hour]
-        if hour.begun_ms - waiting[0].begun_ms >= _LONGEST_PERIOD_MS:
-            waiting = [hour]
-        scores = total(waiting)
-        if found := drift(scores, reference):
-            yield Period(waiting[0].begun_ms, scores.crops, found)
+        if waiting and hour.begun_ms - waiting[0].begun_ms >= _LONGEST_PERIOD_MS:
             waiting = []
+        waiting = [*waiting, hour]
+        if _is_enough(waiting):
+            found.append(waiting)
+            waiting = []
+    return found
+
+
+def _is_enough(hours: Sequence[Hour]) -> bool:
+    return (
+        sum(hour.scores.visits for hour in hours) >= MIN_VISITS
+        and sum(hour.scores.crops for hour in hours) >= MIN_CROPS
+    )

@@ -7,6 +7,7 @@ from maskgate.estimates.alarms import Alarm, alarms
 from maskgate.estimates.performance import Estimate, estimate
 from maskgate.estimates.reading import Hour, total
 from maskgate.inference.card import ReferenceScores
+from maskgate.protocol.scores import added
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,8 @@ def outlook(hours: Mapping[str, Sequence[Hour]], reference: ReferenceScores | No
     """
     share = reference.calibrated_share if reference else 0.5
     scores = {camera: total(of) for camera, of in hours.items()}
-    everything = [hour for of in hours.values() for hour in of]
     return Outlook(
-        all_cameras=estimate(total(everything), share),
+        all_cameras=estimate(added(scores.values()), share),
         cameras={camera: estimate(of, share) for camera, of in sorted(scores.items())},
         alarms=alarms(hours, reference) if reference else (),
     )

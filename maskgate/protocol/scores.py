@@ -12,10 +12,9 @@ and 1, and at a door where one in ten wears a mask .99 and .999 do not mean the 
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from operator import add
 
 from maskgate.protocol.verdict import Outcome
 
@@ -110,15 +109,19 @@ class Scores:
         """How many crops fell into each bin."""
         return tuple(map(sum, zip(*self.counts.values(), strict=True)))
 
-    def __add__(self, other: "Scores") -> "Scores":
-        return Scores(
-            {
-                outcome: tuple(map(add, self.counts[outcome], other.counts[outcome]))
-                for outcome in OUTCOMES
-            },
-            {outcome: self.p_sums[outcome] + other.p_sums[outcome] for outcome in OUTCOMES},
-            self.visits + other.visits,
-        )
+
+def added(parts: Collection[Scores]) -> Scores:
+    """All of these together."""
+    return Scores(
+        {
+            outcome: tuple(
+                map(sum, zip(_NONE, *(part.counts[outcome] for part in parts), strict=True))
+            )
+            for outcome in OUTCOMES
+        },
+        {outcome: sum(part.p_sums[outcome] for part in parts) for outcome in OUTCOMES},
+        sum(part.visits for part in parts),
+    )
 
 
 def scores_of(crops: Iterable[tuple[float, Outcome]], visits: int) -> Scores:
@@ -129,9 +132,6 @@ def scores_of(crops: Iterable[tuple[float, Outcome]], visits: int) -> Scores:
         counts[outcome][bin_of(p_mask)] += 1
         p_sums[outcome] += p_mask
     return Scores({outcome: tuple(of) for outcome, of in counts.items()}, p_sums, visits)
-
-
-NO_SCORES = Scores(dict.fromkeys(OUTCOMES, _NONE), dict.fromkeys(OUTCOMES, 0.0))
 
 
 def parse_scores(fields: Mapping[str, str]) -> dict[str, Scores]:

@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 from structlog.testing import capture_logs
 
-from maskgate.estimates.reading import read_cameras, read_hours, total
+from maskgate.estimates.reading import HoursReader, read_cameras, total
 from maskgate.protocol.errors import StoreError
 from maskgate.protocol.known_cameras import CAMERAS_KEY
 from maskgate.protocol.scores import (
@@ -175,12 +175,36 @@ def test_the_hours_of_a_camera_are_read_by_model(workers: Workers) -> None:
         worker.add([live_result(name, 1, track=name)], model)
         worker.flush()
         workers.now_ms += 5 * _HOUR_MS
-    read = read_hours(workers.client, ["lobby", "yard"], now_ms=workers.now_ms - _HOUR_MS)
+    read = HoursReader(workers.client).read(workers.now_ms - _HOUR_MS)
     assert {model: of.keys() for model, of in read.items()} == {"m": {"lobby"}, "n": {"lobby"}}
     hours = read["m"]["lobby"]
     assert [hour.begun_ms for hour in hours] == [_NOON_MS, _NOON_MS + 5 * _HOUR_MS]
     assert total(hours).crops == 2
     assert read_cameras(workers.client).keys() == {"lobby"}
+
+
+def test_an_hour_that_ended_is_read_once_and_the_one_that_runs_again(workers: Workers) -> None:
+    worker, reader = workers.start(), HoursReader(workers.client, hours=3)
+
+    def count() -> None:
+        worker.add([live_result("1", 1)], "m")
+        worker.flush()
+
+    def read(at_ms: int) -> list[int]:
+        return [hour.scores.crops for hour in reader.read(at_ms).get("m", {}).get("lobby", [])]
+
+    count()
+    assert read(_NOON_MS + _HOUR_MS) == [1]
+    count()  # a worker that was late
+    assert read(_NOON_MS + _HOUR_MS + 60_000) == [2]
+    assert read(_NOON_MS + _HOUR_MS + 120_000) == [2]
+    workers.client.delete(scores_key("lobby", _NOON_MS))
+    workers.now_ms += 2 * _HOUR_MS
+    count()
+    assert read(workers.now_ms) == [2, 1]
+    count()
+    assert read(workers.now_ms) == [2, 2]
+    assert read(workers.now_ms + _HOUR_MS) == [2]
 
 
 def test_an_hour_of_a_camera_stays_small(workers: Workers) -> None:

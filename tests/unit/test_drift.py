@@ -122,19 +122,27 @@ def test_an_alarm_says_which_camera_since_when_and_what_to_look_at() -> None:
 
 def test_an_alarm_ends_with_the_first_period_that_is_as_before_and_not_with_silence() -> None:
     bad, good, little = scores(9, blur=0.4), scores(8), scores(7, visits=20)
-    assert alarm("a", list(periods(day(bad, bad), REFERENCE)))
-    assert alarm("a", list(periods(day(bad, bad, little), REFERENCE)))
-    assert not alarm("a", list(periods(day(bad, bad, good), REFERENCE)))
+    assert alarm("a", periods(day(bad, bad)), REFERENCE)
+    assert alarm("a", periods(day(bad, bad, little)), REFERENCE)
+    assert not alarm("a", periods(day(bad, bad, good)), REFERENCE)
+    again = alarm("a", periods(day(bad, good, bad)), REFERENCE)
+    assert again
+    assert again.since_ms == _TWO_MS - 2 * _HOUR_MS
 
 
-def test_quiet_hours_are_judged_together() -> None:
+def test_quiet_hours_are_judged_together_and_the_last_ones_wait() -> None:
     quiet = [scores(seed, 30, blur=0.3) for seed in range(9)]
-    judged = list(periods(day(*quiet), REFERENCE))
-    assert [period.begun_ms for period in judged] == [
-        _TWO_MS - 4 * _HOUR_MS,
-        _TWO_MS,
+    judged = periods(day(*quiet))
+    assert [[hour.begun_ms for hour in period] for period in judged] == [
+        [_TWO_MS + at * _HOUR_MS for at in range(-4, 0)],
+        [_TWO_MS + at * _HOUR_MS for at in range(4)],
     ]
-    assert [period.crops for period in judged] == [480, 480]
+
+
+def test_what_is_too_little_for_a_day_is_forgotten() -> None:
+    begun = Hour(_TWO_MS, scores(1, 99)), Hour(_TWO_MS + 24 * _HOUR_MS, scores(2, 99))
+    assert periods(begun) == []
+    assert periods([begun[0], Hour(_TWO_MS + 23 * _HOUR_MS, scores(2, 99))])
 
 
 def test_the_outlook_has_each_camera_and_all_together_and_no_alarm_without_a_reference() -> None:

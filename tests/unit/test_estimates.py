@@ -15,9 +15,8 @@ from maskgate.protocol.scores import (
     BINS,
     EDGES,
     MIDDLES,
-    NO_SCORES,
     OUTCOMES,
-    Scores,
+    added,
     bin_of,
     scores_of,
 )
@@ -129,7 +128,7 @@ def test_every_estimate_is_a_share_within_its_interval(
 
 
 def test_without_crops_nothing_is_said() -> None:
-    nothing = estimate(NO_SCORES)
+    nothing = estimate(added([]))
     assert [getattr(nothing, name).value for name in MEASURES] == [None] * 4
 
 
@@ -161,6 +160,6 @@ def test_the_bins_are_equal_in_log_odds_and_share_no_edge() -> None:
 
 def test_scores_of_hours_add_up() -> None:
     one, other = Door(5, 0.2, 300), Door(6, 0.7, 200)
-    both: Scores = one.scores + other.scores
+    both = added([one.scores, other.scores])
     assert both.histogram == scores_of([*one.crops, *other.crops], 0).histogram
     assert (both.crops, both.visits) == (500, 500)
