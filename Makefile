@@ -92,7 +92,7 @@ bench-quick: setup $(VENV)/.bench ## the most important benchmarks: three minute
 bench-guard: setup ## what CI runs: is anything much slower than it was?
 	$(BIN)/python -m tests.benchmarks --guard --rounds 3 --out runs/guard
 
-LOCKED := camera gate producer worker
+LOCKED := camera desk gate producer worker
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --python-version 3.13 --python-platform x86_64-manylinux_2_28 \
   --generate-hashes --no-annotate --no-header
 

@@ -7,13 +7,13 @@ from rich.console import Console
 from rich.live import Live
 
 from demo.ledger import Ledger
+from maskgate.audit.report import AuditReport
+from maskgate.audit.share import Share
 from maskgate.gate.client import Gate
 from maskgate.gate.decide import Action
 from maskgate.gate.screen import Screen
 from maskgate.protocol.queue import Tally
 from maskgate.protocol.verdict import Outcome
-from worker.reporting.audit import AuditReport
-from worker.reporting.share import Share
 
 _LINE_S = 2.0
 

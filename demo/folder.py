@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from demo import page
 from demo.broker import InProcessPublisher
 from demo.display import show_decisions, show_totals
 from demo.installation import CAMERA, installed
@@ -26,7 +27,8 @@ def run(images: Path, model: Model, console: Console, *, seconds: float, rate: f
         f"model {model.card.name}, two workers, camera {CAMERA!r}, "
         f"{rate:g} crops/s for {seconds:g} s"
     )
-    with installed(model) as installation:
+    with installed(model) as installation, page.served(installation.url, CAMERA) as address:
+        console.print(f"page      {address}", highlight=False)
         publisher, stop = InProcessPublisher(installation.broker), Stop()
         # Nobody knows who is on its pictures: the camera of a folder does not track.
         plan = Plan(CAMERA, rate=rate, audit_every=_AUDIT_EVERY)

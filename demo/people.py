@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 from rich.console import Console
 
+from demo import page
 from demo.broker import InProcessPublisher
 from demo.display import show_totals
 from demo.installation import CAMERA, Installation, installed
@@ -49,7 +50,8 @@ def run(video: Path | None, model: Model, console: Console, *, seconds: float) -
         f"model {model.card.name}, two workers, camera {CAMERA!r}: "
         + (f"{video}" if video else f"drawn people for {seconds:g} s")
     )
-    with installed(model) as installation:
+    with installed(model) as installation, page.served(installation.url, CAMERA) as address:
+        console.print(f"page      {address}", highlight=False)
         publisher, auditor = (InProcessPublisher(installation.broker) for _ in range(2))
         begun_s, stop = time.monotonic(), Stop()
         source = _source(video)

@@ -32,7 +32,10 @@ _CONTENTS = """
 _PAGES = {
     "Run it": (
         "docs/operations",
+        "docs/observe",
+        "docs/desk",
         "docs/cameras",
+        "docs/labels",
         "docs/configuration",
         "docs/tls",
         "docs/speed",

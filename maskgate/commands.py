@@ -27,6 +27,10 @@ COMMANDS = {
         "maskgate.operations.functions",
         "load the functions that workers call in Redis",
     ),
+    "models": (
+        "maskgate.models.commands",
+        "show which model decides, promote another one, go back, report to an auditor",
+    ),
     "permissions": (
         "maskgate.operations.commands",
         "test on running servers what each role may do",

@@ -17,12 +17,13 @@ from maskgate.inference import card
 from maskgate.inference.card import InputShape
 from maskgate.protocol.errors import ConfigurationError, ModelError
 from maskgate.protocol.queue import CropPublisher, Tally
-from maskgate.runtime import broker, logs
+from maskgate.runtime import broker, logs, tracing
 from maskgate.runtime.clock import now_ms
 from maskgate.runtime.command_line import CHECK, choose
 from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.settings import load
 from maskgate.runtime.stop import Stop
+from producer import replay
 from producer.camera import Plan, play
 from producer.images import (
     FolderImages,
@@ -34,7 +35,9 @@ from producer.images import (
     repeated,
 )
 from producer.rabbit import RabbitPublisher
+from producer.sample_list import read
 from producer.settings import FolderSettings, ProducerSettings, SyntheticSettings
+from producer.traces import CropTraces
 from producer.video.settings import VideoSettings
 
 _CONNECT_TIMEOUT_S = 5.0
@@ -46,6 +49,7 @@ _SETTINGS: dict[str, type[ProducerSettings]] = {
 _TEXTS = {
     "video": "find the faces on the video of cameras, and send their crops",
     "folder": "send the images of a folder",
+    "audit": "send labelled samples to the audit, each once",
     "synthetic": "send faces that are drawn by code",
     "detector": "fetch the face detector",
     "draw-video": "draw a video of people at a door",
@@ -69,7 +73,11 @@ def main(argv: list[str]) -> int:
 def _images(program: str, options: list[str]) -> int:
     settings = load(_SETTINGS[program.rpartition(" ")[2]], options, program, check=True)
     logs.configure("producer", level=settings.log_level, as_json=settings.log_json)
-    return _check(settings) if CHECK in options else _produce(settings)
+    if CHECK in options:
+        return _check(settings)
+    name = f"producer-{socket.gethostname()}-{os.getpid()}"
+    with tracing.spans_of(settings, "maskgate-producer", name) as spans:
+        return _produce(settings, name, CropTraces(spans))
 
 
 def _video(program: str, options: list[str]) -> int:
@@ -106,7 +114,7 @@ def _extra_packages() -> Iterator[None]:
 
 def _check(settings: ProducerSettings) -> int:
     shape = card.read(settings.model_card).input
-    lines = broker.check(settings)
+    lines = [*broker.check(settings), *tracing.check(settings)]
     lines.append(
         f"model card: {settings.model_card}, "
         f"input {shape.width}x{shape.height} px, {shape.channels} channels"
@@ -121,15 +129,16 @@ def _check(settings: ProducerSettings) -> int:
     return ExitCode.OK
 
 
-def _produce(settings: ProducerSettings) -> int:
+def _produce(settings: ProducerSettings, name: str, traces: CropTraces) -> int:
     shape = card.read(settings.model_card).input
     images, total = _live_images(settings, shape)
     audit = _audit_images(settings, shape, total)
     stop = Stop.on_signals()
-    name = f"producer-{socket.gethostname()}-{os.getpid()}"
     login = broker.parameters(*settings.broker_login(), name=name, tls=settings.broker_tls())
     # A folder can wait for a broker. A live camera can't: crops that it can't send are dropped.
-    outlet = RabbitPublisher(login, stop=stop, patient=settings.rate is None)
+    outlet = RabbitPublisher(
+        login, stop=stop, patient=settings.rate is None, settled=traces.settled
+    )
     plan = Plan(
         settings.camera, settings.rate, settings.limit, settings.track_length, settings.audit_every
     )
@@ -139,7 +148,9 @@ def _produce(settings: ProducerSettings) -> int:
     endless = settings.loop and settings.limit is None
     try:
         with _progress(None if endless else min(total, settings.limit or total)) as advance:
-            play(live, audit, outlet, plan, stop=stop, clock=now_ms, progress=advance)
+            play(
+                live, audit, outlet, plan, stop=stop, clock=now_ms, progress=advance, traces=traces
+            )
             outlet.flush(_FLUSH_TIMEOUT_S)
     finally:
         outlet.close()
@@ -165,7 +176,9 @@ def _audit_images(
 ) -> Iterator[Image] | None:
     if settings.audit_dir is not None:
         files = audit_files(settings.audit_dir)
-        return repeated(FolderImages(files, shape, as_is=settings.as_is), loop=True)
+        listed = read(settings.audit_dir)
+        samples = FolderImages(files, shape, as_is=settings.as_is, listed=listed)
+        return repeated(samples, loop=True)
     if getattr(settings, "audit_drawn", False):
         # Another seed: the audit samples are other faces than the live ones.
         return repeated(drawn_images(settings.seed + 1, total, shape), loop=True)
@@ -213,6 +226,7 @@ _RUN: dict[str, Callable[[str, list[str]], int]] = {
     "video": _video,
     "folder": _images,
     "synthetic": _images,
+    "audit": replay.main,
     "detector": _detector,
     "draw-video": _draw_video,
 }

@@ -9,6 +9,7 @@ from maskgate.protocol.queue import CropPublisher, QueueKind
 from maskgate.runtime.clock import Clock
 from maskgate.runtime.stop import Stop
 from producer.images import Image
+from producer.traces import CropTraces
 
 #: Without a rate, the producer pauses for this time after a refusal: the queue is full.
 _REFUSED_PAUSE_S = 0.02
@@ -34,12 +35,14 @@ def play(
     stop: Stop,
     clock: Clock,
     progress: Callable[[], None] = lambda: None,
+    traces: CropTraces | None = None,
 ) -> None:
     """Send images until they end, the limit is reached or a stop is requested.
 
     Live crops carry no labels, even if the images have some.
     """
     begun_s = time.monotonic()
+    traces = traces or CropTraces()
     track_id = ""
     for sent, image in enumerate(images):
         if stop.requested or (plan.limit is not None and sent >= plan.limit):
@@ -51,7 +54,7 @@ def play(
             track_id = crop_id
         refused_before = outlet.live.refused
         crop = Crop(crop_id, plan.camera_id, track_id, clock(), image.content_type, image.body)
-        outlet.publish(to_message(crop))
+        outlet.publish(to_message(traces.begin(crop)))
         if (
             audit is not None
             and sent % plan.audit_every == plan.audit_every - 1
@@ -65,17 +68,18 @@ def play(
 
 def to_sample(image: Image, camera_id: str, captured_at_ms: int) -> Message:
     """The message that carries a labelled picture as an audit sample."""
-    crop_id = new_crop_id()
+    crop_id = image.crop_id or new_crop_id()
     return to_message(
         Crop(
             crop_id,
-            camera_id,
+            image.camera or camera_id,
             crop_id,
             captured_at_ms,
             image.content_type,
             image.body,
             label=image.label,
             slice=image.slice,
+            weight=image.weight,
         )
     )
 

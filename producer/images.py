@@ -1,7 +1,7 @@
 """Sources of crops: images of a folder, labelled samples, drawn faces."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -17,6 +17,7 @@ from maskgate.inference.preprocess import reduce
 from maskgate.protocol.crop import Label
 from maskgate.protocol.errors import ConfigurationError, UnreadableCropError
 from producer.drawing import draw_face
+from producer.sample_list import Listed
 
 log = structlog.get_logger()
 
@@ -29,6 +30,10 @@ class Image:
     content_type: str
     label: Label | None = None
     slice: str | None = None
+    #: What a list of samples says: its own crop id and camera, and how many crops it stands for.
+    crop_id: str | None = None
+    camera: str | None = None
+    weight: float | None = None
 
 
 def encode(pixels: Pixels, shape: InputShape) -> tuple[bytes, str]:
@@ -57,8 +62,16 @@ def image_files(directory: Path) -> list[Path]:
 class FolderImages:
     """Image files, read one at a time. ``skipped`` counts unreadable files; the log names each."""
 
-    def __init__(self, files: Sequence[Path], shape: InputShape, *, as_is: bool) -> None:
+    def __init__(
+        self,
+        files: Sequence[Path],
+        shape: InputShape,
+        *,
+        as_is: bool,
+        listed: Mapping[Path, Listed] | None = None,
+    ) -> None:
         self.skipped = 0
+        self._listed = listed or {}
         self._files = files
         self._shape = shape
         self._as_is = as_is
@@ -71,7 +84,12 @@ class FolderImages:
                 self.skipped += 1
                 log.warning("image.skipped", file=str(path), error=str(error))
                 continue
-            yield Image(body, content_type, label_of_folder(path.parent.name))
+            label, known = label_of_folder(path.parent.name), self._listed.get(path)
+            if known is None:
+                yield Image(body, content_type, label)
+            else:
+                facts = (known.slice, known.crop_id, known.camera, known.weight)
+                yield Image(body, content_type, label, *facts)
 
     def _read(self, path: Path) -> tuple[bytes, str]:
         body = path.read_bytes()

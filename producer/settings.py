@@ -6,12 +6,12 @@ from typing import Self
 from pydantic import Field, model_validator
 from pydantic_settings import CliPositionalArg
 
-from maskgate.runtime.settings import BrokerSettings
+from maskgate.runtime.settings import BrokerSettings, TracesSettings
 
 SHIPPED_CARD = Path(__file__).parent.parent / "deploy" / "model" / "mask.json"
 
 
-class ProducerSettings(BrokerSettings):
+class ProducerSettings(BrokerSettings, TracesSettings):
     """What all sources of crops have in common."""
 
     camera: str = Field(
@@ -49,6 +49,28 @@ class FolderSettings(ProducerSettings):
             msg = f"no folder {self.directory}"
             raise ValueError(msg)
         return self
+
+
+class ReplaySettings(BrokerSettings):
+    """Send labelled samples to the audit, each once: with weights, if the folder lists them."""
+
+    directory: CliPositionalArg[Path] = Field(
+        description="folder with WithMask/ and WithoutMask/, such as an export of the desk"
+    )
+    camera: str = Field(
+        "audit", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="camera of samples that list none"
+    )
+    rate: float | None = Field(
+        None, gt=0, description="samples per second (default: as fast as the queue accepts them)"
+    )
+    as_is: bool = Field(
+        default=False,
+        description="send JPEG and PNG files unchanged, not reduced to the model's input",
+    )
+    model_card: Path = Field(
+        SHIPPED_CARD,
+        description="card of the model that the workers serve; it has the size of the crops",
+    )
 
 
 class SyntheticSettings(ProducerSettings):

@@ -37,12 +37,14 @@ def audit_result(
     label: Label | None = Label.MASK,
     outcome: Outcome = Outcome.MASK,
     slice_name: str | None = None,
+    *,
+    camera: str = "lobby",
 ) -> CropResult:
     return CropResult(
         tag=1,
         queue=QueueKind.AUDIT,
         outcome=outcome,
-        camera_id="lobby",
+        camera_id=camera,
         crop_id=crop_id,
         track_id=crop_id,
         label=label,

@@ -16,9 +16,11 @@ from trainer.commands import (
     audit_labels,
     compare,
     crossval,
+    estimate,
     evaluate,
     export,
     loso,
+    reference_scores,
     report,
     size,
     train,
@@ -29,12 +31,14 @@ from trainer.training.distributed import leave_process_group
 COMMANDS = (
     train.COMMAND,
     evaluate.COMMAND,
+    estimate.COMMAND,
     crossval.COMMAND,
     loso.COMMAND,
     compare.COMMAND,
     audit_labels.COMMAND,
     size.COMMAND,
     export.COMMAND,
+    reference_scores.COMMAND,
     report.COMMAND,
 )
 

@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 # numpy's BLAS, which is not used here, would keep buffers for every core. It reads this on import.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -25,15 +26,24 @@ from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.settings import BrokerSettings, load
 from maskgate.runtime.stop import Stop
 from maskgate.runtime.store import connect
+from maskgate.runtime.tracing import spans_of
 from worker.broker.rabbit import RabbitConsumer
 from worker.connections import ConnectionState
 from worker.loop import Limits, Worker
+from worker.models.challenger import succession_of
+from worker.models.shadow import Shadow
+from worker.models.succession import Succession
 from worker.operations import deadletters
 from worker.operations.check import check
 from worker.operations.health import Health
 from worker.operations.metrics import serving
 from worker.reporting.reporter import Reporter
 from worker.reporting.stats import Stats
+from worker.reporting.traces import BatchTraces
+from worker.review.compared import offer_compared
+from worker.review.opening import review
+from worker.scores.flusher import ScoreFlusher
+from worker.scores.store import RedisScoresStore
 from worker.settings import WorkerSettings
 from worker.store.history_budget import HistoryBudget
 from worker.store.redis_clock import RedisClock
@@ -86,32 +96,45 @@ def _work(settings: WorkerSettings) -> int:
     structlog.contextvars.bind_contextvars(worker=name)
     stop = Stop.on_signals()
     broker = parameters(*settings.broker_login(), name=name, tls=settings.broker_tls())
-    with _redis(settings, name) as client:
+    with _redis(settings, name) as client, spans_of(settings, "maskgate-worker", name) as spans:
         model = Model.load(settings.model_path, settings.model_sha256)
         log.info("worker.started", model=model.card.name, model_sha256=model.sha256)
         stats = Stats()
+        succession = succession_of(settings, name, model, stats.registry)
         connections = ConnectionState(stats.registry)
-        health = Health(connections, settings.stalled_after_s)
+        health = Health(connections, settings.stalled_after_s, stats.registry)
         clock = RedisClock(now_ms)
-        store = _store(settings, client, model, clock, stats)
+        store = _store(settings, client, succession, clock, stats)
+        reporter = Reporter(
+            stats,
+            health,
+            connections,
+            store,
+            model=model.card.name,
+            interval_s=settings.report_interval_s,
+            scores=_scores(settings, client, clock),
+        )
+        sampler = review(settings.review_file, broker, stats.registry)
         worker = Worker(
             RabbitConsumer(broker, prefetch=settings.prefetch),
             store,
-            model,
+            Shadow(
+                succession,
+                store,
+                share=settings.challenger_share,
+                registry=stats.registry,
+                tell=partial(offer_compared, sampler),
+            ),
             limits=Limits(settings.max_batch, settings.crop_max_age_ms, settings.max_skew_ms),
             clock=clock,
             connections=connections,
-            reporter=Reporter(
-                stats,
-                health,
-                connections,
-                store,
-                model=model.card.name,
-                interval_s=settings.report_interval_s,
-            ),
+            reporter=reporter,
             stop=stop,
+            review=sampler,
+            traces=BatchTraces(spans),
         )
-        with _metrics(settings, health, stats):
+        succession.changed += [store.serve, reporter.serve]
+        with _metrics(settings, health, stats), sampler or nullcontext():
             try:
                 worker.run()
             except ModelError as error:
@@ -131,17 +154,26 @@ def _redis(settings: WorkerSettings, name: str) -> Redis:
 
 
 def _store(
-    settings: WorkerSettings, client: Redis, model: Model, clock: RedisClock, stats: Stats
+    settings: WorkerSettings,
+    client: Redis,
+    succession: Succession,
+    clock: RedisClock,
+    stats: Stats,
 ) -> RedisVerdictStore:
     return RedisVerdictStore(
         client,
-        model=model.card.name,
+        model=succession.champion.card.name,
         ttl_ms=settings.verdict_ttl_ms,
         max_skew_ms=settings.max_skew_ms,
         history=HistoryBudget(settings.history_length, stats.registry),
         audit_slices=frozenset(settings.audit_slices.split(",")),
         clock=clock.now_ms,
+        succession=succession,
     )
+
+
+def _scores(settings: WorkerSettings, client: Redis, clock: RedisClock) -> ScoreFlusher | None:
+    return ScoreFlusher(RedisScoresStore(client, clock.now_ms)) if settings.scores else None
 
 
 def _metrics(

@@ -14,10 +14,13 @@ from maskgate.runtime.backoff import Backoff
 from maskgate.runtime.stop import Stop
 from worker.connections import ConnectionState, Service
 from worker.infer import MaskModel, infer, merge
+from worker.models.served import ServedModels
 from worker.native_stderr import MutedStderr
 from worker.reporting.reporter import Reporter
 from worker.reporting.stopwatch import Stopwatch
+from worker.reporting.traces import BatchTraces
 from worker.result import CropResult
+from worker.review.sampler import ReviewSampler
 from worker.store.redis_clock import RedisClock
 from worker.store.verdict_store import VerdictStore
 from worker.validate import Validated, unreadable, validate
@@ -46,22 +49,26 @@ class Worker:
         self,
         consumer: CropConsumer,
         store: VerdictStore,
-        model: MaskModel,
+        models: ServedModels,
         *,
         limits: Limits,
         clock: RedisClock,
         connections: ConnectionState,
         reporter: Reporter,
         stop: Stop,
+        review: ReviewSampler | None = None,
+        traces: BatchTraces | None = None,
     ) -> None:
         self._consumer = consumer
         self._store = store
-        self._model = model
+        self._models = models
         self._limits = limits
         self._clock = clock
         self._connections = connections
         self._reporter = reporter
         self._stop = stop
+        self._review = review
+        self._traces = traces or BatchTraces()
         self._muted = MutedStderr()
         self._reconnecting = Backoff()
         self._next_heartbeat_s = 0.0
@@ -78,13 +85,20 @@ class Worker:
                 self._connections.lost(Service.BROKER, error)
                 self._pause(self._reconnecting, self._stop.sleep)
         self._consumer.close()
+        self._models.finish()
         self._connections.closed(Service.BROKER)
         self._reporter.report()
 
     def _turn(self) -> None:
         self._reporter.turned()
         self._beat()
-        deliveries = self._consumer.receive(self._limits.max_batch, _IDLE_TURN_S)
+        if not self._models.is_settled:
+            self._consumer.keep_alive(_IDLE_TURN_S)
+            return
+        idle_s = 0.0 if self._models.has_work else _IDLE_TURN_S
+        deliveries = self._consumer.receive(self._limits.max_batch, idle_s)
+        if not deliveries:
+            self._models.work()
         for batch in batches(deliveries):
             if not self._process(batch):
                 return  # to acknowledge a later batch would acknowledge this one, too
@@ -92,14 +106,16 @@ class Worker:
 
     def _process(self, batch: Sequence[Delivery]) -> bool:
         """Process a batch; False if a stop was requested while Redis was away."""
-        watch = Stopwatch()
+        watch, model = Stopwatch(), self._models.champion
         tried = self._count_attempt(batch)
         if tried is None:
             return False
         with self._muted:
-            validated = self._given_up(batch) if tried > MAX_ATTEMPTS else self._validate(batch)
+            validated = (
+                self._given_up(batch) if tried > MAX_ATTEMPTS else self._validate(batch, model)
+            )
             watch.lap("decode")
-            classified = infer(validated.readable, self._model)
+            classified = infer(validated.readable, model)
         results = merge(validated.finished, classified)
         watch.lap("infer")
         if not self._write(results, validated.states):
@@ -108,6 +124,11 @@ class Worker:
         self._reporter.processed(results, watch.laps_s, self._clock.now_ms())
         self._reporter.camera_states(len(validated.states))
         self._consumer.ack(batch, _rejected(results))
+        watch.lap("ack")
+        self._traces.acknowledged(batch, results, watch.laps_s)
+        crops, decided = self._models.decided(validated.readable, classified)
+        if self._review is not None:
+            self._review.offer(crops, decided, model.card.name)
         return True
 
     def _count_attempt(self, batch: Sequence[Delivery]) -> int | None:
@@ -130,11 +151,11 @@ class Worker:
     def _given_up(self, batch: Sequence[Delivery]) -> Validated:
         return Validated(finished=[unreadable(each, Reason.TOO_MANY_ATTEMPTS) for each in batch])
 
-    def _validate(self, batch: Sequence[Delivery]) -> Validated:
+    def _validate(self, batch: Sequence[Delivery], model: MaskModel) -> Validated:
         # Redis's clock: verdicts expire by it.
         return validate(
             batch,
-            self._model.card.input,
+            model.card.input,
             now_ms=self._clock.now_ms(),
             max_age_ms=self._limits.max_age_ms,
             max_skew_ms=self._limits.max_skew_ms + self._clock.uncertain_ms,

@@ -27,6 +27,7 @@ class CropResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     captured_at_ms: int | None = None
     label: Label | None = None
     slice: str | None = None
+    weight: float | None = None
 
     @classmethod
     def of_crop(
@@ -51,6 +52,7 @@ class CropResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
             captured_at_ms=crop.captured_at_ms,
             label=crop.label,
             slice=crop.slice,
+            weight=crop.weight,
         )
 
     @property

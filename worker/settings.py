@@ -5,17 +5,26 @@ from pathlib import Path
 from pydantic import Field
 
 from maskgate.protocol.verdict import DEFAULT_TTL_MS, MAX_TTL_MS
-from maskgate.runtime.settings import BrokerSettings, RedisSettings
+from maskgate.runtime.settings import BrokerSettings, RedisSettings, TracesSettings
 
 SHIPPED_MODEL = Path(__file__).parent.parent / "deploy" / "model" / "mask.onnx"
 
 
-class WorkerSettings(BrokerSettings, RedisSettings):
+class WorkerSettings(BrokerSettings, RedisSettings, TracesSettings):
     """One worker process. All workers of a site have the same settings."""
 
     model_path: Path = Field(SHIPPED_MODEL, description="the ONNX file to serve")
     model_sha256: str | None = Field(
         None, pattern=r"^[0-9a-fA-F]{64}$", description="SHA-256 of the only model file to accept"
+    )
+    challenger_path: Path | None = Field(
+        None, description="a second ONNX file, compared with the first (default: none)"
+    )
+    challenger_sha256: str | None = Field(
+        None, pattern=r"^[0-9a-fA-F]{64}$", description="SHA-256 of that file; required for it"
+    )
+    challenger_share: float = Field(
+        0.05, ge=0, le=1, description="share of the batches that both classify"
     )
     verdict_ttl_ms: int = Field(
         DEFAULT_TTL_MS,
@@ -46,6 +55,15 @@ class WorkerSettings(BrokerSettings, RedisSettings):
         pattern=r"^([A-Za-z0-9_-]{1,64}(,[A-Za-z0-9_-]{1,64}){0,19})?$",
         description="up to 20 slices of audit samples to report by name, separated by commas; "
         "the others are reported together (default: none)",
+    )
+    scores: bool = Field(
+        default=True,
+        description="count the probabilities of live crops in Redis, by camera and hour: from them "
+        "precision is estimated without labels",
+    )
+    review_file: Path | None = Field(
+        None,
+        description="TOML file of the cameras whose crops people shall label (default: none)",
     )
     redis_timeout_s: float = Field(
         1.0, gt=0, le=60, description="how long Redis may take to answer"

@@ -14,7 +14,7 @@ from maskgate.inference.limits import crop_limits
 from maskgate.inference.preprocess import reduce
 from maskgate.protocol import camera_state
 from maskgate.protocol.camera_state import SentState
-from maskgate.protocol.crop import Crop, known_ids, known_tags, parse
+from maskgate.protocol.crop import Crop, known_ids, known_tags, known_weight, parse
 from maskgate.protocol.errors import Reason, UnreadableCropError
 from maskgate.protocol.queue import Delivery, QueueKind
 from maskgate.protocol.verdict import Outcome
@@ -92,4 +92,5 @@ def unreadable(delivery: Delivery, reason: Reason) -> CropResult:
         reason=reason,
         label=label,
         slice=tag,
+        weight=known_weight(delivery.message) if is_audit else None,
     )

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Self
 
-from maskgate.gate.decide import Action, Decision, decide, is_fresh
+from maskgate.gate.decide import Action, Decision, decide, is_fresh, with_camera
 from maskgate.gate.errors import gate_errors
 from maskgate.gate.history import BLOCK_S, Gap, follow, newest
 from maskgate.gate.ids import key_of
@@ -228,9 +228,7 @@ class Gate:
             state = self.camera_state(camera)
         except Exception:  # noqa: BLE001  (it is manual anyway)
             return decision
-        if state is None or state.is_up:
-            return decision
-        return Decision(decision.action, f"camera is down: {state.told}")
+        return with_camera(decision, state)
 
     def _changes(
         self, visitors: Visitors, camera: str, every_s: float

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from maskgate.protocol.camera_state import CameraState
 from maskgate.protocol.evidence import MIN_EVIDENCE
 from maskgate.protocol.verdict import MAX_TTL_MS, Outcome, Verdict
 
@@ -61,6 +62,13 @@ def decide(
     if verdict.outcome == Outcome.MASK:
         return Decision(Action.REMOVE_MASK, "mask", verdict)
     return Decision(Action.RECOGNISE, "no mask", verdict)
+
+
+def with_camera(decision: Decision, state: CameraState | None) -> Decision:
+    """The same decision; without a verdict, the camera's trouble is its reason if it is known."""
+    if decision.verdict is not None or state is None or state.is_up:
+        return decision
+    return Decision(decision.action, f"camera is down: {state.told}")
 
 
 def doubt(

@@ -1,9 +1,11 @@
 """Reads the people in front of one camera, and remembers what was decided about each."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from redis import Redis
+from redis.client import Pipeline
 
 from maskgate.gate.errors import gate_errors
 from maskgate.gate.visit import MIN_CROPS, Visit, decide_visit
@@ -51,7 +53,49 @@ class Visitors:
             BadVerdictError: a key holds something else than a verdict, or the index something else
                 than tracks.
         """
-        since_ms, verdicts = self._read()
+        with gate_errors(), self._redis.pipeline(transaction=False) as pipe:
+            self.ask(pipe)
+            answers = pipe.execute()
+            if came := self.came(answers):
+                for track in came:
+                    self.ask_about(pipe, track)
+                answers += pipe.execute()
+        return self.decide(answers)
+
+    def ask(self, pipe: Pipeline) -> int:
+        """Put the commands of a look into a pipeline; returns how many they are.
+
+        For a reader of many cameras: what :meth:`came` names is asked next, with
+        :meth:`ask_about`; :meth:`decide` gets all the answers in this order.
+        """
+        pipe.zrange(visits_key(self._camera), 0, MAX_TRACKS - 1, withscores=True)
+        for track in self._visits:
+            self.ask_about(pipe, track)
+        return 1 + len(self._visits)
+
+    def ask_about(self, pipe: Pipeline, track: str) -> None:
+        """Put the command that reads a track into a pipeline."""
+        pipe.hgetall(track_key(self._camera, track))
+
+    def came(self, answers: Sequence[Any]) -> list[str]:
+        """The tracks of the answers to :meth:`ask` that were not known.
+
+        Raises:
+            BadVerdictError: the index holds something else than tracks.
+        """
+        return [track for track in _index(answers[0]) if track not in self._visits]
+
+    def decide(self, answers: Sequence[Any]) -> tuple[Visit, ...]:
+        """What :meth:`look` returns.
+
+        Raises:
+            BadVerdictError: as :meth:`look`.
+        """
+        since_ms = _index(answers[0])
+        asked = [*self._visits, *(track for track in since_ms if track not in self._visits)]
+        read = dict(zip(asked, answers[1:], strict=True))
+        parsed = {track: self._parsed(track, read[track]) for track in since_ms}
+        verdicts = {track: each for track, each in parsed.items() if each is not None}
         now_ms = self._clock()
         visits = [
             decide_visit(
@@ -66,29 +110,6 @@ class Visitors:
         ]
         self._visits = {visit.track: visit for visit in visits}
         return tuple(sorted(visits, key=lambda visit: (visit.since_ms, visit.track)))
-
-    def _read(self) -> tuple[Mapping[str, int], Mapping[str, Verdict]]:
-        """Capture time of the first crop, and verdict, by track; without whom has left."""
-        with gate_errors():
-            with self._redis.pipeline(transaction=False) as pipe:
-                pipe.zrange(visits_key(self._camera), 0, MAX_TRACKS - 1, withscores=True)
-                for track in self._visits:
-                    pipe.hgetall(track_key(self._camera, track))
-                found, *hashes = pipe.execute()
-            since_ms = _index(found)
-            read = dict(zip(self._visits, hashes, strict=True))
-            read |= self._hashes(track for track in since_ms if track not in read)
-        parsed = {track: self._parsed(track, read[track]) for track in since_ms}
-        return since_ms, {track: each for track, each in parsed.items() if each is not None}
-
-    def _hashes(self, tracks: Iterable[str]) -> dict[str, Mapping[str, str]]:
-        came = list(tracks)
-        if not came:
-            return {}
-        with self._redis.pipeline(transaction=False) as pipe:
-            for track in came:
-                pipe.hgetall(track_key(self._camera, track))
-            return dict(zip(came, pipe.execute(), strict=True))
 
     def _parsed(self, track: str, fields: Mapping[str, str]) -> Verdict | None:
         verdict = parse_verdict(fields)

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from maskgate.protocol.errors import ModelError
+from maskgate.protocol.scores import BINNING, BINS
 
 #: The ONNX metadata key that holds the card.
 METADATA_KEY = "maskgate.card"
@@ -35,7 +36,26 @@ class Golden(msgspec.Struct, frozen=True):
     p_mask: tuple[float, ...]
 
 
-class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ReferenceScores(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The model's probabilities on labelled images: what a camera's are compared with.
+
+    ``mask`` and ``no_mask`` count the images of a class by the bins of
+    ``maskgate/protocol/scores.py``.
+    """
+
+    binning: str = BINNING
+    mask: tuple[int, ...]
+    no_mask: tuple[int, ...]
+    sources: tuple[str, ...]
+    #: SHA-256 over these images.
+    data_sha256: str
+    #: The share of masks for which probabilities are calibrated: the trainer weighs classes alike.
+    calibrated_share: float = 0.5
+    #: Measure → what ``maskgate/estimates`` says of these images, minus the truth.
+    estimate_off: dict[str, float]
+
+
+class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Everything but the weights that serving a model needs."""
 
     name: str
@@ -54,6 +74,8 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data_sha256: str
     metrics: dict[str, float]
     golden: Golden
+    #: Models of releases before the desk have none.
+    reference_scores: ReferenceScores | None = None
 
     def outcome(self, p_mask: float) -> str:
         """``mask``, ``no_mask`` or ``uncertain`` for a calibrated probability."""
@@ -117,5 +139,18 @@ def _complaints(card: ModelCard) -> list[str]:
         ),
         "golden vector is empty or of another size than the input": golden_bytes > 0
         and len(card.golden.inputs) == golden_bytes,
+        "reference scores are of another binning, or lack a class": card.reference_scores is None
+        or _is_usable(card.reference_scores),
     }
     return [complaint for complaint, holds in checks.items() if not holds]
+
+
+def _is_usable(reference: ReferenceScores) -> bool:
+    return (
+        reference.binning == BINNING
+        and all(
+            len(counts) == BINS and min(counts) >= 0 and sum(counts) > 0
+            for counts in (reference.mask, reference.no_mask)
+        )
+        and 0 < reference.calibrated_share < 1
+    )

@@ -22,6 +22,9 @@ from maskgate.protocol.topology import (
     DEAD_QUEUE,
     LIVE_EXCHANGE,
     LIVE_QUEUE,
+    REVIEW_EXCHANGE,
+    REVIEW_KEY,
+    REVIEW_QUEUE,
     live_key,
 )
 from maskgate.runtime import pika_internals
@@ -74,11 +77,13 @@ BROKER: Mapping[str, Callable[[Any, str], object]] = {
     "publish crops of no camera": lambda channel, _: _publish(channel, LIVE_EXCHANGE, _PROBE),
     "publish audit samples": lambda channel, _: _publish(channel, AUDIT_EXCHANGE, AUDIT_KEY),
     "publish dead letters": lambda channel, _: _publish(channel, DEAD_EXCHANGE, ""),
+    "publish crops to label": lambda channel, _: _publish(channel, REVIEW_EXCHANGE, REVIEW_KEY),
     "publish to any queue": lambda channel, _: _publish(channel, "", LIVE_QUEUE),
     "publish more than 256 KiB": _publish_too_much,
     "read crops": lambda channel, _: _read(channel, LIVE_QUEUE),
     "read audit samples": lambda channel, _: _read(channel, AUDIT_QUEUE),
     "read dead letters": lambda channel, _: _read(channel, DEAD_QUEUE),
+    "read crops to label": lambda channel, _: _read(channel, REVIEW_QUEUE),
     "declare a queue": lambda channel, _: _declare(channel),
     "change or delete crops.live": lambda channel, _: channel.queue_declare(
         LIVE_QUEUE, durable=True, arguments=_QUORUM

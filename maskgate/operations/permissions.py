@@ -21,12 +21,18 @@ INTENDED_BROKER: Mapping[str, frozenset[str]] = {
     "drawn": frozenset({"publish its camera's crops", "publish audit samples"}),
     "filmed": frozenset({"publish its camera's crops"}),
     "auditor": frozenset({"publish audit samples"}),
-    "worker": frozenset({"read crops", "read audit samples", "publish dead letters"}),
+    "worker": frozenset(
+        {"read crops", "read audit samples", "publish dead letters", "publish crops to label"}
+    ),
     "operator": frozenset(
         {"publish its camera's crops", "publish another camera's crops"}
         | {"publish audit samples", "read dead letters"}
     ),
     "gate": frozenset(),
+    "desk": frozenset(
+        {"publish its camera's crops", "publish another camera's crops"}
+        | {"publish audit samples", "read dead letters", "read crops to label"}
+    ),
     "unknown": frozenset(),
 }
 INTENDED_REDIS: Mapping[str, frozenset[str]] = {
@@ -42,12 +48,21 @@ INTENDED_REDIS: Mapping[str, frozenset[str]] = {
             "send wake-ups",
         }
         | {"run loaded functions", "read the server's state", "count attempts"}
-        | {"read audit counts", "write audit counts"}
+        | {"read audit counts", "write audit counts", "read pairs", "count pairs"}
+        | {"read scores", "write scores", "add a camera seen"}
+        | {"say which models it holds", "restore the champion"}
     ),
     "deployer": frozenset({"load functions"}),
     "gate": frozenset(
         {"read a verdict", "read visits", "read a camera's state", "read a history"}
         | {"read the heartbeat", "wait for wake-ups"}
+    ),
+    "desk": frozenset(
+        {"read a verdict", "read visits", "read a camera's state", "read a history"}
+        | {"read the heartbeat", "wait for wake-ups", "read the list of cameras"}
+        | {"read audit counts", "read scores", "read pairs", "run loaded functions"}
+        | {"say which models it holds", "restore the champion", "promote a model"}
+        | {"read promotions"}
     ),
     "nobody": frozenset(),
 }
@@ -58,6 +73,7 @@ _BROKER_PASSWORDS = {
     "auditor": "auditor/broker",
     "worker": "worker/broker",
     "operator": "operator/broker",
+    "desk": "desk/broker",
 }
 _REDIS_FOLDERS = {"deployer": "functions"}
 _TIMEOUT_S = 5.0

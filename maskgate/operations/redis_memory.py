@@ -1,8 +1,8 @@
 """How much memory Redis needs for the doors of a site.
 
 Measured with Redis 7.0 and the shipped model: a full history of 10,010 entries takes 1,537,772
-bytes, and what is kept of a camera and its tracks 0.15 MB. docs/capacity.md has the measurement
-that ``make bench`` repeats.
+bytes, what is kept of a camera and its tracks 0.15 MB, and 8 days of scores by hour 0.2 MB.
+docs/capacity.md has the measurement that ``make bench`` repeats.
 """
 
 import math
@@ -11,6 +11,8 @@ import math
 DOORS, HISTORY_LENGTH = 100, 10_000
 _ENTRY_BYTES = 160
 _DOOR_BYTES = 150_000
+#: 1,052 bytes an hour and model; a change of model adds as much for one hour.
+_SCORES_BYTES = 8 * 24 * 1_100
 #: Redis itself, its clients, and the audit's counts and crop ids.
 _BASE_BYTES = 24_000_000
 #: Workers shorten histories when Redis is fuller than this.
@@ -20,7 +22,7 @@ _MIB = 1 << 20
 
 def limit_mib(doors: int, history_length: int) -> int:
     """Redis's limit in MiB: full histories of so many doors, and room for verdicts."""
-    needed = _BASE_BYTES + doors * (history_length * _ENTRY_BYTES + _DOOR_BYTES)
+    needed = _BASE_BYTES + doors * (history_length * _ENTRY_BYTES + _DOOR_BYTES + _SCORES_BYTES)
     return math.ceil(needed / _FULL_LENGTH_SHARE / _MIB)
 
 

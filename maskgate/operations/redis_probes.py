@@ -7,6 +7,9 @@ from redis.exceptions import AuthenticationError, NoPermissionError, ResponseErr
 
 from maskgate.protocol.audit import audit_day_key
 from maskgate.protocol.camera_state import camera_key
+from maskgate.protocol.known_cameras import CAMERAS_KEY
+from maskgate.protocol.models import HISTORY_KEY, MODELS_KEY, WORKERS_KEY, pairs_live_key
+from maskgate.protocol.scores import scores_key
 from maskgate.protocol.verdict import (
     ALIVE_KEY,
     attempts_key,
@@ -19,6 +22,8 @@ from maskgate.runtime.store import store_errors
 _PROBE = "maskgate-probe"
 _VERDICT, _HISTORY, _AUDIT = verdict_key(_PROBE), history_key(_PROBE), audit_day_key(_PROBE, 0)
 _ATTEMPTS, _VISITS, _CAMERA = attempts_key(_PROBE), visits_key(_PROBE), camera_key(_PROBE)
+_SCORES = scores_key(_PROBE, 0)
+_PAIRS = pairs_live_key(_PROBE, _PROBE)
 
 
 def _subscribe(client: Redis) -> None:
@@ -58,6 +63,7 @@ REDIS: Mapping[str, Callable[[Redis], object]] = {
     "read a camera's state": lambda client: client.hgetall(_CAMERA),
     "read a history": lambda client: client.xrange(_HISTORY),
     "read the heartbeat": lambda client: client.get(ALIVE_KEY),
+    "read the list of cameras": lambda client: client.zrange(CAMERAS_KEY, 0, 0),
     "wait for wake-ups": _subscribe,
     "write a verdict": lambda client: client.hset(_VERDICT, "probe", "1"),
     "write visits": lambda client: client.zadd(_VISITS, {"probe": 1}),
@@ -72,6 +78,12 @@ REDIS: Mapping[str, Callable[[Redis], object]] = {
     "run a loaded script": _run_loaded_script,
     "read audit counts": lambda client: client.hgetall(_AUDIT),
     "write audit counts": lambda client: client.hincrby(_AUDIT, "probe"),
+    "read scores": lambda client: client.hgetall(_SCORES),
+    "write scores": lambda client: client.hincrby(_SCORES, "probe"),
+    "add a camera seen": lambda client: client.zadd(CAMERAS_KEY, {_PROBE: 1}),
+    "read pairs": lambda client: client.hgetall(_PAIRS),
+    "count pairs": lambda client: client.hincrby(_PAIRS, "probe"),
+    "read promotions": lambda client: client.xrange(HISTORY_KEY, count=1),
     "count attempts": lambda client: client.hincrby(_ATTEMPTS, "n"),
     "touch other keys": lambda client: client.set(_PROBE, "1", px=1),
     "list keys": lambda client: client.keys(f"{_PROBE}*"),
@@ -83,6 +95,10 @@ REDIS: Mapping[str, Callable[[Redis], object]] = {
 }
 #: Checked with ACL DRYRUN, because a permitted one would do harm.
 REDIS_BY_DRYRUN: Mapping[str, tuple[str, ...]] = {
+    "say which models it holds": ("HSET", WORKERS_KEY, "x", "x"),
+    "restore the champion": ("HSET", MODELS_KEY, "x", "x"),
+    # Only who may write the history can call the function that promotes.
+    "promote a model": ("XADD", HISTORY_KEY, "*", "x", "x"),
     "delete everything": ("FLUSHALL",),
     "delete functions": ("FUNCTION", "DELETE", "x"),
     "restore functions": ("FUNCTION", "RESTORE", "x"),
@@ -107,7 +123,8 @@ def try_redis(client: Redis, admin: Redis, user: str | None) -> dict[str, bool]:
         }
         for name, command in REDIS_BY_DRYRUN.items():
             found[name] = user is not None and _dry_run(admin, user, command)
-        admin.delete(_VERDICT, _VISITS, _CAMERA, _HISTORY, _AUDIT, _ATTEMPTS)
+        admin.delete(_VERDICT, _VISITS, _CAMERA, _HISTORY, _AUDIT, _ATTEMPTS, _SCORES, _PAIRS)
+        admin.zrem(CAMERAS_KEY, _PROBE)
     return found
 
 

@@ -21,6 +21,9 @@ from maskgate.operations.redis_memory import DOORS, HISTORY_LENGTH
 from maskgate.operations.topology import DEFINITIONS
 from maskgate.protocol.audit import AUDIT_KEYS
 from maskgate.protocol.camera_state import CAMERA_KEYS
+from maskgate.protocol.known_cameras import CAMERAS_KEY
+from maskgate.protocol.models import MODELS_KEY, MODELS_KEYS, PAIRS_KEYS, WORKERS_KEY
+from maskgate.protocol.scores import SCORES_KEYS
 from maskgate.protocol.topology import (
     AUDIT_EXCHANGE,
     AUDIT_QUEUE,
@@ -28,6 +31,8 @@ from maskgate.protocol.topology import (
     DEAD_QUEUE,
     LIVE_EXCHANGE,
     LIVE_QUEUE,
+    REVIEW_EXCHANGE,
+    REVIEW_QUEUE,
 )
 from maskgate.protocol.verdict import (
     ALIVE_KEY,
@@ -48,7 +53,7 @@ BROKER_RIGHTS = {
     "admin": (".*", ".*", ".*"),
     "worker": (
         NOTHING,
-        f"^{DEAD_EXCHANGE}$".replace(".", r"\."),
+        f"^({DEAD_EXCHANGE}|{REVIEW_EXCHANGE})$".replace(".", r"\."),
         f"^({LIVE_QUEUE}|{AUDIT_QUEUE})$".replace(".", r"\."),
     ),
     "drawn": (NOTHING, f"^({LIVE_EXCHANGE}|{AUDIT_EXCHANGE})$", NOTHING),
@@ -59,11 +64,19 @@ BROKER_RIGHTS = {
         f"^({LIVE_EXCHANGE}|{AUDIT_EXCHANGE})$",
         f"^{DEAD_QUEUE}$".replace(".", r"\."),
     ),
+    # The page for a bank's people. A view that reads a queue or publishes adds its name here, and
+    # the cell to INTENDED_BROKER in permissions.py. Its operators do what "operator" may.
+    "desk": (
+        NOTHING,
+        f"^({LIVE_EXCHANGE}|{AUDIT_EXCHANGE})$",
+        f"^({DEAD_QUEUE}|{REVIEW_QUEUE})$".replace(".", r"\."),
+    ),
 }
 #: Role → the live keys that it may publish. Without a pattern, a role that may write to ``crops``
 #: could publish any. An operator puts dead letters back under the key they came with.
 LIVE_KEYS = {role: pattern_of([camera]) for role, camera in ROLE_CAMERAS.items()} | {
-    "operator": ANY_CAMERA
+    "operator": ANY_CAMERA,
+    "desk": ANY_CAMERA,
 }
 #: Without CLIENT SETINFO: Redis 7.0 does not know it and would refuse the whole ACL file; redis-py
 #: works without it.
@@ -72,10 +85,13 @@ REDIS_RIGHTS = {
     "worker": (
         f"resetkeys ~{VERDICT_KEYS} ~{HISTORY_KEYS} ~{TRACKS_KEYS} ~{VISITS_KEYS} "
         f"~{CAMERA_KEYS} ~{AUDIT_KEYS} ~{ALIVE_KEY} ~{ATTEMPTS_KEYS} "
+        f"~{SCORES_KEYS} ~{CAMERAS_KEY} "
+        # It restores the champion that Redis lost. The history of promotions is not its to write.
+        f"~{MODELS_KEY} ~{WORKERS_KEY} ~{PAIRS_KEYS} "
         f"resetchannels &{CHANNEL_PATTERN} "
-        "-@all +fcall +info +time +set +hset +hdel +hget +hgetall +hincrby +del +xadd +lpush "
-        "+ltrim +lrange +pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank +ping +hello "
-        "+client|setname"
+        "-@all +fcall +info +time +set +hset +hdel +hget +hgetall +hincrby +hincrbyfloat +del "
+        "+xadd +lpush +ltrim +lrange +pexpire +pexpireat +publish +zadd +zcard +zremrangebyrank "
+        "+zremrangebyscore +hmget +ping +hello +client|setname"
     ),
     "deployer": "resetkeys resetchannels -@all +function|load +function|list +ping +hello "
     "+client|setname",
@@ -85,6 +101,18 @@ REDIS_RIGHTS = {
         f"resetchannels &{CHANNEL_PATTERN} "
         "-@all +get +mget +hgetall +hmget +zrange +pttl +xread +xrange +xrevrange +subscribe "
         "+unsubscribe +psubscribe +punsubscribe +ping +hello +client|setname"
+    ),
+    # The page for a bank's people reads. A view that needs another key or command adds it here, and
+    # a probe to redis_probes.py with its cell in INTENDED_REDIS in permissions.py.
+    "desk": (
+        f"resetkeys %R~{VERDICT_KEYS} %R~{HISTORY_KEYS} %R~{VISITS_KEYS} %R~{CAMERA_KEYS} "
+        f"%R~{ALIVE_KEY} %R~{CAMERAS_KEY} %R~{AUDIT_KEYS} %R~{SCORES_KEYS} %R~{PAIRS_KEYS} "
+        # An operator promotes models: one function writes these, and nothing else is writable.
+        f"~{MODELS_KEY} ~{MODELS_KEYS} "
+        f"resetchannels &{CHANNEL_PATTERN} "
+        "-@all +get +mget +hgetall +hmget +zrange +zrevrange +pttl +xrange +xrevrange +lrange "
+        "+fcall +time +hget +hset +del +xadd "
+        "+subscribe +unsubscribe +psubscribe +punsubscribe +ping +hello +client|setname"
     ),
 }
 #: Container → file name → the role whose password the file holds.
@@ -96,9 +124,13 @@ GIVEN = {
     "functions": {"redis": "deployer"},
     "gate": {"redis": "gate"},
     "operator": {"broker": "operator"},
+    "desk": {"broker": "desk", "redis": "desk"},
     "rabbitmq": {"admin": "admin"},
     "redis": {"admin": "admin"},
 }
+
+#: Encrypts the crops that the desk keeps for labelling; 32 bytes, base64.
+LABELS_KEY = Path("desk") / "labels-key"
 
 
 def generate(
@@ -124,6 +156,7 @@ def generate(
     old_acl = private_files.read(acl_file)
     changed += acl_differences(old_acl, acl(redis)) if old_acl else []
     _update(acl_file, acl(redis))
+    _update(directory / LABELS_KEY, _labels_key(directory))
     _update(directory / "redis" / "memory.conf", redis_memory.configuration(doors, history_length))
     return changed
 
@@ -189,6 +222,12 @@ def _password(directory: Path, role: str, *, broker: bool) -> str:
     for path in paths:
         _update(path, password)
     return password
+
+
+def _labels_key(directory: Path) -> str:
+    """The key of the desk's crops to label: never another one, or no crop could be read."""
+    known = private_files.read(directory / LABELS_KEY)
+    return known or base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def _update(path: Path, text: str) -> None:

@@ -1,7 +1,13 @@
 """Where the counts of audit samples are in Redis, for each model. All times are UTC.
 
 A hash counts samples by cell: ``label.outcome``, for example ``mask.no_mask``; an unreadable sample
-whose label is not known is ``unreadable``. ``slice:label.outcome`` counts one slice.
+whose label is not known is ``unreadable``. ``slice:label.outcome`` counts one slice. A
+hash of its own counts cameras, by ``camera:label.outcome``: workers read the others every few
+seconds, and there may be many cameras.
+
+A sample may have a weight: how many crops it stands for. ``cell~w`` adds up weight - 1 of the
+samples in a cell, ``cell~w2`` weight² - 1: both are absent where every sample counts one. In the
+list of the newest, the cell of a sample with a weight is ``cell~weight``.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -12,6 +18,12 @@ WINDOW_DAYS = 30
 NEWEST_SAMPLES = 1000
 #: Tagged samples whose slice is not reported by name.
 OTHER_SLICE = "other"
+#: Samples of cameras that are not reported by name. No camera can be called so.
+OTHER_CAMERAS = "*"
+#: The key of a sorted set: the models that have counts, by the time of their last sample.
+AUDIT_MODELS_KEY = "audit:models"
+#: What the weights of the samples in a cell add, and their squares: the ends of fields.
+WEIGHT, SQUARE = "~w", "~w2"
 #: A pattern of the keys below, for access rules.
 AUDIT_KEYS = "audit:*"
 
@@ -29,6 +41,16 @@ def audit_day_key(model: str, at_ms: int) -> str:
 def audit_day_keys(model: str, now_ms: int) -> list[str]:
     """The keys of the last 30 days, today first."""
     return [audit_day_key(model, now_ms - back * _DAY_MS) for back in range(WINDOW_DAYS)]
+
+
+def audit_cameras_key(model: str, at_ms: int) -> str:
+    """The key of the hash with a day's counts by camera: ``audit:{m}:cameras:2026-11-27``."""
+    return f"audit:{{{model}}}:cameras:{_at(at_ms):%Y-%m-%d}"
+
+
+def audit_cameras_keys(model: str, now_ms: int) -> list[str]:
+    """The keys of the last 30 days, today first."""
+    return [audit_cameras_key(model, now_ms - back * _DAY_MS) for back in range(WINDOW_DAYS)]
 
 
 def audit_hour_key(model: str, at_ms: int) -> str:

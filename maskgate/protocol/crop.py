@@ -19,7 +19,14 @@ MAX_TIME_MS = 1 << 53
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CROP_ID = re.compile(r"[0-9a-f]{32}")
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+#: The largest weight of a sample: a worker draws no crop less often than one in so many.
+MAX_WEIGHT = 10_000.0
+_WEIGHT = re.compile(r"[0-9]{1,5}(\.[0-9]{1,9})?")
+#: W3C Trace Context: version ff, and a trace or span id of zeros, are invalid.
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
+_SAMPLED = 1
 
 
 class Label(StrEnum):
@@ -56,6 +63,8 @@ class Crop(msgspec.Struct, frozen=True, gc=False):
     traceparent: str | None = None
     label: Label | None = None
     slice: str | None = None
+    #: How many crops an audit sample stands for; None: one.
+    weight: float | None = None
 
 
 def new_crop_id() -> str:
@@ -87,6 +96,7 @@ def to_message(crop: Crop) -> Message:
         "traceparent": crop.traceparent,
         "label": crop.label and crop.label.value,
         "slice": crop.slice,
+        "weight": None if crop.weight is None else f"{crop.weight:.9f}",
     }
     headers |= {name: value for name, value in optional.items() if value is not None}
     key = AUDIT_KEY if crop.label else live_key(crop.camera_id)
@@ -123,6 +133,7 @@ def parse(message: Message, *, audit: bool) -> Crop:
         traceparent=_traceparent(headers.get("traceparent")),
         label=_label(headers.get("label"), audit=audit),
         slice=_slice(headers.get("slice"), audit=audit),
+        weight=_weight(headers.get("weight"), audit=audit),
     )
 
 
@@ -149,6 +160,20 @@ def known_tags(message: Message) -> tuple[Label | None, str | None]:
         Label(str(label)) if label in (Label.MASK, Label.NO_MASK) else None,
         str(tag) if is_id(tag) else None,
     )
+
+
+def sampled_trace(message: Message) -> str | None:
+    """The message's trace context, if it is valid and its sender has the crop traced."""
+    trace = _traceparent(message.headers.get("traceparent"))
+    return trace if trace and int(trace[-2:], 16) & _SAMPLED else None
+
+
+def known_weight(message: Message) -> float | None:
+    """The weight, None if not valid: an unreadable audit sample is counted by it."""
+    try:
+        return _weight(message.headers.get("weight"), audit=True)
+    except UnreadableCropError:
+        return None
 
 
 def _matching(pattern: re.Pattern[str], value: object, reason: Reason) -> str:
@@ -190,6 +215,15 @@ def _slice(value: object, *, audit: bool) -> str | None:
     if value is None or not audit:
         return None
     return _matching(_ID, value, Reason.BAD_SLICE)
+
+
+def _weight(value: object, *, audit: bool) -> float | None:
+    if value is None or not audit:
+        return None
+    weight = float(_matching(_WEIGHT, value, Reason.BAD_WEIGHT))
+    if not 0 < weight <= MAX_WEIGHT:
+        raise UnreadableCropError(Reason.BAD_WEIGHT, f"above 0, at most {MAX_WEIGHT:.0f}")
+    return weight
 
 
 def _shown(value: object) -> str:

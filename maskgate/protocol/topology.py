@@ -6,12 +6,15 @@
 LIVE_EXCHANGE = "crops"
 AUDIT_EXCHANGE = "audit"
 DEAD_EXCHANGE = "crops.dead"
+REVIEW_EXCHANGE = "review"
 #: Binds the live queue to the key of every camera.
 LIVE_BINDING = "live.*"
 AUDIT_KEY = "audit"
+REVIEW_KEY = "review"
 LIVE_QUEUE = "crops.live"
 AUDIT_QUEUE = "crops.audit"
 DEAD_QUEUE = "crops.dead"
+REVIEW_QUEUE = "crops.review"
 _LIVE = "live."
 
 

@@ -16,7 +16,18 @@ from maskgate.runtime.store import store_errors
 #: Names of maskgate's libraries begin with this.
 PREFIX = "maskgate_"
 _HERE = Path(__file__).parent
-_FUNCTIONS = ("verdicts", "camera_state", "heartbeat", "attempt", "audit")
+_FUNCTIONS = (
+    "verdicts",
+    "camera_state",
+    "heartbeat",
+    "attempt",
+    "audit",
+    "audit_model",
+    "models",
+    "promote",
+    "pairs",
+    "scores",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,11 +56,15 @@ local visits_changed = false
 -- Adds a crop to a track's latest, one for each capture time: of two faces in one picture the more
 -- cautious counts. Returns whether the track changed.
 local function add_latest(track, crop)
+    local newest = track.newest
+    if newest and newest.crop_id == crop.crop_id and newest.captured_at_ms == crop.captured_at_ms then
+        return false  -- delivered again, perhaps to a worker with another model: the first one decided
+    end
     local latest, place = track.latest, #track.latest + 1
     while place > 1 and latest[place - WIDTH] > crop.captured_at_ms do
         place = place - WIDTH
     end
-    local is_newest = not track.newest or is_after(crop, track.newest)
+    local is_newest = not newest or is_after(crop, newest)
     local log_odds, same = log_odds_of(crop), place - WIDTH
     if place > 1 and latest[same] == crop.captured_at_ms then
         if log_odds > latest[same + 1] then

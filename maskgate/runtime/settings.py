@@ -130,6 +130,19 @@ class RedisSettings(Settings):
         return TlsFiles(self.redis_ca_file, self.redis_cert_file, self.redis_key_file)
 
 
+class TracesSettings(Settings):
+    """Whether and where to send traces."""
+
+    traces_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#@\s]+(/[^?#@\s]*)?$",
+        description="collector that takes OTLP over HTTP, without /v1/traces (default: no traces)",
+    )
+    traces_ratio: float = Field(
+        0.01, ge=0, le=1, description="share of what begins in this process that is traced"
+    )
+
+
 class _FileSource(PydanticBaseSettingsSource):
     """``MASKGATE_X_FILE`` names a file; X is its content without the last newline."""
 

@@ -8,6 +8,7 @@ from maskgate.inference.card import InputShape
 from maskgate.inference.image import Pixels
 from maskgate.protocol.crop import Crop, Message, new_crop_id, to_message
 from producer.images import encode
+from producer.traces import CropTraces
 from producer.video.best_shots import BestShots, HeldBack
 from producer.video.frame import FaceDetector, Frame
 from producer.video.motion import Change, Motion
@@ -48,6 +49,8 @@ class Camera:
         shots: BestShots,
         shape: InputShape,
         send: Callable[[Message], None],
+        *,
+        traces: CropTraces | None = None,
     ) -> None:
         self.counts = Counts()
         self.shots = shots
@@ -55,11 +58,13 @@ class Camera:
         self._search = Search(detector)
         self._shape = shape
         self._send = send
+        self._traces = traces or CropTraces()
         self._motion = Motion()
         self._tracker = Tracker()
         self._pictures = StillPictures()
         self._unsent: dict[str, list[Message]] = {}
         self._detected_ms = 0
+        self._searched_ns = 0, 0
         self._now_ms = 0
 
     def process(self, frame: Frame) -> None:
@@ -100,10 +105,11 @@ class Camera:
         return bool(self._tracker.tracks) or self._now_ms - self._detected_ms >= IDLE_MS
 
     def _tracks(self, pixels: Pixels) -> list[Track]:
-        begun_s = time.perf_counter()
+        begun_s, begun_ns = time.perf_counter(), time.time_ns()
         faces = self._search.faces(pixels, self._now_ms)
-        took_ms = (time.perf_counter() - begun_s) * 1000
-        self.counts.add_detection(len(faces), took_ms)
+        took_s = time.perf_counter() - begun_s
+        self._searched_ns = begun_ns, begun_ns + round(took_s * 1e9)
+        self.counts.add_detection(len(faces), took_s * 1000)
         self._detected_ms = self._now_ms
         tracks = self._tracker.update(faces, self._now_ms)
         self.shots.held_back[HeldBack.WEAK] += len(faces) - len(tracks)
@@ -117,9 +123,10 @@ class Camera:
         if crop is None:
             return None
         body, content_type = encode(crop, self._shape)
-        return to_message(
-            Crop(new_crop_id(), self._camera_id, track.track_id, self._now_ms, content_type, body)
+        message = Crop(
+            new_crop_id(), self._camera_id, track.track_id, self._now_ms, content_type, body
         )
+        return to_message(self._traces.begin(message, self._searched_ns))
 
     def _forget(self) -> None:
         alive = {track.track_id for track in self._tracker.tracks}

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from maskgate.protocol.crop import is_id
 from maskgate.protocol.errors import ConfigurationError
+from maskgate.runtime.toml_lines import line_of
 from producer.video.camera_config import CameraConfig
-from producer.video.toml_lines import line_of
 
 _TABLES = ("defaults", "cameras")
 _KEYS = tuple(CameraConfig.model_fields)

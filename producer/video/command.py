@@ -18,11 +18,12 @@ from maskgate.inference import card
 from maskgate.operations.cameras import user_of
 from maskgate.protocol.errors import ConfigurationError
 from maskgate.protocol.queue import CropPublisher
-from maskgate.runtime import broker
+from maskgate.runtime import broker, tracing
 from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.http_server import Answer, listening
 from maskgate.runtime.stop import Stop
 from producer.rabbit import RabbitPublisher
+from producer.traces import CropTraces
 from producer.video import detection, source_address
 from producer.video.camera_config import CameraConfig
 from producer.video.cameras_file import read
@@ -50,7 +51,8 @@ def check(settings: VideoSettings) -> list[str]:
     """
     shape = card.read(settings.model_card).input
     open_detector(settings)
-    lines = [*broker.check(settings), f"detector: {settings.detector}"]
+    lines = [*broker.check(settings), *tracing.check(settings)]
+    lines.append(f"detector: {settings.detector}")
     lines.append(f"model card: {settings.model_card}, input {shape.width}x{shape.height} px")
     for camera_id, config in configs(settings).items():
         Regions(config.region, config.privacy)
@@ -62,12 +64,19 @@ def check(settings: VideoSettings) -> list[str]:
 def run(settings: VideoSettings) -> int:
     """Work until a stop is requested or every file has ended; returns an exit code."""
     cv2.setNumThreads(1)
+    name = f"camera-{socket.gethostname()}-{os.getpid()}"
+    with tracing.spans_of(settings, "maskgate-camera", name) as spans:
+        return _run(settings, CropTraces(spans))
+
+
+def _run(settings: VideoSettings, traces: CropTraces) -> int:
     stop = Stop.on_signals()
-    shared = Shared(
-        card.read(settings.model_card).input,
-        lambda: open_detector(settings),
-        lambda camera_id, config, stop: _publisher(settings, camera_id, config, stop),
-    )
+
+    def publisher(camera_id: str, config: CameraConfig, stop: Stop) -> CropPublisher:
+        return _publisher(settings, camera_id, config, stop, traces)
+
+    shape = card.read(settings.model_card).input
+    shared = Shared(shape, lambda: open_detector(settings), publisher, traces)
     cameras: dict[str, RunningCamera] = {}
     begun_s = time.monotonic()
     with _metrics(settings, lambda: {name: each.figures() for name, each in cameras.items()}):
@@ -160,14 +169,14 @@ def _work(cameras: Mapping[str, RunningCamera], stop: Stop, look: Callable[[], o
 
 
 def _publisher(
-    settings: VideoSettings, camera_id: str, config: CameraConfig, stop: Stop
+    settings: VideoSettings, camera_id: str, config: CameraConfig, stop: Stop, traces: CropTraces
 ) -> CropPublisher:
     url, password = settings.broker_login()
     if (own := config.broker_password()) is not None:
         url, password = _as_user(url, user_of(camera_id)), own
     name = f"camera-{camera_id}-{socket.gethostname()}-{os.getpid()}"
     login = broker.parameters(url, password, name=name, tls=settings.broker_tls())
-    publisher = RabbitPublisher(login, stop=stop)
+    publisher = RabbitPublisher(login, stop=stop, settled=traces.settled)
     publisher.wait_for_broker(_CONNECT_TIMEOUT_S)
     return publisher
 

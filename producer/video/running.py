@@ -3,7 +3,7 @@
 import threading
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -12,6 +12,7 @@ from maskgate.protocol.errors import ConfigurationError
 from maskgate.protocol.queue import CropPublisher
 from maskgate.runtime.backoff import Backoff
 from maskgate.runtime.stop import Stop
+from producer.traces import CropTraces
 from producer.video import source_address
 from producer.video.best_shots import BestShots
 from producer.video.camera import Camera
@@ -41,6 +42,7 @@ class Shared:
     open_detector: Callable[[], FaceDetector]
     #: Called with the camera's id, its configuration and the request to stop it.
     open_publisher: Callable[[str, CameraConfig, Stop], CropPublisher]
+    traces: CropTraces = field(default_factory=CropTraces)
 
 
 class RunningCamera:
@@ -79,6 +81,7 @@ class RunningCamera:
             BestShots(config.crops_per_s, config.min_face_px),
             shared.shape,
             self._publisher.publish,
+            traces=shared.traces,
         )
         self._source = LiveSource(
             address, camera_id, options=options, loop=config.loop, max_fps=config.fps

@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import CliPositionalArg
 
-from maskgate.runtime.settings import BrokerSettings
+from maskgate.runtime.settings import BrokerSettings, TracesSettings
 from producer.settings import SHIPPED_CARD
 from producer.video.camera_config import CROPS_PER_S, FPS, MIN_FACE_PX
 
@@ -26,7 +26,7 @@ class DetectorSettings(BrokerSettings):
     )
 
 
-class VideoSettings(DetectorSettings):
+class VideoSettings(DetectorSettings, TracesSettings):
     """Find the faces on the video of a camera, or of several, and send their crops.
 
     SOURCE is a file, an rtsp://, rtsps:// or http(s):// address, or a device such as /dev/video0.

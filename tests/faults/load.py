@@ -4,12 +4,13 @@ import itertools
 import random
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from maskgate.inference.image import JPEG, decode, encode_pnm
+from maskgate.inference.image import JPEG, Pixels, decode, encode_pnm
 from maskgate.inference.limits import crop_limits
 from maskgate.inference.model import Model
 from maskgate.inference.preprocess import reduce
@@ -43,23 +44,32 @@ class Body:
     outcome: Outcome | None
 
 
-def bodies(count: int, seed: int = 5) -> list[Body]:
-    """Drawn faces, as thumbnails and as JPEG, that the shipped model classifies clearly."""
-    model, rng = Model.load(SHIPPED_MODEL), np.random.default_rng(seed)
-    shape = model.card.input
+def bodies(count: int, seed: int = 5, models: Sequence[Model] = ()) -> list[Body]:
+    """Drawn faces, as thumbnails and as JPEG, that models classify clearly and alike.
+
+    By default the shipped model; cameras send thumbnails of the first one's size.
+    """
+    served, rng = list(models) or [Model.load(SHIPPED_MODEL)], np.random.default_rng(seed)
+    shape = served[0].card.input
     found: list[Body] = []
     for face in (draw_face(rng, masked=bool(i % 2)).pixels for i in itertools.count()):
         if len(found) >= count:
             break
         jpeg = cv2.imencode(".jpg", face[:, :, ::-1])[1].tobytes()
         for content, content_type in ((jpeg, JPEG), encode_pnm(reduce(face, shape))):
-            (p_mask,) = model.p_mask(
-                [reduce(decode(content, content_type, crop_limits(shape)), shape)]
-            ).tolist()
-            outcome = Outcome(model.card.outcome(p_mask))
-            if outcome is not Outcome.UNCERTAIN and abs(evidence([(0, p_mask)])) > _SURE:
+            pixels = decode(content, content_type, crop_limits(shape))
+            outcomes = {_clear_outcome(pixels, model) for model in served}
+            if len(outcomes) == 1 and (outcome := outcomes.pop()) is not None:
                 found.append(Body(content, content_type, outcome))
     return found
+
+
+def _clear_outcome(pixels: Pixels, model: Model) -> Outcome | None:
+    """None if a door would not decide by one such crop."""
+    (p_mask,) = model.p_mask([reduce(pixels, model.card.input)]).tolist()
+    outcome = Outcome(model.card.outcome(p_mask))
+    is_clear = outcome is not Outcome.UNCERTAIN and abs(evidence([(0, p_mask)])) > _SURE
+    return outcome if is_clear else None
 
 
 @dataclass(slots=True)
@@ -81,14 +91,16 @@ BROKEN = [
 class Sender:
     """Sends crops for all cameras in turn and records each crop and its confirm in the ledger."""
 
-    def __init__(self, url: str, ledger: Ledger, *, rate: float, seed: int) -> None:
+    def __init__(
+        self, url: str, ledger: Ledger, *, rate: float, seed: int, models: Sequence[Model] = ()
+    ) -> None:
         self.rate = rate  # crops/s; may be changed at any time
         self.paused = False
         self.outlet = RabbitPublisher(
             parameters(url, None, name="faults"), stop=(stop := Stop()), settled=self._settled
         )
         self._stop, self._ledger, self._random = stop, ledger, random.Random(seed)
-        found = bodies(64)
+        found = bodies(64, models=models)
         self._bodies = {
             outcome: [body for body in found if body.outcome is outcome]
             for outcome in (Outcome.MASK, Outcome.NO_MASK)

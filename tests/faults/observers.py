@@ -5,6 +5,8 @@ All but the doors connect directly to the servers, not through the proxies.
 
 import threading
 from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from redis import Redis
@@ -55,11 +57,14 @@ class Observer(ABC):
 class History(Observer):
     """Follows the history of all cameras and the crop ids that the audit has counted."""
 
-    def __init__(self, admin: Redis, ledger: Ledger, model: str) -> None:
+    def __init__(self, admin: Redis, ledger: Ledger, models: Sequence[str]) -> None:
         super().__init__(0.05)
         self.latencies_ms: list[int] = []  # from capture to verdict
+        #: Crop id → when it ended, and the model of the worker that wrote it, each time.
+        self.models: dict[str, list[tuple[int, str]]] = defaultdict(list)
         self.newest_verdict_ms = 0  # capture time of the newest crop with a verdict
-        self._admin, self._ledger, self._seen = admin, ledger, audit_seen_key(model)
+        self._admin, self._ledger = admin, ledger
+        self._seen = [audit_seen_key(model) for model in models]
         self._last = {history_key(camera): "0" for camera in (*CAMERAS, "?")}
         self._lock = threading.Lock()
 
@@ -78,15 +83,18 @@ class History(Observer):
         with self._lock, self._admin.pipeline(transaction=True) as pipe:
             for key, last in self._last.items():
                 pipe.xrange(key, f"({last}" if last != "0" else "-")
-            pipe.zrange(self._seen, 0, -1)
+            for key in self._seen:
+                pipe.zrange(key, 0, -1)
             if then_flush:
                 pipe.flushall()
-            *histories, audited = pipe.execute()[: len(self._last) + 1]
-            self._ledger.audited.update(audited)
-            for key, entries in zip(self._last, histories, strict=True):
+            answers = pipe.execute()
+            for audited in answers[len(self._last) : len(self._last) + len(self._seen)]:
+                self._ledger.audited.update(audited)
+            for key, entries in zip(self._last, answers[: len(self._last)], strict=True):
                 for entry, fields in entries:
                     self._last[key] = entry
                     end = parse_history_entry(fields)
+                    self.models[end.crop_id].append((end.decided_at_ms, end.model))
                     self._ledger.ended(end.crop_id, end.outcome, end.decided_at_ms)
                     if end.p_mask is not None:
                         self.latencies_ms.append(end.decided_at_ms - (end.captured_at_ms or 0))

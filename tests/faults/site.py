@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,11 +136,12 @@ def site(
     seed: int = 1,
     worker_command: Callable[[int], list[str]] = lambda _: ["worker"],
     settings: Mapping[str, str] | None = None,
+    models: Sequence[Path] = (SHIPPED_MODEL,),
 ) -> Iterator[Site]:
     """Start a site and send crops at once; on exit, stop everything.
 
     ``worker_command`` turns the number of the worker into arguments of ``python -m``;
-    ``settings`` are added to the workers' environment.
+    ``settings`` are added to the workers' environment; ``models`` are all that workers may serve.
     """
     users = folder / "users.acl"
     users.write_text(acl(PASSWORDS))
@@ -155,8 +156,8 @@ def site(
         admin = Redis(
             port=redis.port, username="admin", password=PASSWORDS["admin"], decode_responses=True
         )
-        ledger, model = Ledger(), Model.load(SHIPPED_MODEL).card.name
-        history = History(admin, ledger, model)
+        ledger, served = Ledger(), [Model.load(path) for path in models]
+        history = History(admin, ledger, [model.card.name for model in served])
         environment = {
             "PATH": "/usr/bin:/bin",
             "MASKGATE_BROKER_URL": f"amqp://guest:guest@127.0.0.1:{to_broker.port}/%2F",
@@ -168,7 +169,11 @@ def site(
             **(settings or {}),
         }
         sender = Sender(
-            f"amqp://guest:guest@127.0.0.1:{produced.port}/%2F", ledger, rate=rate, seed=seed
+            f"amqp://guest:guest@127.0.0.1:{produced.port}/%2F",
+            ledger,
+            rate=rate,
+            seed=seed,
+            models=served,
         )
         doors = Doors(f"redis://gate@127.0.0.1:{read.port}/0", PASSWORDS["gate"], ledger, sender)
         observers: list[Observer] = [history, DeadLetters(rabbit, ledger), doors]

@@ -12,7 +12,7 @@ from maskgate.runtime.store import connect
 from tests.servers.redis_server import RedisServer, redis_server
 
 #: The password of each role of ``guarded``.
-PASSWORDS = {"admin": "a", "worker": "w", "gate": "g", "deployer": "d"}
+PASSWORDS = {"admin": "a", "worker": "w", "gate": "g", "deployer": "d", "desk": "k"}
 
 
 @pytest.fixture

@@ -11,14 +11,17 @@ from prometheus_client import CollectorRegistry, generate_latest
 from redis import Redis
 from structlog.testing import capture_logs
 
+from maskgate.audit.counts import read_camera_counts, read_models
+from maskgate.audit.report import report, slices
+from maskgate.audit.share import Share
+from maskgate.protocol.audit import AUDIT_MODELS_KEY
 from maskgate.protocol.crop import Label
 from maskgate.protocol.verdict import Outcome, verdict_key
 from maskgate.runtime.store import connect
-from tests.crop_results import audit_result, write
+from tests.crop_results import audit_result, live_result, write
 from tests.servers.redis_server import RedisServer
-from worker.reporting.audit import report
 from worker.reporting.audit_log import AuditLog
-from worker.store.audit_counts import audit_keys
+from worker.store.audit_counts import MAX_CAMERAS, audit_keys
 from worker.store.history_budget import HistoryBudget
 from worker.store.redis_store import RedisVerdictStore
 
@@ -44,8 +47,11 @@ class Site:
             clock=lambda: self.now_ms,
         )
 
-    def window(self, name: str) -> Mapping[str, int]:
+    def window(self, name: str) -> Mapping[str, float]:
         return self.store.audit_counts()[name]
+
+    def cameras(self) -> Mapping[str, float]:
+        return read_camera_counts(self.client, "m", self.now_ms)
 
     def judge(self, window: str = "newest") -> list[str]:
         return report(self.window(window)).below_target
@@ -87,7 +93,7 @@ def test_days_and_hours_are_counted_apart_and_end(site: Site) -> None:
     ]
     assert hours == ["1", "1"]
     left_h = [site.client.pttl(key) / _HOUR_MS for key in audit_keys("m", site.now_ms)]
-    assert left_h == pytest.approx([31 * 24, 49, 31 * 24, 31 * 24], abs=0.1)
+    assert left_h == pytest.approx([31 * 24, 49, 31 * 24, 31 * 24, 31 * 24], abs=0.1)
 
 
 def test_the_newest_window_holds_1000_samples(site: Site) -> None:
@@ -97,12 +103,45 @@ def test_the_newest_window_holds_1000_samples(site: Site) -> None:
 
 
 def test_keys_of_another_type_do_not_stop_the_counting(site: Site) -> None:
-    for key in audit_keys("m", site.now_ms):
+    for key in [*audit_keys("m", site.now_ms), AUDIT_MODELS_KEY]:
         site.client.set(key, "in the way")
     write(site.store, [audit_result("s")])
     assert site.store.audit_counts() == {
         window: {"mask.mask": 1} for window in ("newest", "today", "30d")
     }
+    assert site.cameras() == {"*:mask.mask": 1}
+    assert read_models(site.client) == ["m"]
+
+
+def test_a_camera_is_counted_by_name_once_it_was_seen_live(site: Site) -> None:
+    write(site.store, [audit_result("a", camera="hall")])
+    write(site.store, [live_result("b", site.now_ms, camera="hall"), audit_result("c", camera="x")])
+    write(site.store, [audit_result("d", Label.NO_MASK, camera="hall")])
+    counts = site.cameras()
+    assert slices(counts) == ["*", "hall"]
+    assert report(counts, "hall").shares["precision"] == Share(0, 1)
+    assert report(counts, "*").shares["precision"] == Share(2, 2)
+    assert report(site.window("30d")).shares["precision"] == Share(2, 3)
+    assert slices(site.window("30d")) == [], "a camera is no slice"
+
+
+def test_invented_cameras_are_one_and_real_ones_are_bounded(site: Site) -> None:
+    write(site.store, [audit_result(f"a{i}", camera=f"invented-{i}") for i in range(2000)])
+    assert slices(site.cameras()) == ["*"]
+    real = [f"hall-{i}" for i in range(MAX_CAMERAS + 500)]
+    write(site.store, [live_result(f"b{i}", site.now_ms, camera=c) for i, c in enumerate(real)])
+    write(site.store, [audit_result(f"c{i}", camera=c) for i, c in enumerate(real)])
+    assert len(slices(site.cameras())) == MAX_CAMERAS + 1
+    assert report(site.cameras(), "*").n == 2000 + 500
+
+
+def test_models_with_counts_are_found_the_newest_first_and_only_so_many(site: Site) -> None:
+    site.client.zadd(AUDIT_MODELS_KEY, {f"old-{i:03}": i for i in range(150)})
+    write(site.store, [audit_result("a")])
+    found = read_models(site.client)
+    assert found[:2] == ["m", "old-149"]
+    assert len(found) == 100
+    assert site.client.pttl(AUDIT_MODELS_KEY) > 30 * _DAY_MS
 
 
 def test_20000_invented_slices_are_one_and_a_line_stays_short(site: Site) -> None:

@@ -15,7 +15,7 @@ import pika
 import pytest
 
 from maskgate.operations.topology import DEFINITIONS
-from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_QUEUE
+from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_QUEUE, REVIEW_QUEUE
 from tests.servers.certificates import ServerTls
 from tests.servers.ports import eventually, free_port, require
 
@@ -27,6 +27,7 @@ _LIMITS = ("max_message_size", "consumer_timeout", "raft.wal_max_size_bytes")
 class RabbitServer:
     port: int
     management_port: int
+    metrics_port: int
     folder: Path
     environment: dict[str, str] = field(repr=False)
     process: "subprocess.Popen[bytes] | None" = None
@@ -113,7 +114,7 @@ class RabbitServer:
 
     def purge(self) -> None:
         with self.channel() as channel:
-            for queue in (LIVE_QUEUE, AUDIT_QUEUE, DEAD_QUEUE):
+            for queue in (LIVE_QUEUE, AUDIT_QUEUE, DEAD_QUEUE, REVIEW_QUEUE):
                 channel.queue_purge(queue)
 
     def depth(self, queue: str) -> int:
@@ -153,12 +154,14 @@ def rabbit_server(tls: ServerTls | None = None) -> Iterator[RabbitServer]:
 
 def _configured(tls: ServerTls | None) -> RabbitServer:
     folder = Path(tempfile.mkdtemp(prefix="maskgate-rabbit-"))
-    port, distribution, epmd, management = (free_port() for _ in range(4))
-    (folder / "plugins").write_text("[rabbitmq_management].")
+    port, distribution, epmd, management, metrics = (free_port() for _ in range(5))
+    # The plugins that the official image has on.
+    (folder / "plugins").write_text("[rabbitmq_management,rabbitmq_prometheus].")
     (folder / "empty.conf").touch()
     (folder / "rabbitmq.conf").write_text(
         f"listeners.tcp.1 = 127.0.0.1:{port}\n"
         f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}\n"
+        f"prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {metrics}\n"
         f"load_definitions = {folder / 'definitions.json'}\nlog.console = true\nlog.file = false\n"
         + _shipped_limits()
     )
@@ -193,7 +196,7 @@ def _configured(tls: ServerTls | None) -> RabbitServer:
         # Otherwise a broker that cannot start writes its crash dump to the current folder.
         "ERL_CRASH_DUMP": str(folder / "erl_crash.dump"),
     }
-    return RabbitServer(port, management, folder, environment, tls_port=tls_port)
+    return RabbitServer(port, management, metrics, folder, environment, tls_port=tls_port)
 
 
 def _shipped_limits() -> str:

@@ -2,12 +2,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from maskgate.audit.report import ALARM_MIN_N, TARGET, report
+from maskgate.audit.share import Share
 from maskgate.inference.card import InputShape
 from maskgate.protocol.crop import CROP_TYPE, Label, Message, new_crop_id
 from maskgate.protocol.queue import Delivery, QueueKind
 from maskgate.protocol.verdict import Outcome
-from worker.reporting.audit import ALARM_MIN_N, TARGET, report
-from worker.reporting.share import Share
 from worker.validate import validate
 
 _WINDOW = 1000
@@ -48,14 +48,52 @@ def test_a_report_counts_the_decided_beside_all_and_tells_what_misses_the_target
     assert report(counts, "beard").shares["accuracy"].value == 0
 
 
+def test_samples_with_weights_are_an_estimate_with_kishs_effective_size() -> None:
+    # By hand: 2 hits of weight 10 and 1 miss of weight 4. Rate 20/24; effective (24)²/(100+100+16).
+    counts = {
+        "mask.mask": 2,
+        "mask.mask~w": 18.0,
+        "mask.mask~w2": 198.0,
+        "mask.no_mask": 1,
+        "mask.no_mask~w": 3.0,
+        "mask.no_mask~w2": 15.0,
+    }
+    recall = report(counts).shares["recall"]
+    assert (recall.hits, recall.n) == (2, 3)
+    assert recall.value == pytest.approx(20 / 24)
+    assert recall.effective_n == pytest.approx(576 / 216)
+    fields = report(counts).fields()
+    assert (fields["n"], fields["recall"], fields["recall_n_effective"]) == (3, 0.8333, 2.7)
+
+
+def test_weights_that_are_all_alike_change_neither_figures_nor_intervals() -> None:
+    plain = {"mask.mask": 90, "mask.no_mask": 10, "no_mask.no_mask": 50}
+    weighted: dict[str, float] = dict(plain)
+    for cell, n in plain.items():
+        weighted |= {f"{cell}~w": n * 6.0, f"{cell}~w2": n * 48.0}
+    for name, share in report(plain).shares.items():
+        other = report(weighted).shares[name]
+        assert other.value == pytest.approx(share.value)
+        assert other.effective_n == pytest.approx(share.n)
+        assert other.interval() == pytest.approx(share.interval())
+
+
+def test_few_effective_samples_are_no_alarm() -> None:
+    heavy = {"mask.no_mask": 500, "mask.no_mask~w": 99_500.0, "mask.no_mask~w2": 1e9}
+    assert report(heavy).shares["recall"].effective_n < ALARM_MIN_N
+    assert report(heavy).below_target == []
+    assert "recall" in report({"mask.no_mask": 500}).below_target
+
+
 @pytest.mark.parametrize(
     ("queue", "tags"),
     [(QueueKind.AUDIT, (Label.MASK, "beard")), (QueueKind.LIVE, (None, None))],
 )
-def test_an_unreadable_sample_keeps_its_label_and_slice(
+def test_an_unreadable_sample_keeps_its_label_slice_and_weight(
     queue: QueueKind, tags: tuple[Label | None, str | None]
 ) -> None:
     headers = {"camera_id": "lobby", "captured_at": 1, "label": "mask", "slice": "beard"}
+    headers["weight"] = "2.5"
     broken = Message(b"no picture", "image/png", CROP_TYPE, new_crop_id(), headers)
     (result,) = validate(
         [Delivery(1, broken, queue, redelivered=False)],
@@ -65,6 +103,7 @@ def test_an_unreadable_sample_keeps_its_label_and_slice(
         max_skew_ms=0,
     ).finished
     assert (result.outcome, result.label, result.slice) == (Outcome.UNREADABLE, *tags)
+    assert result.weight == (2.5 if queue is QueueKind.AUDIT else None)
 
 
 def test_a_few_samples_are_no_alarm() -> None:

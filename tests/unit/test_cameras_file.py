@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskgate.protocol.errors import ConfigurationError
+from maskgate.runtime.toml_lines import line_of
 from producer.video.cameras_file import Changes, changes, read
-from producer.video.toml_lines import line_of
 
 WHOLE = """\
 # The cameras of one branch.

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import demo.__main__
+import desk.__main__
 import producer.__main__
 import worker.__main__
 from maskgate.commands import COMMANDS
@@ -25,16 +26,23 @@ MAINS: dict[str, Callable[[list[str]], int]] = {
     "worker": worker.__main__.main,
     "producer": producer.__main__.main,
     "demo": demo.__main__.main,
+    "desk": desk.__main__.main,
 }
 LINES = [
     *(["maskgate", name] for name in COMMANDS),
     ["maskgate", "topology", "apply"],
     *(["maskgate", "camera", name] for name in ("add", "rotate", "revoke", "list")),
+    *(["maskgate", "models", name] for name in ("list", "rollback", "history")),
+    ["maskgate", "models", "promote", "m"],
+    ["maskgate", "models", "report", "--camera", "lobby"],
     ["worker"],
     ["worker", "deadletters"],
     ["producer", "folder"],
     ["producer", "synthetic"],
     ["demo"],
+    ["desk"],
+    ["desk", "assets"],
+    *(["desk", "user", name] for name in ("add", "list", "password", "remove")),
 ]
 CHECKED = [
     ["worker"],
@@ -64,7 +72,7 @@ def test_help_is_for_people(line: list[str], capsys: pytest.CaptureFixture[str])
     assert text.startswith("usage: ")
     # What argparse and pydantic print by themselves: types of Python, secrets, missing defaults.
     assert not re.search(r"SecretStr|\bPath\b|\bint\b|\bstr\b|\bfloat\b|\*\*\*|None|==", text)
-    if line[-1] not in ("deadletters", "topology", "camera"):
+    if line[-1] not in ("deadletters", "topology", "camera", "models"):
         assert text.split("\n\n")[0].count("\n") <= 1, "a usage line, not a list of options"
 
 

@@ -3,12 +3,13 @@ from pathlib import Path
 
 import pytest
 
+from desk.settings import DeskSettings
 from maskgate.gate.settings import GateSettings, WaitSettings, WatchSettings
 from maskgate.operations.functions import FunctionsSettings
 from maskgate.operations.management import ManagementSettings
 from maskgate.runtime.settings import PREFIX, Settings
 from producer.scenes.settings import DrawVideoSettings
-from producer.settings import FolderSettings, SyntheticSettings
+from producer.settings import FolderSettings, ReplaySettings, SyntheticSettings
 from producer.video.settings import VideoSettings
 from worker.settings import WorkerSettings
 
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parent.parent.parent
 KINDS = (
     WorkerSettings,
     FolderSettings,
+    ReplaySettings,
     SyntheticSettings,
     GateSettings,
     WaitSettings,
@@ -24,6 +26,7 @@ KINDS = (
     ManagementSettings,
     VideoSettings,
     DrawVideoSettings,
+    DeskSettings,
 )
 
 

@@ -1,5 +1,6 @@
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from maskgate.protocol.crop import (
     known_ids,
     new_crop_id,
     parse,
+    sampled_trace,
     to_message,
 )
 from maskgate.protocol.errors import Reason, UnreadableCropError
@@ -31,6 +33,18 @@ def test_a_crop_survives_the_message_that_carries_it(
 def test_an_audit_sample_survives_with_label_and_slice() -> None:
     crop = Crop("0" * 32, "lobby", "t", 1, "image/png", b"x", label=Label.MASK, slice="beard")
     assert parse(to_message(crop), audit=True) == crop
+
+
+@given(st.floats(1e-4, 10_000))
+def test_a_sample_says_how_many_crops_it_stands_for(weight: float) -> None:
+    crop = Crop("0" * 32, "lobby", "t", 1, "image/png", b"x", label=Label.MASK, weight=weight)
+    assert parse(to_message(crop), audit=True).weight == pytest.approx(weight, abs=1e-9)
+
+
+def test_a_live_crop_has_no_weight_whatever_it_says() -> None:
+    good = to_message(CROP)
+    claims = msgspec.structs.replace(good, headers={**good.headers, "weight": "9"})
+    assert parse(claims, audit=False) == CROP
 
 
 @pytest.mark.parametrize(
@@ -80,9 +94,16 @@ def test_a_live_crop_with_a_bad_field_is_unreadable_for_that_reason(
         ({}, Reason.BAD_LABEL),
         ({"label": "MASK"}, Reason.BAD_LABEL),
         ({"label": "mask", "slice": "a b"}, Reason.BAD_SLICE),
+        ({"label": "mask", "weight": 2.5}, Reason.BAD_WEIGHT),
+        ({"label": "mask", "weight": "0"}, Reason.BAD_WEIGHT),
+        ({"label": "mask", "weight": "-1"}, Reason.BAD_WEIGHT),
+        ({"label": "mask", "weight": "10000.1"}, Reason.BAD_WEIGHT),
+        ({"label": "mask", "weight": "1e3"}, Reason.BAD_WEIGHT),
+        ({"label": "mask", "weight": "nan"}, Reason.BAD_WEIGHT),
+        ({"label": "mask", "weight": "1\n"}, Reason.BAD_WEIGHT),
     ],
 )
-def test_an_audit_sample_needs_a_known_label_and_a_plain_slice(
+def test_an_audit_sample_needs_a_known_label_a_plain_slice_and_a_decimal_weight(
     headers: dict[str, object], reason: Reason
 ) -> None:
     good = to_message(CROP)
@@ -122,3 +143,43 @@ def test_crop_ids_are_version_7_and_sort_by_time() -> None:
     assert first[12] == "7"
     assert first[16] in "89ab"
     assert first[:12] <= second[:12]
+
+
+TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        1,
+        b"\xff",
+        TRACE.upper(),
+        TRACE + "\n",
+        TRACE + "-more",
+        TRACE[:-3],
+        TRACE.replace("a", "0"),
+        TRACE.replace("b", "0"),
+        "ff" + TRACE[2:],
+    ],
+)
+def test_a_crop_with_an_invalid_trace_is_read_without_it(header: object) -> None:
+    message = to_message(CROP)
+    message = Message(
+        message.body,
+        message.content_type,
+        message.type,
+        message.message_id,
+        {**message.headers, "traceparent": header},
+        message.routing_key,
+    )
+    assert parse(message, audit=False) == CROP
+    assert sampled_trace(message) is None
+
+
+@pytest.mark.parametrize(("flags", "sampled"), [("01", True), ("03", True), ("00", False)])
+def test_the_sender_says_whether_a_crop_is_traced(flags: str, *, sampled: bool) -> None:
+    header = TRACE[:-2] + flags
+    message = to_message(msgspec.structs.replace(CROP, traceparent=header))
+    assert parse(message, audit=False).traceparent == header
+    assert (sampled_trace(message) == header) is sampled

@@ -28,6 +28,7 @@ from worker.store.audit_counts import audit_keys
 
 ROOT = Path(__file__).parent.parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+OBSERVE = ROOT / "deploy" / "observe"
 SERVICES: dict[str, Any] = COMPOSE["services"]
 BUILT = {name: service for name, service in SERVICES.items() if "build" in service}
 #: What an image of each role holds beside the library: whole folders and single files.
@@ -36,6 +37,7 @@ IMAGE_PARTS = {
     "producer": ["producer", "deploy/model/mask.json"],
     "worker": ["worker", "deploy/model/mask.onnx"],
     "trainer": ["trainer"],
+    "desk": ["desk", "deploy/model/mask.json"],  # and the assets, which the build fetches
     "camera": ["producer", "deploy/model/mask.json"],  # and the detector, which the build fetches
 }
 #: The RTSP server for trying has an image of its own.
@@ -94,8 +96,8 @@ def test_a_service_runs_and_checks_only_modules_that_its_image_holds(name: str) 
     words = service.get("entrypoint", []) + service["command"]
     module = words[words.index("-m") + 1] if "-m" in words else words[0]
     role = service["build"]["args"]["ROLE"]
-    checked = service.get("healthcheck", {}).get("test", ["-m", module])
-    checks = checked[checked.index("-m") + 1].partition(".")[0]
+    checked = service.get("healthcheck", {}).get("test", [])
+    checks = checked[checked.index("-m") + 1].partition(".")[0] if "-m" in checked else module
     assert {module, checks} <= {"maskgate", *IMAGE_PARTS[role]}
     assert service["image"] == f"maskgate-{role}"
 
@@ -107,7 +109,7 @@ def test_every_image_from_elsewhere_can_be_pinned_by_its_digest(tmp_path: Path) 
     pinned = pin_images(tmp_path)
     printed = dict(line.split("=", 1) for line in pinned.stdout.splitlines())
     used = (ROOT / "docker-compose.yml").read_text()
-    tags = dict(re.findall(r"\$\{(MASKGATE_\w+_IMAGE):-([\w.:-]+)\}", used))
+    tags = dict(re.findall(r"\$\{(MASKGATE_\w+_IMAGE):-([\w.:/-]+)\}", used))
     assert printed == {name: f"{tag}@{digest}" for name, tag in tags.items()}
     outside = {service["image"] for name, service in SERVICES.items() if name not in BUILT}
     assert all(image.startswith("${MASKGATE_") for image in outside)
@@ -153,11 +155,13 @@ def test_the_definitions_hold_the_names_that_the_code_uses() -> None:
         topology.LIVE_QUEUE,
         topology.AUDIT_QUEUE,
         topology.DEAD_QUEUE,
+        topology.REVIEW_QUEUE,
     }
     bound = {(b["source"], b["routing_key"], b["destination"]) for b in definitions["bindings"]}
     assert (topology.LIVE_EXCHANGE, topology.LIVE_BINDING, topology.LIVE_QUEUE) in bound
     assert (topology.AUDIT_EXCHANGE, topology.AUDIT_KEY, topology.AUDIT_QUEUE) in bound
     assert (topology.DEAD_EXCHANGE, "", topology.DEAD_QUEUE) in bound
+    assert (topology.REVIEW_EXCHANGE, topology.REVIEW_KEY, topology.REVIEW_QUEUE) in bound
     assert all(queue["arguments"] == {"x-queue-type": "quorum"} for queue in definitions["queues"])
 
 
@@ -172,9 +176,12 @@ def test_no_container_has_more_than_it_needs(name: str) -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert "ports" not in service
     assert "container_name" not in service
-    assert all(COMPOSE["networks"][network]["internal"] for network in service.get("networks", []))
+    # A browser reaches the page, and from this machine alone.
+    published = ["127.0.0.1:${MASKGATE_DESK_PORT:-8300}:8300"] if name == "desk" else []
+    assert service.get("ports", []) == published
+    outside = [n for n in service.get("networks", []) if not (COMPOSE["networks"][n] or {})]
+    assert outside == (["page"] if name == "desk" else [])
 
 
 def test_cameras_reach_the_broker_alone() -> None:
@@ -209,6 +216,62 @@ def test_the_secrets_of_every_container_are_kept_in_a_volume() -> None:
     assert mounted == GIVEN.keys()
 
 
+def test_prometheus_reaches_workers_and_the_broker_and_grafana_reaches_prometheus() -> None:
+    assert {n for n, s in SERVICES.items() if "observe" in s.get("networks", [])} == {
+        *("prometheus", "alertmanager", "grafana")
+    }
+    assert SERVICES["grafana"]["networks"] == SERVICES["alertmanager"]["networks"] == ["observe"]
+    ours = set(SERVICES["prometheus"]["networks"])
+    config = yaml.safe_load((OBSERVE / "prometheus.yml").read_text())
+    jobs = {job["job_name"]: job for job in config["scrape_configs"]}
+    [workers] = jobs["maskgate-worker"]["dns_sd_configs"]
+    assert str(workers["port"]) == SERVICES["worker"]["environment"]["MASKGATE_METRICS_PORT"]
+    asked = [*workers["names"], *hosts(jobs["rabbitmq"]), *hosts(jobs["rabbitmq-queues"])]
+    asked += hosts(*config["alerting"]["alertmanagers"])
+    assert all(ours & set(SERVICES[name]["networks"]) for name in asked)
+    sources = yaml.safe_load((OBSERVE / "grafana" / "datasources" / "datasources.yml").read_text())
+    urls = {urlsplit(source["url"]).hostname for source in sources["datasources"]}
+    assert urls == {"prometheus", "alertmanager"}
+
+
+def test_what_is_opened_on_request_is_opened_on_this_machine_alone() -> None:
+    outside = yaml.safe_load((OBSERVE / "outside.yml").read_text())
+    opened = {port for each in outside["services"].values() for port in each.get("ports", [])}
+    assert opened == {"127.0.0.1:3000:3000"}
+    for name, service in outside["services"].items():
+        assert set(service["networks"]) > set(SERVICES[name]["networks"])
+    own = [set(service["networks"]) - {"observe"} for service in outside["services"].values()]
+    assert set.union(*own) == set(outside["networks"])
+    assert not set.intersection(*own)
+
+
+def hosts(config: dict[str, Any]) -> list[str]:
+    return [
+        target.partition(":")[0] for each in config["static_configs"] for target in each["targets"]
+    ]
+
+
+def test_prometheus_and_grafana_find_their_files_where_compose_mounts_them() -> None:
+    mounts = {
+        name: dict(
+            volume.removesuffix(":ro").rsplit(":", 1)[::-1] for volume in SERVICES[name]["volumes"]
+        )
+        for name in ("prometheus", "alertmanager", "grafana")
+    }
+    assert mounts["prometheus"]["/etc/maskgate"] == "./deploy/observe"
+    for name in ("prometheus", "alertmanager"):
+        assert f"--config.file=/etc/maskgate/{name}.yml" in SERVICES[name]["command"]
+    shipped = mounts["alertmanager"]["/etc/maskgate/alertmanager.yml"]
+    assert shipped == "${MASKGATE_ALERTMANAGER_FILE:-./deploy/observe/alertmanager.yml}"
+    assert mounts["grafana"]["/etc/grafana/provisioning"] == "./deploy/observe/grafana"
+    home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert (OBSERVE / "grafana" / Path(home).relative_to("/etc/grafana/provisioning")).is_file()
+    [provider] = yaml.safe_load(
+        (OBSERVE / "grafana" / "dashboards" / "dashboards.yml").read_text()
+    )["providers"]
+    assert Path(home).is_relative_to(provider["options"]["path"])
+
+
 @pytest.mark.parametrize("name", ["rabbitmq", "redis", "worker"])
 def test_what_others_wait_for_says_whether_it_is_healthy(name: str) -> None:
     assert "healthcheck" in SERVICES[name]
@@ -220,7 +283,7 @@ def test_secrets_are_made_once_and_each_role_gets_its_own(tmp_path: Path) -> Non
     generate(tmp_path)
     assert {path: path.read_text() for path in tmp_path.rglob("*") if path.is_file()} == before
     passwords = [text for path, text in before.items() if path.suffix == ""]
-    assert len(set(passwords)) == len(passwords) == 10
+    assert len(set(passwords)) == len(passwords) == 13
     definitions = json.loads((tmp_path / "rabbitmq" / "definitions.json").read_text())
     worker = next(user for user in definitions["users"] if user["name"] == "worker")
     salt = base64.b64decode(worker["password_hash"])[:4]
@@ -244,6 +307,7 @@ def test_only_the_administrator_may_declare() -> None:
         (verdict.history_key("lobby"), verdict.HISTORY_KEYS),
         (verdict.history_key(verdict.NO_CAMERA), verdict.HISTORY_KEYS),
         *((key, audit.AUDIT_KEYS) for key in audit_keys("m", 0)),
+        (audit.AUDIT_MODELS_KEY, audit.AUDIT_KEYS),
         (verdict.ALIVE_KEY, verdict.ALIVE_KEY),
         (verdict.attempts_key("0" * 32), verdict.ATTEMPTS_KEYS),
     ],

@@ -30,4 +30,11 @@ def test_a_lock_has_what_its_role_needs_and_a_hash_for_every_file(lock: Path) ->
 
 
 def test_every_role_of_the_compose_file_but_the_trainer_has_its_lock() -> None:
-    assert {lock.stem for lock in LOCKS} == {"build", "camera", "gate", "producer", "worker"}
+    assert {lock.stem for lock in LOCKS} == {
+        "build",
+        "camera",
+        "desk",
+        "gate",
+        "producer",
+        "worker",
+    }

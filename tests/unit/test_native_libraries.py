@@ -21,7 +21,7 @@ sys.meta_path.insert(0, Spy())
 SEES = {"cv2": f"cv2 sees {1 << 26}", "onnxruntime": "onnxruntime sees 1"}
 LOADERS = [
     (".".join(path.relative_to(ROOT).with_suffix("").parts), library)
-    for folder in ("maskgate", "worker", "producer", "trainer", "demo")
+    for folder in ("maskgate", "worker", "producer", "desk", "trainer", "demo")
     for path in (ROOT / folder).rglob("*.py")
     for library in SEES
     if any(

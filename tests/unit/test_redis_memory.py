@@ -2,9 +2,9 @@ from maskgate.operations.redis_memory import configuration, limit_mib
 
 
 def test_the_limit_grows_with_doors_and_histories() -> None:
-    assert limit_mib(100, 10_000) == 254
+    assert limit_mib(100, 10_000) == 280
     assert limit_mib(200, 10_000) > 1.8 * limit_mib(100, 10_000)
-    assert limit_mib(100, 1_000) < limit_mib(100, 10_000) / 3
+    assert limit_mib(100, 1_000) < limit_mib(100, 10_000) / 2.5
 
 
 def test_full_histories_fit_before_workers_shorten_them() -> None:
@@ -13,4 +13,4 @@ def test_full_histories_fit_before_workers_shorten_them() -> None:
 
 
 def test_the_configuration_is_one_that_redis_reads() -> None:
-    assert configuration(100, 10_000).splitlines()[-1] == "maxmemory 254mb"
+    assert configuration(100, 10_000).splitlines()[-1] == "maxmemory 280mb"

@@ -136,6 +136,8 @@ def test_unusable_files_for_an_export_are_refused_with_their_reason(
         ["compare", "--data", "d", "--out", "o"],
         ["audit-labels", "--loso", "l", "--out", "o"],
         ["size"],
+        ["reference-scores", "--data", "d", "--model", "m", "--out", "o"],
+        ["estimate", "--data", "d", "--model", "m"],
         ["export", "--checkpoint", "c", "--out", "o"],
         ["report", "--data", "d", "--out", "o", "--model", "m"],
     ],

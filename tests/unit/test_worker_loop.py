@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -16,7 +16,7 @@ from maskgate.inference.model import Model
 from maskgate.protocol.camera_state import CameraCondition, CameraState, SentState, to_message
 from maskgate.protocol.crop import CROP_TYPE, Message, new_crop_id
 from maskgate.protocol.errors import Reason, StoreError
-from maskgate.protocol.queue import QueueKind
+from maskgate.protocol.queue import Delivery, QueueKind
 from maskgate.protocol.topology import live_key
 from maskgate.protocol.verdict import Outcome
 from maskgate.runtime.clock import now_ms
@@ -24,12 +24,14 @@ from maskgate.runtime.stop import Stop
 from tests.servers.ports import eventually
 from worker.connections import ConnectionState
 from worker.loop import Limits, Worker
+from worker.models.served import Batch, OneModel
 from worker.operations.health import Health
 from worker.reporting.reporter import Reporter
 from worker.reporting.stats import Stats
 from worker.result import CropResult
 from worker.settings import SHIPPED_MODEL
 from worker.store.redis_clock import ClockReading, RedisClock
+from worker.validate import ReadableCrop
 
 
 class FakeStore:
@@ -90,7 +92,7 @@ class Place:
         self.worker = Worker(
             InProcessConsumer(self.broker),
             self.store,
-            FakeModel(card),
+            OneModel(FakeModel(card)),
             limits=Limits(max_batch=64, max_age_ms=60_000, max_skew_ms=250),
             clock=RedisClock(now_ms),
             connections=connections,
@@ -240,3 +242,61 @@ def test_a_camera_state_that_was_not_written_is_written_when_redis_is_back(place
     place.run_until(is_written)
     assert len(place.store.states) == 1
     assert not place.broker.live
+
+
+class Recorder(OneModel):
+    """Records what the loop asks of its models, and when it acknowledges."""
+
+    def __init__(self, worker: Worker) -> None:
+        super().__init__(worker._models.champion)
+        self.asked, self._ack = list[str](), worker._consumer.ack
+        worker._models, worker._consumer.ack = self, self.ack  # type: ignore[method-assign]
+
+    def ack(self, batch: Sequence[Delivery], rejected: Mapping[int, Reason]) -> None:
+        self.asked.append("ack")
+        self._ack(batch, rejected)
+
+    def decided(self, crops: Sequence[ReadableCrop], results: Sequence[CropResult]) -> Batch:
+        self.asked.append("decided")
+        self.has_work = True
+        return crops, results
+
+    def work(self) -> None:
+        if self.has_work:
+            self.asked.append("work")
+        self.has_work = False
+
+    def finish(self) -> None:
+        self.asked.append("finish")
+
+
+def test_the_challenger_is_asked_after_the_acknowledgement_and_when_no_crop_waits(
+    place: Place,
+) -> None:
+    models = Recorder(place.worker)
+    place.publish(crop(), crop(), crop())
+    place.run_until(lambda: "work" in models.asked)
+    assert len(place.store.written) == 3
+    batches = models.asked.count("ack")
+    assert models.asked == [*["ack", "decided"] * batches, "work", "finish"]
+
+
+def test_no_crop_is_taken_before_it_is_known_who_is_champion(place: Place) -> None:
+    models = Recorder(place.worker)
+    models.is_settled = False
+    place.store.is_away = True
+    place.publish(crop())
+    beats: list[float] = []
+    real = place.store.heartbeat
+
+    def heartbeat() -> ClockReading:
+        beats.append(time.monotonic())
+        assert place.broker.live or models.is_settled, "a crop was decided"
+        if len(beats) == 2:
+            place.store.is_away, models.is_settled = False, True
+        return real()
+
+    place.store.heartbeat = heartbeat  # type: ignore[method-assign]
+    place.run_until(lambda: bool(place.store.written))
+    assert len(beats) >= 2
+    assert len(place.store.written) == 1

@@ -120,16 +120,20 @@ def export(
         band = wanted.band([result.predictions])
         metrics |= {f"crossval_{name}": value for name, value in result.mean.defined().items()}
     left_out = {} if loso is None else read_results(loso, HeldOutDomains).domains
-    asked = (
-        predict_domains(trained, load(find(doors), input_shape(trained.recipe))) if doors else {}
-    )
+    door = load(find(doors), input_shape(trained.recipe)) if doors else None
+    asked = predict_domains(trained, door) if door else {}
     if left_out or asked:
         fitted = _fit(left_out, asked, judges, wanted)
         trained = replace(trained, temperature=trained.temperature * fitted.temperature)
         metrics |= fitted.metrics
         band = fitted.band
     exported = export_model(
-        replace(restored, trained=trained), out, band=band, metrics=metrics, precision=precision
+        replace(restored, trained=trained),
+        out,
+        band=band,
+        metrics=metrics,
+        precision=precision,
+        door=door,
     )
     log.info(
         "export.done",

@@ -63,11 +63,11 @@ def _cost(values: Sequence[float | None]) -> float | None:
 def _metrics(
     model: Model, images: LabelledImages, corruption: Corruption | None, severity: int, seed: int
 ) -> Metrics:
-    pixels = _corrupted(model.card.input, images.pixels, corruption, severity, seed)
+    pixels = corrupted(model.card.input, images.pixels, corruption, severity, seed)
     return classification_metrics(p_mask_of(model, pixels), images.labels, band_of(model.card))
 
 
-def _corrupted(
+def corrupted(
     shape: InputShape, pixels: Pixels, corruption: Corruption | None, severity: int, seed: int
 ) -> Pixels:
     """The images, corrupted and reduced to the model's input size."""

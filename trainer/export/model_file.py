@@ -16,12 +16,22 @@ import structlog
 import torch
 from onnx.helper import set_model_props
 
-from maskgate.inference.card import CLASSES, METADATA_KEY, Golden, InputShape, ModelCard, encode
+from maskgate.inference.card import (
+    CLASSES,
+    METADATA_KEY,
+    Golden,
+    InputShape,
+    ModelCard,
+    ReferenceScores,
+    encode,
+)
 from maskgate.inference.model import Model
 from maskgate.inference.preprocess import PREPROCESSING, normalise
 from maskgate.inference.session import open_session
 from maskgate.protocol.errors import ModelError
+from trainer.data.labelled_images import LabelledImages
 from trainer.evaluation.calibration import Band
+from trainer.evaluation.label_free import reference_of
 from trainer.evaluation.metrics import classification_metrics, p_mask_of
 from trainer.export import precision as precisions
 from trainer.export.card_text import card_text
@@ -52,12 +62,14 @@ def export(
     band: Band | None = None,
     metrics: Mapping[str, float] | None = None,
     precision: str = "auto",
+    door: LabelledImages | None = None,
 ) -> ExportResult:
     """Write ``path`` (ONNX) and its card beside it, as JSON and as Markdown.
 
     The card's metrics are those of the written file on the validation images, those of the
-    checkpoint and ``metrics``. If int8 is refused and ``precision`` is not int8, a warning is
-    logged and float is written.
+    checkpoint and ``metrics``. Its reference scores are of the images of ``door``, at the network's
+    input size, or of the validation images. If int8 is refused and ``precision`` is not int8, a
+    warning is logged and float is written.
 
     Raises:
         ModelError: the model does not give what torch gives, or a worker would refuse the file.
@@ -73,7 +85,8 @@ def export(
     # The validation metrics come first, as in checkpoints that hold them: the bytes stay the same.
     known = validated | {name: value for name, value in others.items() if name not in validated}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(builder.build(graphs[chosen], known).content)
+    reference = _reference(written[chosen].model, checkpoint, door)
+    path.write_bytes(builder.build(graphs[chosen], known, reference).content)
     result = ExportResult(Model.load(path), chosen, variants)
     path.with_suffix(".json").write_text(encode(result.model.card) + "\n")
     path.with_suffix(".md").write_text(
@@ -111,6 +124,19 @@ def _validation_metrics(model: Model, checkpoint: Checkpoint, band: Band) -> dic
     return {f"validation_{name}": value for name, value in measured.defined().items()}
 
 
+def _reference(
+    model: Model, checkpoint: Checkpoint, door: LabelledImages | None
+) -> ReferenceScores | None:
+    images, facts = checkpoint.images, checkpoint.facts
+    if door is None:
+        p_mask, sources, sha256 = p_mask_of(model, images.pixels), ["validation"], facts.data_sha256
+        labels = images.labels
+    else:
+        p_mask, sources, sha256 = p_mask_of(model, door.pixels), door.sources, door.sha256
+        labels = door.labels
+    return reference_of(p_mask, labels, model.card, sources=sources, data_sha256=sha256)
+
+
 class _Builder:
     """Builds model files of one checkpoint with one band."""
 
@@ -122,8 +148,13 @@ class _Builder:
         p_patterns = p_mask_of_trained(self._trained, self.patterns)
         self._golden = self.patterns[[int(p_patterns.argmax()), int(p_patterns.argmin()), 0, 1]]
 
-    def build(self, graph: onnx.ModelProto, metrics: dict[str, float]) -> WrittenModel:
-        """The finished file with a card with these metrics, and the model loaded from it."""
+    def build(
+        self,
+        graph: onnx.ModelProto,
+        metrics: dict[str, float],
+        reference: ReferenceScores | None = None,
+    ) -> WrittenModel:
+        """The finished file with a card with these values, and the model loaded from it."""
         del graph.metadata_props[:]  # the name depends on the network alone
         content = graph.SerializeToString(deterministic=True)
         temperature = round(self._trained.temperature, 4)
@@ -143,6 +174,7 @@ class _Builder:
             data_sha256=self._facts.data_sha256,
             metrics=metrics,
             golden=Golden(self._golden.tobytes(), tuple(round(float(p), 6) for p in answers)),
+            reference_scores=reference,
         )
         set_model_props(graph, {METADATA_KEY: encode(card)})
         written: bytes = graph.SerializeToString(deterministic=True)

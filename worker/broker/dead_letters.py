@@ -7,42 +7,21 @@ message stops it, or the whole queue (docs/adr/0034).
 import contextlib
 import copy
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import pika
 
-from maskgate.protocol.crop import Message
+from maskgate.protocol.dead_letter import DEAD_AT, DEAD_FROM, DEAD_REASON
 from maskgate.protocol.errors import BrokerError, Reason
 from maskgate.protocol.queue import Delivery
 from maskgate.protocol.topology import DEAD_EXCHANGE
 from maskgate.runtime.broker import trouble
 from maskgate.runtime.clock import now_ms
+from maskgate.runtime.message_copy import properties_of
 
-#: Headers that only the worker writes: the queue, a :class:`Reason`, milliseconds since the epoch.
-DEAD_FROM, DEAD_REASON, DEAD_AT = "dead_from", "dead_reason", "dead_at"
-_KEPT = ("camera_id", "track_id", "captured_at", "traceparent", "label", "slice")
-_HEADER_CHARACTERS = 256
-_PERSISTENT = 2
 #: Below the heartbeat of the connection that the crops come from, which is not served meanwhile.
 _BLOCKED_TIMEOUT_S = 5
 _KEEP_ALIVE_S = 1.0
-
-
-def properties_of(message: Message, more: Mapping[str, object]) -> pika.BasicProperties:
-    """The properties of a copy of ``message``, with ``more`` headers.
-
-    Only fields of the crop's contract are copied. Others could have the copy refused (``user_id``),
-    deleted (``expiration``) or routed elsewhere (``CC``).
-    """
-    headers = {name: message.headers.get(name) for name in _KEPT}
-    return pika.BasicProperties(
-        content_type=_text(message.content_type),
-        type=_text(message.type),
-        message_id=_text(message.message_id),
-        headers={name: value for name, value in headers.items() if _is_plain(value)} | dict(more),
-        delivery_mode=_PERSISTENT,
-    )
 
 
 class DeadLetters:
@@ -100,13 +79,3 @@ class DeadLetters:
             self._channel = pika.BlockingConnection(self._parameters).channel()
             self._channel.confirm_delivery()
         return self._channel
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _is_plain(value: object) -> bool:
-    if isinstance(value, str):
-        return len(value) <= _HEADER_CHARACTERS
-    return isinstance(value, int) and -(1 << 63) <= value < 1 << 63

@@ -2,16 +2,25 @@
 
 import time
 
+from prometheus_client import CollectorRegistry, Gauge
+
 from worker.connections import ConnectionState, Service
 
 
 class Health:
     """Written by the worker's thread, read by the server's: single attributes, so no lock."""
 
-    def __init__(self, connections: ConnectionState, stalled_after_s: float) -> None:
+    def __init__(
+        self,
+        connections: ConnectionState,
+        stalled_after_s: float,
+        registry: CollectorRegistry | None = None,
+    ) -> None:
         self._connections = connections
         self._stalled_after_s = stalled_after_s
         self._turned_s = time.monotonic()
+        ready = Gauge("maskgate_ready", "1 while /readyz answers 200", registry=registry)
+        ready.set_function(lambda: not self.complaints())
 
     def turned(self) -> None:
         """Record that the loop has turned."""

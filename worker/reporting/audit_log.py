@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
+from maskgate.audit.report import TARGETS, report, slices
 from maskgate.protocol.errors import StoreError
-from worker.reporting.audit import TARGETS, report, slices
 from worker.store.verdict_store import VerdictStore
 
 #: A day is for reading: judged from its first samples on, it would often be below by chance.
@@ -22,7 +22,7 @@ class AuditLog:
     def __init__(self, store: VerdictStore, model: str, registry: CollectorRegistry) -> None:
         self._store = store
         self._model = model
-        self._reported: Mapping[str, Mapping[str, int]] = {}
+        self._reported: Mapping[str, Mapping[str, float]] = {}
         labels = ["window", "measure"]
         self._share = Gauge(
             "maskgate_audit_share",
@@ -33,6 +33,10 @@ class AuditLog:
         self._below = Gauge(
             "maskgate_audit_below_target", "1 while a measure is", labels, registry=registry
         )
+
+    def serve(self, model: str) -> None:
+        """Report on the model with this name from now on."""
+        self._model = model
 
     def report(self) -> None:
         """Report the windows that have changed since the last call."""
@@ -45,7 +49,7 @@ class AuditLog:
                 self._report(window, counts)
         self._reported = windows
 
-    def _report(self, window: str, counts: Mapping[str, int]) -> None:
+    def _report(self, window: str, counts: Mapping[str, float]) -> None:
         audit = report(counts)
         below = audit.below_target if window in _JUDGED else []
         for name, share in audit.shares.items():

@@ -11,6 +11,7 @@ from worker.operations.health import Health
 from worker.reporting.audit_log import AuditLog
 from worker.reporting.stats import Stats
 from worker.result import CropResult
+from worker.scores.flusher import ScoreFlusher
 from worker.store.verdict_store import VerdictStore
 
 log = structlog.get_logger()
@@ -28,17 +29,26 @@ class Reporter:
         *,
         model: str,
         interval_s: float,
+        scores: ScoreFlusher | None = None,
     ) -> None:
         self._stats = stats
         self._health = health
         self._connections = connections
+        self._model, self._scores = model, scores
         self._audit_log = AuditLog(store, model, stats.registry)
         self._interval_s = interval_s
         self._due_s = time.monotonic() + interval_s
 
+    def serve(self, model: str) -> None:
+        """The model with this name decides from now on: audit and scores are about it."""
+        self._model = model
+        self._audit_log.serve(model)
+
     def turned(self) -> None:
         """Record that the loop has turned, and report if the interval is over."""
         self._health.turned()
+        if self._scores and self._connections.is_connected(Service.REDIS):
+            self._scores.flush_if_due()
         if time.monotonic() >= self._due_s:
             self.report()
 
@@ -52,6 +62,8 @@ class Reporter:
         if not results:
             return
         self._stats.batch(results, laps_s, now_ms)
+        if self._scores:
+            self._scores.add(results, self._model)
         for result in results:
             if result.outcome is Outcome.UNREADABLE:
                 log.debug(
@@ -77,3 +89,5 @@ class Reporter:
             **({"error": broker_error} if broker_error else {}),
         )
         self._audit_log.report()
+        if self._scores and self._connections.is_connected(Service.REDIS):
+            self._scores.flush()

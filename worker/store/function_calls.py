@@ -1,13 +1,14 @@
 """From results to calls of Redis functions: keys, and one MessagePack map with named values."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
 from msgspec import msgpack
 
 from maskgate.protocol import evidence
+from maskgate.protocol.audit import AUDIT_MODELS_KEY
 from maskgate.protocol.camera_state import (
     STATE_TTL_MS,
     STATE_WAKE_UP,
@@ -26,7 +27,7 @@ from maskgate.protocol.verdict import (
     visits_key,
 )
 from worker.result import CropResult
-from worker.store.audit_counts import audit_argument, audit_keys
+from worker.store.audit_counts import AuditNames, audit_argument, audit_keys, audit_model_argument
 
 #: The history of a camera that was removed is deleted after a day.
 HISTORY_TTL_MS = 24 * 3600 * 1000
@@ -90,10 +91,10 @@ def function_calls(
     results: Sequence[CropResult],
     settings: StoreSettings,
     *,
-    audit_slices: Collection[str],
+    names: AuditNames,
     now_ms: int,
 ) -> Iterator[FunctionCall]:
-    """One call per camera for live crops, and one for all audit samples.
+    """One call per camera for live crops, and two for all audit samples.
 
     ``now_ms`` is Redis's time: it tells in which day and hour the samples are counted.
     """
@@ -104,11 +105,14 @@ def function_calls(
             by_camera[result.camera_id or NO_CAMERA].append(result)
         else:
             samples.append(result)
+    names.saw(by_camera.keys())
     for camera_id, crops in by_camera.items():
         yield _verdict_call(camera_id, crops, settings)
     if samples:
         keys = audit_keys(settings.model, now_ms)
-        yield FunctionCall("audit", keys, audit_argument(samples, audit_slices))
+        yield FunctionCall("audit", keys, audit_argument(samples, names))
+        model = audit_model_argument(settings.model)
+        yield FunctionCall("audit_model", [AUDIT_MODELS_KEY], model)
 
 
 def _verdict_call(camera_id: str, crops: list[CropResult], settings: StoreSettings) -> FunctionCall:

@@ -6,19 +6,23 @@ Writing the same results again changes nothing but the history.
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from redis import Redis
 from redis.connection import ConnectionInterface
 from redis.exceptions import ResponseError
 
+from maskgate.audit.counts import read_counts
 from maskgate.protocol.camera_state import SentState
 from maskgate.protocol.errors import StoreError
+from maskgate.protocol.models import MODELS_KEY, WORKERS_KEY
 from maskgate.protocol.verdict import ALIVE_KEY, attempts_key
 from maskgate.redis_functions import library
 from maskgate.runtime.clock import Clock, now_ms
 from maskgate.runtime.store import store_errors
+from worker.models.succession import Succession
 from worker.result import CropResult
-from worker.store.audit_counts import read_windows
+from worker.store.audit_counts import AuditNames
 from worker.store.function_calls import (
     FunctionCall,
     StoreSettings,
@@ -26,6 +30,7 @@ from worker.store.function_calls import (
     state_calls,
 )
 from worker.store.history_budget import HistoryBudget
+from worker.store.pair_counts import Pairs, pair_argument, pair_keys
 from worker.store.redis_clock import ClockReading
 
 ALIVE_TTL_MS = 5000
@@ -37,7 +42,8 @@ class RedisVerdictStore:
     """Verdicts in Redis or Valkey.
 
     ``clock`` is Redis's time, for the day and hour in which audit samples are counted;
-    ``audit_slices`` are the slices that are counted by name.
+    ``audit_slices`` are the slices that are counted by name. ``succession`` says with each
+    heartbeat which models the worker holds, and learns who is champion.
     """
 
     def __init__(
@@ -50,13 +56,19 @@ class RedisVerdictStore:
         history: HistoryBudget,
         audit_slices: Collection[str] = (),
         clock: Clock = now_ms,
+        succession: Succession | None = None,
     ) -> None:
         self._client = client
         self._history = history
         self._clock = clock
-        self._audit_slices = audit_slices
+        self._audit_names = AuditNames(audit_slices)
         self._settings = StoreSettings(model, ttl_ms, max_skew_ms, history.length)
         self._library = library()
+        self._succession = succession
+
+    def serve(self, model: str) -> None:
+        """From now on, all that is written was decided by the model with this name."""
+        self._settings.model = model
 
     @contextmanager
     def writing(
@@ -64,9 +76,7 @@ class RedisVerdictStore:
     ) -> Iterator[None]:
         """See :class:`worker.store.verdict_store.VerdictStore`."""
         calls = list(
-            function_calls(
-                results, self._settings, audit_slices=self._audit_slices, now_ms=self._clock()
-            )
+            function_calls(results, self._settings, names=self._audit_names, now_ms=self._clock())
         )
         if states:
             calls += state_calls(states, self._settings.max_skew_ms)
@@ -82,15 +92,19 @@ class RedisVerdictStore:
         asked_s = time.monotonic()
         redis_ms = self._call("heartbeat", ALIVE_KEY, ALIVE_TTL_MS)
         reading = ClockReading(asked_s, redis_ms, time.monotonic())
-        with store_errors():
-            self._history.observe(self._client.info("memory"))
+        self._history.observe(self._memory_and_models())
         self._settings.history_length = self._history.length
         return reading
 
-    def audit_counts(self) -> Mapping[str, Mapping[str, int]]:
+    def count_pairs(self, champion: str, challenger: str, pairs: Pairs) -> None:
+        """See :class:`worker.models.shadow.PairStore`."""
+        keys = pair_keys(champion, challenger)
+        self._fcall("pairs", keys, pair_argument(pairs))
+
+    def audit_counts(self) -> Mapping[str, Mapping[str, float]]:
         """See :class:`worker.store.verdict_store.VerdictStore`."""
         with store_errors():
-            return read_windows(self._client, self._settings.model, self._clock())
+            return read_counts(self._client, self._settings.model, self._clock()).windows
 
     @contextmanager
     def _running(self, calls: Sequence[FunctionCall]) -> Iterator[None]:
@@ -122,10 +136,36 @@ class RedisVerdictStore:
         finally:
             pool.release(connection)
 
+    def _memory_and_models(self) -> Mapping[str, int]:
+        """Redis's memory, and who is champion, in one round trip."""
+        with store_errors(), self._client.pipeline(transaction=False) as pipe:
+            pipe.info("memory")
+            if self._succession:
+                function, keys = self._library.function("models"), (MODELS_KEY, WORKERS_KEY)
+                pipe.fcall(function, len(keys), *keys, self._succession.argument())
+            memory, *answers = pipe.execute(raise_on_error=False)
+            if isinstance(memory, Exception):
+                raise memory
+        if self._succession:
+            self._learn(self._succession, answers[0])
+        found: Mapping[str, int] = memory
+        return found
+
+    def _learn(self, succession: Succession, answer: Exception | list[str]) -> None:
+        """Verdicts do not depend on it: an older ACL, for example, refuses this call alone."""
+        if isinstance(answer, Exception):
+            succession.failed(answer)
+        else:
+            succession.learn(answer)
+
     def _call(self, function: str, key: str, argument: int) -> int:
+        return int(self._fcall(function, [key], argument))
+
+    def _fcall(self, function: str, keys: Sequence[str], argument: int | bytes) -> Any:
         with store_errors():
             try:
-                return int(self._client.fcall(self._library.function(function), 1, key, argument))
+                name = self._library.function(function)
+                return self._client.fcall(name, len(keys), *keys, argument)
             except ResponseError as error:
                 raise self._told(error) from None
 

@@ -38,8 +38,8 @@ class VerdictStore(Protocol):
             StoreError: no answer.
         """
 
-    def audit_counts(self) -> Mapping[str, Mapping[str, int]]:
-        """By window, the counts of audit samples over all workers: ``worker.reporting.audit``.
+    def audit_counts(self) -> Mapping[str, Mapping[str, float]]:
+        """By window, the counts of audit samples over all workers: ``maskgate.audit.report``.
 
         Raises:
             StoreError: no answer.

@@ -1,6 +1,7 @@
-"""What may be shown of a dead letter, and where it came from."""
+"""A dead letter: the headers that the worker gives it, what may be shown, where it came from."""
 
 import datetime as dt
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +15,9 @@ from maskgate.protocol.topology import (
     LIVE_QUEUE,
     key_owner,
 )
-from worker.broker.dead_letters import DEAD_AT, DEAD_REASON
 
+#: Headers that only the worker writes: the queue, a :class:`Reason`, milliseconds since the epoch.
+DEAD_FROM, DEAD_REASON, DEAD_AT = "dead_from", "dead_reason", "dead_at"
 _QUEUES = {LIVE_EXCHANGE: LIVE_QUEUE, AUDIT_EXCHANGE: AUDIT_QUEUE}
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -61,6 +63,17 @@ def describe(message: Message) -> DeadLetter:
         died_at=_time(message.headers.get(DEAD_AT)),
         body_bytes=len(message.body),
     )
+
+
+def handle(message: Message) -> str:
+    """A name for a dead letter that has no valid id, too: 16 hexadecimal digits.
+
+    Copies of one letter share it. It tells nothing about the picture.
+    """
+    parts = (message.routing_key, message.message_id, message.headers.get(DEAD_AT))
+    digest = hashlib.sha256(repr(parts).encode(errors="replace"))
+    digest.update(message.body)
+    return digest.hexdigest()[:16]
 
 
 def route_back(routing_key: object) -> tuple[str, str] | None:

@@ -1,0 +1,1 @@
+"""What labelled audit samples say about a model: the counts in Redis, and their measures."""

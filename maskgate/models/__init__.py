@@ -1,0 +1,1 @@
+"""Champion and challenger, for operators: promotion, paired comparison, report to an auditor."""

@@ -1,0 +1,54 @@
+"""Drawn people pass a camera, and a labeller who knows the truth answers at the desk."""
+
+import re
+
+import numpy as np
+import pika
+
+from maskgate.inference.image import encode_pnm
+from maskgate.protocol.crop import Crop, new_crop_id, to_message
+from maskgate.protocol.topology import LIVE_EXCHANGE
+from maskgate.runtime.clock import now_ms
+from producer.drawing import draw_face
+from tests.desk_site import Browser
+from tests.servers.rabbit_server import RabbitServer
+
+FACES = 40
+
+
+def film(rabbit: RabbitServer, faces: int = FACES) -> dict[str, str]:
+    """Drawn people pass the camera ``lobby``; returns the true label of each crop."""
+    rng, truth = np.random.default_rng(5), {}
+    with rabbit.channel() as channel:
+        channel.confirm_delivery()
+        for i in range(faces):
+            crop_id = new_crop_id()
+            truth[crop_id] = "mask" if i % 2 else "no_mask"
+            body, kind = encode_pnm(draw_face(rng, masked=bool(i % 2)).pixels)
+            message = to_message(Crop(crop_id, "lobby", crop_id, now_ms(), kind, body))
+            properties = pika.BasicProperties(
+                content_type=kind,
+                type=str(message.type),
+                message_id=crop_id,
+                headers=dict(message.headers),
+            )
+            channel.basic_publish(LIVE_EXCHANGE, message.routing_key, body, properties)
+    return truth
+
+
+def stored(browser: Browser) -> int:
+    found = re.search(r"(\d+) crops are stored", browser.get("/labels/deletion").text)
+    assert found
+    return int(found[1])
+
+
+def label_all(browser: Browser, truth: dict[str, str]) -> list[str]:
+    """Answer with the truth until nothing waits."""
+    answered = []
+    while found := re.search(r'name="crop_id" value="(\w+)"', browser.get("/labels").text):
+        crop_id = found[1]
+        assert browser.get(f"/labels/picture/{crop_id}").headers["content-type"] == "image/png"
+        sent = browser.submit("/labels/answer", crop_id=crop_id, answer=truth[crop_id])
+        assert sent.status_code == 303
+        answered.append(crop_id)
+    return answered

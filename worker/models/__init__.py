@@ -1,0 +1,1 @@
+"""The models that a worker holds: the champion, which decides, and the challenger beside it."""
