@@ -12,7 +12,8 @@ from pathlib import Path
 from maskgate.operations import private_files
 from maskgate.operations.live_keys import ANY_CAMERA, USER_PREFIX, cameras_of, pattern_of
 from maskgate.operations.management import Management
-from maskgate.operations.secrets import NOTHING, rabbit_hash
+from maskgate.operations.rights import NOTHING
+from maskgate.operations.secrets import rabbit_hash
 from maskgate.protocol.crop import is_id
 from maskgate.protocol.errors import ConfigurationError
 from maskgate.protocol.topology import AUDIT_EXCHANGE, LIVE_EXCHANGE

@@ -10,7 +10,7 @@ from redis import Redis
 from maskgate.operations.broker_probes import BROKER, may_log_in, try_broker
 from maskgate.operations.cameras import password_file, user_of
 from maskgate.operations.redis_probes import REDIS, REDIS_BY_DRYRUN, try_redis
-from maskgate.operations.secrets import ROLE_CAMERAS
+from maskgate.operations.rights import ROLE_CAMERAS
 from maskgate.protocol.errors import ConfigurationError
 from maskgate.runtime.broker import parameters
 from maskgate.runtime.store import connect

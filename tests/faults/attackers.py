@@ -9,7 +9,7 @@ import pika
 from pika.exceptions import AMQPError
 
 from maskgate.operations.live_keys import pattern_of
-from maskgate.operations.secrets import BROKER_RIGHTS, NOTHING
+from maskgate.operations.rights import BROKER_RIGHTS, NOTHING
 from maskgate.protocol.crop import new_crop_id
 from maskgate.protocol.topology import AUDIT_EXCHANGE, AUDIT_KEY, LIVE_EXCHANGE, live_key
 from maskgate.runtime.clock import now_ms

@@ -8,7 +8,7 @@ from typing import Any
 import pika
 import pytest
 
-from maskgate.operations.secrets import BROKER_RIGHTS
+from maskgate.operations.rights import BROKER_RIGHTS
 from maskgate.protocol.crop import MAX_BODY_BYTES, Message
 from maskgate.protocol.errors import Reason
 from maskgate.protocol.queue import Delivery, QueueKind
@@ -30,7 +30,7 @@ def _get(channel: Any, queue: str) -> Any:
 
 @pytest.fixture
 def deadletters(rabbit: RabbitServer, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The command, as the user whose rights ``maskgate/operations/secrets.py`` names."""
+    """The command, as the user whose rights ``maskgate/operations/rights.py`` names."""
     rabbit.ctl("add_user", "operator", "word")
     rabbit.ctl("set_permissions", "operator", *BROKER_RIGHTS["operator"])
     monkeypatch.setenv("MASKGATE_BROKER_URL", f"amqp://operator:word@127.0.0.1:{rabbit.port}/%2F")

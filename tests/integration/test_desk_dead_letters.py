@@ -12,7 +12,7 @@ import pytest
 from desk.access.roles import Role
 from desk.throughput import dead_letter_view
 from desk.throughput.dead_letter_box import DeadLetterBox, Row, by_reason
-from maskgate.operations.secrets import BROKER_RIGHTS, LIVE_KEYS
+from maskgate.operations.rights import BROKER_RIGHTS, LIVE_KEYS
 from maskgate.protocol.crop import Message
 from maskgate.protocol.errors import BrokerError, Reason
 from maskgate.protocol.queue import Delivery, QueueKind

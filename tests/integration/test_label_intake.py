@@ -13,7 +13,7 @@ from desk.labels.intake import LabelIntake
 from desk.labels.key import Key
 from desk.labels.store import LabelStore
 from desk.labels.tombstones import Scope
-from maskgate.operations.secrets import BROKER_RIGHTS
+from maskgate.operations.rights import BROKER_RIGHTS
 from maskgate.protocol.crop import Message
 from maskgate.protocol.review import ReviewCrop, to_message
 from maskgate.protocol.topology import REVIEW_EXCHANGE, REVIEW_KEY, REVIEW_QUEUE
@@ -34,7 +34,7 @@ def store(tmp_path: Path) -> Iterator[LabelStore]:
 
 @pytest.fixture
 def intake(store: LabelStore, rabbit: RabbitServer) -> LabelIntake:
-    """The intake, as the user whose rights ``maskgate/operations/secrets.py`` names."""
+    """The intake, as the user whose rights ``maskgate/operations/rights.py`` names."""
     rabbit.ctl("add_user", "desk", "word")
     rabbit.ctl("set_permissions", "desk", *BROKER_RIGHTS["desk"])
     url = f"amqp://desk:word@127.0.0.1:{rabbit.port}/%2F"

@@ -1,4 +1,4 @@
-"""The permission matrix on real servers with the users of ``maskgate/operations/secrets.py``."""
+"""The permission matrix on real servers with the users of ``maskgate/operations/rights.py``."""
 
 from collections.abc import Iterator
 from pathlib import Path

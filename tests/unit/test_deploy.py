@@ -14,14 +14,8 @@ import pytest
 import yaml
 
 from maskgate.operations.live_keys import cameras_of
-from maskgate.operations.secrets import (
-    BROKER_RIGHTS,
-    GIVEN,
-    LIVE_KEYS,
-    REDIS_RIGHTS,
-    generate,
-    rabbit_hash,
-)
+from maskgate.operations.rights import BROKER_RIGHTS, LIVE_KEYS, REDIS_RIGHTS
+from maskgate.operations.secrets import GIVEN, generate, rabbit_hash
 from maskgate.operations.topology import DEFINITIONS
 from maskgate.protocol import audit, topology, verdict
 from worker.store.audit_counts import audit_keys
