@@ -13,6 +13,7 @@ import numpy as np
 import pika
 import pytest
 
+from maskgate.estimates.reading import HoursReader, total
 from maskgate.protocol.audit import audit_newest_key
 from maskgate.protocol.camera_state import (
     CameraCondition,
@@ -21,8 +22,10 @@ from maskgate.protocol.camera_state import (
     parse_fields,
     to_message,
 )
+from maskgate.protocol.scores import OUTCOMES, Scores
 from maskgate.protocol.topology import AUDIT_QUEUE, DEAD_QUEUE, LIVE_QUEUE
 from maskgate.protocol.verdict import NO_CAMERA, history_key
+from maskgate.runtime.clock import now_ms
 from producer.drawing import draw_face
 from tests.servers.ports import eventually, free_port
 from tests.servers.processes import done, running, said
@@ -35,6 +38,13 @@ def ends(redis: RedisServer, camera: str) -> dict[str, str]:
         return {
             fields["crop_id"]: fields["outcome"] for _, fields in client.xrange(history_key(camera))
         }
+
+
+def counted(redis: RedisServer, camera: str) -> list[Scores]:
+    """What was counted of the probabilities at a camera in the last hours, by model."""
+    with redis.client() as client:
+        by_model = HoursReader(client).read(now_ms())
+    return [total(of[camera]) for of in by_model.values() if camera in of]
 
 
 def lines(log: Path, event: str) -> list[dict[str, object]]:
@@ -74,6 +84,11 @@ def test_the_crops_of_a_folder_become_verdicts_that_the_gate_reads(
         assert list(ends(redis, "lobby").values()).count("mask") >= 36
         reported = json.loads(decided.stdout)
         assert reported["verdict"]["crop_id"] in ends(redis, "lobby")
+    # Both workers have stopped, and added what they counted.
+    (scores,) = counted(redis, "lobby")
+    assert Counter(ends(redis, "lobby").values()) == {
+        outcome.value: scores.n(outcome) for outcome in OUTCOMES if scores.n(outcome)
+    }
     assert (
         done(
             "maskgate", "wait", "nowhere", "--timeout-s", "0.2", environment=environment
