@@ -49,7 +49,9 @@ POISONED = (98, 125)
 KEYS = re.compile(
     r"verdict:\{door\}(:[A-Za-z0-9_-]{1,64})?|(verdicts|tracks):\{(door|\?)\}|worker:alive"
     r"|worker:attempts:[0-9a-f]{32}"
-    r"|audit:\{[A-Za-z0-9._-]+\}:(seen|newest|day:[0-9-]{10}|hour:[0-9T-]{13})"
+    r"|audit:\{[A-Za-z0-9._-]+\}:(seen|newest|(day|cameras):[0-9-]{10}|hour:[0-9T-]{13})"
+    r"|audit:models|models:workers|cameras"
+    r"|scores:(\{door\}:(seen|hour:[0-9T-]{13})|flushes:[0-9a-f]{16})"
 )
 
 

@@ -120,7 +120,11 @@ def test_a_camera_that_stalls_is_lost_in_time_and_found_again(camera: RtspServer
         frame_of(source)
         camera.stall()
         eventually(lambda: source.trouble, 5, "the stall to be noticed")
-        assert source.trouble == "no picture within 1 s"
+        # The second one if it stalls within a picture.
+        assert source.trouble in (
+            "no picture within 1 s",
+            "no picture could be decoded for 1 s",
+        )
         camera.go_on()
         eventually(lambda: source.trouble == "", 20)
         before_ms = now_ms()
