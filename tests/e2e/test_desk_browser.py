@@ -116,7 +116,10 @@ def test_a_day_at_the_desk(
     with ExitStack() as stack:
         camera = stack.enter_context(closing(Camera(rabbit)))
         stack.enter_context(running("worker", environment=settings, log=log))
-        site = stack.enter_context(desk(redis.url, state, settings))
+        # The port in the settings is the worker's.
+        site = stack.enter_context(
+            desk(redis.url, state, {**settings, "MASKGATE_METRICS_PORT": "0"})
+        )
         said(log, "broker.connected", timeout_s=WAIT_S)
         page = stack.enter_context(browser(site))
         sign_in(page, "operator")
