@@ -53,7 +53,7 @@ from maskgate.runtime.store import connect
 
 _COMMANDS = (
     "Commands: python -m desk user adds, lists and removes those who may sign in; "
-    "python -m desk assets fetches htmx and uPlot for the browser; "
+    "python -m desk assets fetches uPlot for the browser; "
     "python -m desk key, export and delete are for crops to label."
 )
 

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 
 #: The address that requests seem to come from.
 ADDRESS = "127.0.0.1"
-_TOKEN = re.compile(r'"X-CSRF-Token": "([0-9a-f]+)"')
+_TOKEN = re.compile(r'data-csrf="([0-9a-f]+)"')
 
 
 class AsgiBrowser:

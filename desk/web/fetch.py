@@ -1,8 +1,7 @@
-"""``python -m desk assets``: fetches the page's two libraries from npm's registry, once.
+"""``python -m desk assets``: fetches what draws the page's plots from npm's registry, once.
 
-htmx makes forms and tables quicker, uPlot draws charts; without them the page works, with plain
-forms and tables. Nothing is loaded from elsewhere at run time. The tarball's hash is the one that
-npm publishes, the files' are those that were looked at.
+That is uPlot. Without it the page has simpler plots and tables. Nothing is loaded from elsewhere at
+run time. The tarball's hash is npm's, the files' are those that were looked at.
 """
 
 import argparse
@@ -43,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
     """The command line after ``python -m desk assets``; returns an exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m desk assets",
-        description="Fetch htmx and uPlot from npm's registry, or from npm_config_registry.",
+        description="Fetch uPlot from npm's registry, or from npm_config_registry.",
         formatter_class=HelpFormatter,
         allow_abbrev=False,
     )

@@ -1,4 +1,4 @@
-"""The two libraries of the page, by their hashes: the tarballs' as npm has them, and the files'."""
+"""The library of the page's plots, by its hashes: the tarball's as npm has it, and the files'."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,17 +27,6 @@ class Package:
 
 
 PACKAGES = (
-    Package(
-        "htmx.org",
-        "2.0.11",
-        "Thx/WtpeOQqSrqBCw/A1cwGJGg4UrVa3+sW0GmrM3p4gJgO89ecH4qtbnyzDDWFvBTqjnIMCgELTNt636dtamA==",
-        {
-            "htmx_js": (
-                "package/dist/htmx.min.js",
-                "d6fdc75f204e6bdefa99b69bf1e6d4ac69b8a364f77929f45c13476b4000f717",
-            )
-        },
-    ),
     Package(
         "uplot",
         "1.6.32",

@@ -456,7 +456,7 @@ def test_the_header_of_one_user_with_the_cookie_of_another_is_the_header_s_user(
 def test_a_form_behind_the_proxy_needs_its_token_too(proxied: Desk) -> None:
     with from_address(proxied, "127.0.0.1") as proxy:
         page = proxy.get("/doors", headers={"X-Bank-User": "viewer"})
-        token = page.text.partition('X-CSRF-Token": "')[2][:64]
+        token = page.text.partition('data-csrf="')[2][:64]
         cookie = page.headers["set-cookie"].partition(";")[0]
         headers = {"X-Bank-User": "viewer", "Cookie": cookie}
         assert proxy.post("/sign-out", headers=headers).status_code == 403
