@@ -73,6 +73,12 @@ def test_an_image_holds_the_files_of_its_role_and_no_others(role: str, tmp_path:
     } == wanted
 
 
+def test_a_build_gets_every_folder_that_an_image_holds() -> None:
+    sent = (ROOT / ".dockerignore").read_text().splitlines()
+    folders = {part.partition("/")[0] for parts in IMAGE_PARTS.values() for part in parts}
+    assert {f"!{folder}" for folder in folders} <= set(sent)
+
+
 def test_an_image_of_an_unknown_role_is_refused(tmp_path: Path) -> None:
     refused = image_files("demo", tmp_path / "app")
     assert refused.returncode == 64
