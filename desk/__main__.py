@@ -166,13 +166,16 @@ def _precision(
 
 
 def _access(settings: DeskSettings) -> Access:
-    users = Users(settings.users_file())
-    folder = settings.state_dir()
+    folder, users_file = settings.state_dir(), settings.users_file()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        users_file.touch(0o600)  # a new site has nobody yet
     except OSError as error:
-        msg = f"MASKGATE_DESK_STATE_DIR: {folder}: {error.strerror}"
+        msg = f"MASKGATE_DESK_STATE_DIR: {error.filename or folder}: {error.strerror}"
         raise ConfigurationError(msg) from None
+    users = Users(users_file)
+    if not users.all():
+        log.warning("desk.nobody", users=str(users_file), add="python -m desk user add NAME")
     return Access(
         users=users,
         sessions=Sessions(users, idle_s=settings.desk_idle_s, lifetime_s=settings.desk_session_s),

@@ -100,11 +100,13 @@ def write_users(path: Path, *more: str) -> None:
 
 
 @contextmanager
-def desk(redis_url: str, folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[Desk]:
+def desk(
+    redis_url: str, folder: Path, settings: Mapping[str, str] | None = None, *, users: bool = True
+) -> Iterator[Desk]:
     """Run ``python -m desk`` on a free port; ``folder`` has its users, journal and log."""
-    users, log = folder / "users", folder / "desk.log"
-    if not users.exists():
-        write_users(users)
+    log = folder / "desk.log"
+    if users and not (folder / "users").exists():
+        write_users(folder / "users")
     environment = {
         "MASKGATE_REDIS_URL": redis_url,
         "MASKGATE_DESK_STATE_DIR": str(folder),

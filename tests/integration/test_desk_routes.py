@@ -108,6 +108,20 @@ def test_a_handler_without_a_mark_is_refused_at_start() -> None:
         check_marks([Route("/forgotten", forgotten)])
 
 
+def test_a_new_site_starts_with_nobody_and_whoever_is_added_gets_in(
+    shared_redis: RedisServer, tmp_path: Path
+) -> None:
+    write_users(tmp_path / "users")
+    users = (tmp_path / "users").read_text()
+    (tmp_path / "users").unlink()
+    with desk(shared_redis.url, tmp_path, users=False) as site:
+        assert "desk.nobody" in site.log.read_text()
+        with site.browser() as browser:
+            assert browser.sign_in("viewer").status_code != 303
+            (tmp_path / "users").write_text(users)
+            assert browser.sign_in("viewer").status_code == 303
+
+
 def test_a_bug_in_a_handler_tells_the_log_and_not_the_browser(
     shared_redis: RedisServer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
