@@ -173,6 +173,7 @@ def twenty_crops_are_labelled(page: Any, camera: Camera) -> None:
         crop_id = page.get_attribute("[name=crop_id]", "value")
         page.keyboard.press("1" if camera.truth[crop_id] else "2")
         page.wait_for_selector(f"#own:text-is('{labelled}')")
+        page.wait_for_load_state("load")  # before that, no script hears a key
 
 
 def the_precision_moves(page: Any, settings: dict[str, str], state: Path) -> None:

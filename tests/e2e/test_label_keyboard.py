@@ -60,6 +60,7 @@ def browser(site: Desk, *, script: bool = True) -> Iterator[Any]:
 
 def counted(page: Any, number: int) -> None:
     page.wait_for_selector(f"#own:text-is('{number}')")
+    page.wait_for_load_state("load")  # before that, no script hears a key
 
 
 def test_twenty_crops_are_labelled_by_keyboard_alone(site: Desk, tmp_path: Path) -> None:
