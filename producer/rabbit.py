@@ -23,11 +23,11 @@ from maskgate.protocol.queue import QueueKind, Refusal, Tally
 from maskgate.protocol.topology import AUDIT_EXCHANGE, AUDIT_KEY, LIVE_EXCHANGE
 from maskgate.runtime.backoff import Backoff
 from maskgate.runtime.broker import trouble
+from maskgate.runtime.message_properties import to_properties
 from maskgate.runtime.stop import Stop
 
 #: Unconfirmed messages: enough to hide the broker's fsync, few enough to send again.
 WINDOW = 256
-_PERSISTENT = 2
 _ACCESS_REFUSED = 403
 _CLOSE_TIMEOUT_S = 2.0
 #: How long a camera waits for room in the window. A door wants the next picture, not this one.
@@ -143,13 +143,7 @@ class RabbitPublisher:
         exchange, key = (
             (AUDIT_EXCHANGE, AUDIT_KEY) if audit else (LIVE_EXCHANGE, message.routing_key)
         )
-        properties = pika.BasicProperties(
-            content_type=message.content_type,
-            type=message.type,
-            message_id=message.message_id,
-            headers=dict(message.headers),
-            delivery_mode=_PERSISTENT,
-        )
+        properties = to_properties(message)
         self._channel.basic_publish(exchange, key, message.body, properties, mandatory=True)
         self._in_flight[self._next_tag] = message, audit
         self._next_tag += 1

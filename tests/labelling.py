@@ -3,12 +3,12 @@
 import re
 
 import numpy as np
-import pika
 
 from maskgate.inference.image import encode_pnm
 from maskgate.protocol.crop import Crop, new_crop_id, to_message
 from maskgate.protocol.topology import LIVE_EXCHANGE
 from maskgate.runtime.clock import now_ms
+from maskgate.runtime.message_properties import to_properties
 from producer.drawing import draw_face
 from tests.desk_site import Browser
 from tests.servers.rabbit_server import RabbitServer
@@ -26,13 +26,7 @@ def film(rabbit: RabbitServer, faces: int = FACES) -> dict[str, str]:
             truth[crop_id] = "mask" if i % 2 else "no_mask"
             body, kind = encode_pnm(draw_face(rng, masked=bool(i % 2)).pixels)
             message = to_message(Crop(crop_id, "lobby", crop_id, now_ms(), kind, body))
-            properties = pika.BasicProperties(
-                content_type=kind,
-                type=str(message.type),
-                message_id=crop_id,
-                headers=dict(message.headers),
-            )
-            channel.basic_publish(LIVE_EXCHANGE, message.routing_key, body, properties)
+            channel.basic_publish(LIVE_EXCHANGE, message.routing_key, body, to_properties(message))
     return truth
 
 

@@ -17,7 +17,7 @@ from maskgate.protocol.crop import Message
 from maskgate.protocol.dead_letter import message_of, route_back
 from maskgate.protocol.errors import BrokerError
 from maskgate.protocol.topology import DEAD_QUEUE
-from maskgate.runtime.message_copy import properties_of
+from maskgate.runtime.message_properties import copied_properties
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Requeuer:
             self._channel = self._connection.channel()
             self._channel.confirm_delivery()
         self._channel.basic_publish(
-            *route, message.body, properties_of(message, {}), mandatory=True
+            *route, message.body, copied_properties(message, {}), mandatory=True
         )
 
 

@@ -3,11 +3,10 @@
 import itertools
 import time
 
-import pika
-
 from maskgate.inference.image import PPM
 from maskgate.protocol.crop import Message, to_message
 from maskgate.protocol.topology import LIVE_EXCHANGE
+from maskgate.runtime.message_properties import to_properties
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import alternately, ratios
 from tests.benchmarks.stand import crops
@@ -65,14 +64,11 @@ def _by_pika(bench: Bench, messages: list[Message], *, confirm: bool) -> float:
             channel.confirm_delivery()
         begun_s = time.perf_counter()
         for message in messages:
-            properties = pika.BasicProperties(
-                content_type=message.content_type,
-                type=message.type,
-                message_id=message.message_id,
-                headers=dict(message.headers),
-                delivery_mode=2,
-            )
             channel.basic_publish(
-                LIVE_EXCHANGE, message.routing_key, message.body, properties, mandatory=True
+                LIVE_EXCHANGE,
+                message.routing_key,
+                message.body,
+                to_properties(message),
+                mandatory=True,
             )
         return len(messages) / (time.perf_counter() - begun_s)

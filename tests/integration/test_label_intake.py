@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-import pika
 import pytest
 
 from desk.labels.deletion import delete
@@ -18,6 +17,7 @@ from maskgate.protocol.crop import Message
 from maskgate.protocol.review import ReviewCrop, to_message
 from maskgate.protocol.topology import REVIEW_EXCHANGE, REVIEW_KEY, REVIEW_QUEUE
 from maskgate.runtime.broker import parameters
+from maskgate.runtime.message_properties import to_properties
 from tests.review_crops import NOW_MS, review_crop
 from tests.servers.ports import eventually
 from tests.servers.rabbit_server import RabbitServer
@@ -45,13 +45,7 @@ def send(rabbit: RabbitServer, *messages: Message) -> None:
     with rabbit.channel() as channel:
         channel.confirm_delivery()
         for each in messages:
-            properties = pika.BasicProperties(
-                content_type=each.content_type,
-                type=each.type,
-                message_id=each.message_id,
-                headers=dict(each.headers),
-            )
-            channel.basic_publish(REVIEW_EXCHANGE, REVIEW_KEY, each.body, properties)
+            channel.basic_publish(REVIEW_EXCHANGE, REVIEW_KEY, each.body, to_properties(each))
 
 
 def unacknowledged(rabbit: RabbitServer) -> str:

@@ -17,7 +17,7 @@ from maskgate.protocol.queue import Delivery
 from maskgate.protocol.topology import DEAD_EXCHANGE
 from maskgate.runtime.broker import trouble
 from maskgate.runtime.clock import now_ms
-from maskgate.runtime.message_copy import properties_of
+from maskgate.runtime.message_properties import copied_properties
 
 #: Below the heartbeat of the connection that the crops come from, which is not served meanwhile.
 _BLOCKED_TIMEOUT_S = 5
@@ -43,7 +43,7 @@ class DeadLetters:
             BrokerError: the broker did not take it.
         """
         marks = {DEAD_FROM: queue, DEAD_REASON: reason.value, DEAD_AT: now_ms()}
-        properties = properties_of(delivery.message, marks)
+        properties = copied_properties(delivery.message, marks)
         try:
             self._open().basic_publish(
                 DEAD_EXCHANGE,

@@ -21,6 +21,7 @@ from maskgate.protocol.review import ReviewCrop, to_message
 from maskgate.protocol.topology import REVIEW_EXCHANGE, REVIEW_KEY
 from maskgate.runtime.backoff import Backoff
 from maskgate.runtime.broker import trouble
+from maskgate.runtime.message_properties import to_properties
 
 #: At 2 to 50 kB each.
 _WAITING = 256
@@ -28,7 +29,6 @@ _TURN_S = 0.2
 _SERVE_S = 1.0
 _BLOCKED_TIMEOUT_S = 5
 _CLOSE_TIMEOUT_S = 2.0
-_PERSISTENT = 2
 
 log = structlog.get_logger()
 
@@ -101,14 +101,9 @@ class ReviewPublisher:
 
     def _publish(self, crop: ReviewCrop) -> None:
         message = to_message(crop)
-        properties = pika.BasicProperties(
-            content_type=message.content_type,
-            type=message.type,
-            message_id=message.message_id,
-            headers=dict(message.headers),
-            delivery_mode=_PERSISTENT,
+        self._open().basic_publish(
+            REVIEW_EXCHANGE, REVIEW_KEY, message.body, to_properties(message)
         )
-        self._open().basic_publish(REVIEW_EXCHANGE, REVIEW_KEY, message.body, properties)
         self._serve()
         self._backoff.reset()
         self._lost = False

@@ -1,4 +1,4 @@
-"""The copy of a message: as a dead letter, and back in the queue that it came from."""
+"""A message's properties for pika: of one of our own, and of the copy of one that was received."""
 
 from collections.abc import Mapping
 
@@ -6,13 +6,24 @@ import pika
 
 from maskgate.protocol.crop import Message
 
-_KEPT = ("camera_id", "track_id", "captured_at", "traceparent", "label", "slice")
+_KEPT = ("camera_id", "track_id", "captured_at", "traceparent", "label", "slice", "weight")
 _HEADER_CHARACTERS = 256
 _PERSISTENT = 2
 
 
-def properties_of(message: Message, more: Mapping[str, object]) -> pika.BasicProperties:
-    """The properties of a copy of ``message``, with ``more`` headers.
+def to_properties(message: Message) -> pika.BasicProperties:
+    """The properties of a message that this process made; the broker keeps it on disk."""
+    return pika.BasicProperties(
+        content_type=message.content_type,
+        type=message.type,
+        message_id=message.message_id,
+        headers=dict(message.headers),
+        delivery_mode=_PERSISTENT,
+    )
+
+
+def copied_properties(message: Message, more: Mapping[str, object]) -> pika.BasicProperties:
+    """The properties of a copy of ``message`` with ``more`` headers: a dead letter, or back again.
 
     Only fields of the crop's contract are copied. Others could have the copy refused (``user_id``),
     deleted (``expiration``) or routed elsewhere (``CC``).
