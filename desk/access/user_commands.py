@@ -2,11 +2,8 @@
 
 import argparse
 import getpass
-import os
 import sys
-import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from desk.access.passwords import MAX_LENGTH, MIN_LENGTH, hash_of
@@ -17,6 +14,7 @@ from maskgate.protocol.errors import ConfigurationError
 from maskgate.runtime.command_line import HelpFormatter
 from maskgate.runtime.exit_codes import ExitCode
 from maskgate.runtime.settings import load
+from maskgate.runtime.whole_file import write_whole
 
 PROGRAM = "python -m desk user"
 
@@ -92,17 +90,7 @@ def _write(path: Path, text: str) -> None:
     """Replace the file in one step; nobody but its owner can read it."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # mkstemp makes it with mode 600.
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            Path(file.name).replace(path)
-        except OSError:
-            with suppress(OSError):
-                Path(file.name).unlink()
-            raise
+        write_whole(path, text.encode())
     except OSError as error:
         msg = f"users file {path}: can't be written: {error.strerror}"
         raise ConfigurationError(msg) from None

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from desk.labels.key import Key
 from maskgate.protocol.crop import is_crop_id
 from maskgate.protocol.errors import MaskgateError
+from maskgate.runtime.whole_file import write_whole
 
 _MAGIC = b"MGP1"
 _IDENTITY_BYTES = 8
@@ -45,12 +46,7 @@ class Pictures:
         sealed = header + self._cipher.encrypt(nonce, body, _bound(crop_id))
         path = self._path(crop_id)
         path.parent.mkdir(exist_ok=True, mode=0o700)
-        new = path.with_suffix(".new")
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(sealed)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
+        write_whole(path, sealed)
 
     def read(self, crop_id: str) -> bytes:
         """Decrypt a crop's picture.

@@ -11,7 +11,6 @@ import io
 import os
 import re
 import tarfile
-import tempfile
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from desk.web.packages import PACKAGES, Package
 from maskgate.protocol.errors import MaskgateError
 from maskgate.runtime.command_line import HelpFormatter
 from maskgate.runtime.exit_codes import ExitCode
+from maskgate.runtime.whole_file import write_whole
 
 REGISTRY = "https://registry.npmjs.org"
 #: npm's own variable.
@@ -115,14 +115,10 @@ def _members(package: Package, tarball: bytes) -> dict[str, bytes]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """All or nothing, and readable for the user that an image runs as."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(content)
-        temporary = Path(file.name)
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        # An image is built as root and runs as another user.
+        write_whole(path, content, 0o644)
     except OSError as error:
         msg = f"can't write {path}: {error}"
         raise AssetError(msg) from None

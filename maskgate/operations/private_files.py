@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from maskgate.protocol.errors import ConfigurationError
+from maskgate.runtime.whole_file import write_whole
 
 
 def write(path: Path, text: str) -> None:
@@ -11,14 +12,10 @@ def write(path: Path, text: str) -> None:
     Raises:
         ConfigurationError: names the file that can't be written.
     """
-    new = path.with_name(path.name + ".new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        new.unlink(missing_ok=True)
-        new.write_text(text)
         # Only the container of this folder mounts it; its user is not the one that writes here.
-        new.chmod(0o444)
-        new.replace(path)
+        write_whole(path, text.encode(), 0o444)
     except OSError as error:
         msg = f"{path}: can't be written: {error.strerror}"
         raise ConfigurationError(msg) from None

