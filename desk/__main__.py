@@ -23,6 +23,7 @@ from desk.access.roles import Role
 from desk.access.sessions import Sessions
 from desk.access.users import Users
 from desk.app import create
+from desk.background import running
 from desk.check import check
 from desk.doors import view as doors
 from desk.doors.board import Board
@@ -158,7 +159,7 @@ def _precision(
 ) -> View:
     estimates = estimating(client, references(settings.cards()), now_ms)
     registry = CollectorRegistry()
-    stack.enter_context(AlarmLog(estimates, registry).running())
+    stack.enter_context(running("alarms", AlarmLog(estimates, registry).run))
     if settings.metrics_port:
         stack.enter_context(serving(settings.metrics_host, settings.metrics_port, registry))
     routes = precision.routes(client, templates, estimates=estimates)

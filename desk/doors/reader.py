@@ -17,7 +17,7 @@ from redis import Redis
 from redis.client import PubSub
 from redis.exceptions import NoPermissionError, RedisError
 
-from desk.background import background
+from desk.background import running
 from desk.doors.snapshot import Snapshot
 from maskgate.gate.decide import Action, Decision
 from maskgate.gate.doors import Door, Doors
@@ -55,19 +55,13 @@ class Reader:
         self._configured = tuple(cameras)
         self._doors = Doors(client, clock=clock)
         self._last = Snapshot(0)
-        self._stop = threading.Event()
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Read once, then go on in a thread until the block ends."""
         self._turn()
-        thread = background("doors", self._run)
-        thread.start()
-        try:
+        with running("doors", self._run):
             yield
-        finally:
-            self._stop.set()
-            thread.join()
 
     def look(self) -> Snapshot:
         """All doors now; if Redis does not answer, each is manual with that as its reason."""
@@ -85,29 +79,29 @@ class Reader:
         doors = [Door(camera, decision) for camera in known]
         return replace(self._last, at_ms=self._clock(), doors=doors, alive=None, trouble=trouble)
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
+    def _run(self, stop: threading.Event) -> None:
+        while not stop.is_set():
             try:
-                self._follow()
+                self._follow(stop)
             except Exception as error:
                 log.error("desk.error", exc_info=error)
                 self._show(self._unknown(f"{type(error).__name__}: see the log"))
-            self._stop.wait(_RETRY_S)
+            stop.wait(_RETRY_S)
 
-    def _follow(self) -> None:
+    def _follow(self, stop: threading.Event) -> None:
         """Look, and wait for a wake-up or the next turn, until Redis fails or the end."""
         self._turn()  # also where a subscription is refused
         try:
             # redis-py has no types here.
             with self._redis.pubsub() as wake_ups:  # type: ignore[no-untyped-call]
                 wake_ups.psubscribe(CHANNEL_PATTERN)
-                while not self._stop.is_set():
+                while not stop.is_set():
                     began_s = time.monotonic()
                     self._turn()
-                    self._wait(wake_ups, began_s, time.monotonic() - began_s)
+                    self._wait(wake_ups, stop, began_s, time.monotonic() - began_s)
         except NoPermissionError as error:
             log.warning("desk.no_wake_ups", error=str(error))
-            while not self._stop.wait(EVERY_S):
+            while not stop.wait(EVERY_S):
                 self._turn()
         except RedisError:
             return  # the next look says what is the matter
@@ -121,12 +115,12 @@ class Reader:
         self._last = snapshot
         self._show(snapshot)
 
-    def _wait(self, wake_ups: PubSub, began_s: float, took_s: float) -> None:
+    def _wait(self, wake_ups: PubSub, stop: threading.Event, began_s: float, took_s: float) -> None:
         """Until a wake-up or the next turn; the wake-ups that have come until then are one."""
         woken = wake_ups.get_message(timeout=max(0.0, EVERY_S - took_s))
         if woken is not None:
             gap_s = max(_GAP_S, _SHARE * took_s) - (time.monotonic() - began_s)
-            self._stop.wait(max(0.0, gap_s))
+            stop.wait(max(0.0, gap_s))
             for _ in range(_MOST_WAKE_UPS):
                 if wake_ups.get_message(timeout=0) is None:
                     return

@@ -1,13 +1,10 @@
 """Alarms of shifted scores for the log, once when they begin and once when they end; metrics."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
-from desk.background import background
 from desk.precision.expected import Estimates, ReadEstimates
 from maskgate.protocol.errors import StoreError
 
@@ -56,25 +53,13 @@ class AlarmLog:
             gauge.clear()  # a camera that is gone is not shifted
         for camera in found.cameras:
             self._shifted.labels(camera).set(camera in found.alarms)
-        measures = found.all_cameras.measures if found.all_cameras else {}
+        measures = found.all_cameras.by_name() if found.all_cameras else {}
         for name, measure in measures.items():
             if measure.value is not None:
                 self._expected.labels(name).set(measure.value)
 
-    @contextmanager
-    def running(self, every_s: float = _EVERY_S) -> Iterator[None]:
-        """Look now and then in a thread until the block ends."""
-        stop = threading.Event()
-
-        def run() -> None:
+    def run(self, stop: threading.Event, every_s: float = _EVERY_S) -> None:
+        """Look now and then until told to stop."""
+        self.look()
+        while not stop.wait(every_s):
             self.look()
-            while not stop.wait(every_s):
-                self.look()
-
-        thread = background("alarms", run)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()

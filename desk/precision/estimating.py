@@ -5,9 +5,8 @@ from pathlib import Path
 
 from redis import Redis
 
-from desk.precision.expected import Estimates, Expectations, Expected, ReadEstimates
+from desk.precision.expected import Estimates, ReadEstimates
 from maskgate.estimates.outlook import outlook
-from maskgate.estimates.performance import Estimate
 from maskgate.estimates.reading import ByModel, Hour, HoursReader
 from maskgate.inference import card
 from maskgate.inference.card import ReferenceScores
@@ -65,15 +64,7 @@ def _busiest(by_model: ByModel) -> str:
 def _shown(hours: Mapping[str, Sequence[Hour]], reference: ReferenceScores | None) -> Estimates:
     found = outlook(hours, reference)
     return Estimates(
-        all_cameras=_expectations(found.all_cameras),
-        cameras={name: _expectations(of) for name, of in found.cameras.items()},
+        all_cameras=found.all_cameras,
+        cameras=found.cameras,
         alarms={alarm.camera: alarm.text for alarm in found.alarms},
     )
-
-
-def _expectations(found: Estimate) -> Expectations:
-    measures = {
-        name: Expected(measure.value, measure.low, measure.high)
-        for name, measure in found.by_name().items()
-    }
-    return Expectations(found.crops, measures)

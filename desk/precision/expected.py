@@ -6,30 +6,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """A measure without labels; ``value`` is None if there is nothing to estimate it from."""
-
-    value: float | None
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
-class Expectations:
-    """By measure (``coverage``, ``accuracy``, ``precision``, ``recall``), and from how much."""
-
-    crops: int
-    measures: Mapping[str, Expected]
+from maskgate.estimates.performance import Estimate
 
 
 @dataclass(frozen=True, slots=True)
 class Estimates:
     """Of all cameras together and of each one. ``alarms`` are lines for people, by camera."""
 
-    all_cameras: Expectations | None = None
-    cameras: Mapping[str, Expectations] = field(default_factory=dict)
+    all_cameras: Estimate | None = None
+    cameras: Mapping[str, Estimate] = field(default_factory=dict)
     alarms: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from desk.precision.expected import Expectations, Expected
 from desk.precision.reader import Named
 from maskgate.audit.report import TARGETS
 from maskgate.audit.share import Share
+from maskgate.estimates.performance import Estimate, Measure
 
 #: The columns, in their order, and what they are.
 MEASURES = {
@@ -54,9 +54,10 @@ def lines(parts: Sequence[Named]) -> list[Line]:
     return [line(part) for part in parts if part.report.n]
 
 
-def expected_line(name: str, found: Expectations) -> Line:
+def expected_line(name: str, found: Estimate) -> Line:
     """The row of what is expected without labels."""
-    cells = [_expected(measure, found.measures.get(measure)) for measure in MEASURES]
+    measures = found.by_name()
+    cells = [_expected(measure, measures.get(measure)) for measure in MEASURES]
     return Line(name, f"{found.crops:,} crops", cells)
 
 
@@ -94,7 +95,7 @@ def _of(share: Share) -> str:
     return f"{share.n:,} weighted, as good as {share.effective_n:,.0f}"
 
 
-def _expected(measure: str, found: Expected | None) -> Cell:
+def _expected(measure: str, found: Measure | None) -> Cell:
     if found is None or found.value is None:
         return Cell(measure, _NONE)
     within = state(found.low, found.high, TARGETS[measure])

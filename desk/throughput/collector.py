@@ -1,14 +1,12 @@
-"""Looks at the workers' pages and the queues every few seconds, in a thread of its own."""
+"""Looks at the workers' pages and the queues every few seconds."""
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import structlog
 
-from desk.background import background
 from desk.throughput.numbers import Numbers, Page, growth, summed
 from desk.throughput.ring import Point, Ring
 from desk.throughput.scrape import Scraped, Target, scrape
@@ -66,7 +64,7 @@ class Collector:
             Point(self._clock(), at_s, self._total, levels, depths, trouble, workers, cameras)
         )
 
-    def run(self, interval_s: float, stopped: threading.Event) -> None:
+    def run(self, stopped: threading.Event, interval_s: float) -> None:
         """Look every so many seconds until told to stop."""
         while not stopped.is_set():
             due_s = self._monotonic_s() + interval_s
@@ -104,16 +102,3 @@ class Collector:
         for name in self._silent - silent.keys():
             log.info("desk.figures_again", of=name)
         self._silent = set(silent)
-
-
-@contextmanager
-def collecting(collector: Collector, interval_s: float) -> Iterator[None]:
-    """Look inside the ``with``, in a thread."""
-    stopped = threading.Event()
-    thread = background("throughput", collector.run, interval_s, stopped)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join()

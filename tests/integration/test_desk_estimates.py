@@ -58,7 +58,7 @@ def test_without_a_single_label_the_page_has_figures_of_the_busiest_model(
     assert found == read(MODEL)
     assert found.all_cameras is not None
     assert found.all_cameras.crops == 600
-    accuracy = found.cameras["lobby"].measures["accuracy"]
+    accuracy = found.cameras["lobby"].accuracy
     assert accuracy.value is not None
     assert accuracy.low < 0.995 < accuracy.value < 1
     assert not found.alarms

@@ -9,12 +9,13 @@ from redis import Redis
 
 from desk.access.roles import Role
 from desk.precision import view as precision_view
-from desk.precision.expected import Estimates, Expectations, Expected
+from desk.precision.expected import Estimates
 from desk.throughput import view as throughput_view
 from desk.throughput.collector import Collector
 from desk.throughput.ring import Ring
 from desk.web.pages import environment
 from maskgate.audit.share import Share
+from maskgate.estimates.performance import Estimate, Measure
 from maskgate.protocol.crop import Label
 from maskgate.protocol.errors import Reason
 from maskgate.protocol.queue import QueueKind
@@ -188,7 +189,16 @@ def test_what_is_expected_without_labels_stands_beside_what_is_known(
 
     def estimates(model: str) -> Estimates:
         asked.append(model)
-        found = Expectations(5000, {"precision": Expected(0.9712, 0.9655, 0.9779)})
+        unknown = Measure(None, 0, 1)
+        found = Estimate(
+            crops=5000,
+            visits=900,
+            share_of_masks=0.5,
+            coverage=unknown,
+            accuracy=unknown,
+            precision=Measure(0.9712, 0.9655, 0.9779),
+            recall=unknown,
+        )
         return Estimates(found, {"lobby": found, "hall": found}, {"hall": "camera hall: shifted"})
 
     routes = precision_view.routes(
