@@ -1,6 +1,8 @@
 """Drawn people pass a camera, and a labeller who knows the truth answers at the desk."""
 
 import re
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -11,9 +13,32 @@ from maskgate.runtime.clock import now_ms
 from maskgate.runtime.message_properties import to_properties
 from producer.drawing import draw_face
 from tests.desk_site import Browser
+from tests.servers.processes import done
 from tests.servers.rabbit_server import RabbitServer
 
 FACES = 40
+
+
+def labelling(environment: Mapping[str, str], folder: Path, rates: str) -> dict[str, str]:
+    """Settings of workers and a desk: crops of ``lobby`` are labelled at these rates."""
+    review, key = folder / "review.toml", folder / "key"
+    review.write_text(f"[lobby]\n{rates}")
+    assert done("desk", "key", str(key), environment=environment).returncode == 0
+    return {
+        **environment,
+        "MASKGATE_REVIEW_FILE": str(review),
+        "MASKGATE_DESK_STATE_DIR": str(folder / "desk"),
+        "MASKGATE_DESK_LABELS_KEY_FILE": str(key),
+        "MASKGATE_DESK_LABELS_TWICE": "0",
+    }
+
+
+def send_labels(settings: Mapping[str, str], name: str) -> None:
+    """Export what was labelled, and send it as audit samples."""
+    out = f"{settings['MASKGATE_DESK_STATE_DIR']}/labels/exports/{name}"
+    for command in (("desk", "export", "--out", out), ("producer", "audit", out)):
+        finished = done(*command, environment=settings)
+        assert finished.returncode == 0, finished.stderr
 
 
 def film(rabbit: RabbitServer, faces: int = FACES) -> dict[str, str]:

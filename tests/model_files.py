@@ -49,6 +49,15 @@ def with_wrong_golden_vector(folder: Path) -> Path:
     return _written(folder / "wrong.onnx", changed)
 
 
+def as_challenger(path: Path) -> dict[str, str]:
+    """Settings of a worker that compares every crop with this model."""
+    return {
+        "MASKGATE_CHALLENGER_PATH": str(path),
+        "MASKGATE_CHALLENGER_SHA256": sha256(path),
+        "MASKGATE_CHALLENGER_SHARE": "1",
+    }
+
+
 def sha256(path: Path) -> str:
     """As a worker pins it."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

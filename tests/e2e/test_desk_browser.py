@@ -26,9 +26,10 @@ from maskgate.runtime.stop import Stop
 from producer.drawing import draw_face
 from producer.rabbit import RabbitPublisher
 from tests.desk_site import PASSWORD, Desk, desk
-from tests.model_files import REFERENCE_MODEL, sha256
+from tests.labelling import labelling, send_labels
+from tests.model_files import REFERENCE_MODEL, as_challenger
 from tests.servers.ports import eventually, free_port
-from tests.servers.processes import done, running, said
+from tests.servers.processes import running, said
 from tests.servers.rabbit_server import RabbitServer
 from tests.servers.redis_server import RedisServer
 
@@ -91,20 +92,11 @@ def sign_in(page: Any, name: str) -> None:
 @pytest.fixture
 def settings(environment: dict[str, str], tmp_path: Path) -> dict[str, str]:
     port = free_port()
-    review = tmp_path / "review.toml"
-    review.write_text("[lobby]\nrandom = 1\n")
-    key = tmp_path / "key"
-    assert done("desk", "key", str(key), environment=environment).returncode == 0
     return {
-        **environment,
-        "MASKGATE_REVIEW_FILE": str(review),
-        "MASKGATE_CHALLENGER_PATH": str(REFERENCE_MODEL),
-        "MASKGATE_CHALLENGER_SHA256": sha256(REFERENCE_MODEL),
-        "MASKGATE_CHALLENGER_SHARE": "1",
+        **labelling(environment, tmp_path, "random = 1\n"),
+        **as_challenger(REFERENCE_MODEL),
         "MASKGATE_METRICS_PORT": str(port),
         "MASKGATE_DESK_WORKERS": f"http://127.0.0.1:{port}",
-        "MASKGATE_DESK_LABELS_KEY_FILE": str(key),
-        "MASKGATE_DESK_LABELS_TWICE": "0",
         "MASKGATE_DESK_LOOK_S": "1",
     }
 
@@ -126,7 +118,7 @@ def test_a_day_at_the_desk(
         sign_in(page, "operator")
         a_door_changes(page, camera, redis)
         twenty_crops_are_labelled(page, camera)
-        the_precision_moves(page, settings, state)
+        the_precision_moves(page, settings)
         pictures(page, camera)
         a_challenger_is_promoted_and_rolled_back(page, log)
         page.click("text=Sign out")
@@ -176,15 +168,11 @@ def twenty_crops_are_labelled(page: Any, camera: Camera) -> None:
         page.wait_for_load_state("load")  # before that, no script hears a key
 
 
-def the_precision_moves(page: Any, settings: dict[str, str], state: Path) -> None:
+def the_precision_moves(page: Any, settings: dict[str, str]) -> None:
     """No figure before; after the labels are replayed as audit samples, one of twenty."""
     page.goto("/precision")
     assert f"{LABELS} of {LABELS}" not in page.content()
-    out = state / "labels" / "exports" / "today"
-    desk_settings = {**settings, "MASKGATE_DESK_STATE_DIR": str(state)}
-    for command in (("desk", "export", "--out", str(out)), ("producer", "audit", str(out))):
-        finished = done(*command, environment=desk_settings)
-        assert finished.returncode == 0, finished.stderr
+    send_labels(settings, "today")
 
     def figure() -> bool:
         page.reload()

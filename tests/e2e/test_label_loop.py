@@ -7,14 +7,14 @@ from maskgate.audit.report import AuditReport, report
 from maskgate.protocol.topology import REVIEW_QUEUE
 from maskgate.runtime.clock import now_ms
 from tests.desk_site import desk
-from tests.labelling import FACES, film, label_all, stored
+from tests.labelling import FACES, film, label_all, labelling, send_labels, stored
 from tests.servers.ports import eventually
 from tests.servers.processes import done, running, said
 from tests.servers.rabbit_server import RabbitServer
 from tests.servers.redis_server import RedisServer
 
 WAIT_S = 60
-RATES = "[lobby]\nrandom = 0.5\nuncertain = 0.9\nretention_days = 1\n"
+RATES = "random = 0.5\nuncertain = 0.9\nretention_days = 1\n"
 
 
 def audited(redis: RedisServer) -> AuditReport:
@@ -26,18 +26,12 @@ def audited(redis: RedisServer) -> AuditReport:
 def test_a_doors_own_crops_become_audit_figures_and_can_be_deleted(
     environment: dict[str, str], rabbit: RabbitServer, redis: RedisServer, tmp_path: Path
 ) -> None:
-    (tmp_path / "review.toml").write_text(RATES)
-    state = tmp_path / "desk"
-    state.mkdir()
     settings = {
-        **environment,
-        "MASKGATE_REVIEW_FILE": str(tmp_path / "review.toml"),
-        "MASKGATE_DESK_STATE_DIR": str(state),
-        "MASKGATE_DESK_LABELS_KEY_FILE": str(tmp_path / "key"),
-        "MASKGATE_DESK_LABELS_TWICE": "0",
+        **labelling(environment, tmp_path, RATES),
         "MASKGATE_AUDIT_SLICES": "random,uncertain",
     }
-    assert done("desk", "key", str(tmp_path / "key"), environment=settings).returncode == 0
+    state = tmp_path / "desk"
+    state.mkdir()
     log = tmp_path / "worker.log"
     with (
         running("worker", environment=settings, log=log),
@@ -52,15 +46,12 @@ def test_a_doors_own_crops_become_audit_figures_and_can_be_deleted(
         eventually(lambda: rabbit.depth(REVIEW_QUEUE) == 0, WAIT_S, "an empty queue")
         answered += label_all(labeller, truth)
 
-        out = state / "labels" / "exports" / "first"
-        exported = done("desk", "export", "--out", str(out), environment=settings)
-        assert exported.returncode == 0, exported.stderr
-        for _ in range(2):  # sent twice, each sample counts once
-            sent = done("producer", "audit", str(out), environment=settings)
-            assert sent.returncode == 0, sent.stderr
+        send_labels(settings, "first")
+        again = str(state / "labels" / "exports" / "first")
+        assert done("producer", "audit", again, environment=settings).returncode == 0
         eventually(lambda: audited(redis).n >= len(answered), WAIT_S, "the audit samples")
         found = audited(redis)
-        assert found.n == len(answered)
+        assert found.n == len(answered), "sent twice, each sample counts once"
         coverage = found.shares["coverage"]
         assert coverage.weights is not None
         assert coverage.weights.total > len(answered) * 1.05, "a crop stands for 1.05 or 2"

@@ -31,7 +31,7 @@ from maskgate.runtime.clock import now_ms
 from maskgate.runtime.stop import Stop
 from producer.drawing import draw_face
 from producer.rabbit import RabbitPublisher
-from tests.model_files import REFERENCE_MODEL, sha256, twin, with_wrong_golden_vector
+from tests.model_files import REFERENCE_MODEL, as_challenger, sha256, twin, with_wrong_golden_vector
 from tests.servers.ports import eventually
 from tests.servers.processes import done, running, said
 from tests.servers.rabbit_server import RabbitServer
@@ -52,9 +52,7 @@ def settings(environment: dict[str, str], challenger: Path) -> dict[str, str]:
         **environment,
         "MASKGATE_MODEL_PATH": str(REFERENCE_MODEL),
         "MASKGATE_MODEL_CARD": str(REFERENCE_MODEL.with_suffix(".json")),
-        "MASKGATE_CHALLENGER_PATH": str(challenger),
-        "MASKGATE_CHALLENGER_SHA256": sha256(challenger),
-        "MASKGATE_CHALLENGER_SHARE": "1",
+        **as_challenger(challenger),
     }
 
 

@@ -17,10 +17,10 @@ import pytest
 from maskgate.models.records import read
 from maskgate.protocol.verdict import history_key
 from tests.desk_site import Browser, Desk, desk
-from tests.labelling import film, label_all, stored
-from tests.model_files import bad, sha256
+from tests.labelling import film, label_all, labelling, send_labels, stored
+from tests.model_files import as_challenger, bad, sha256
 from tests.servers.ports import eventually
-from tests.servers.processes import done, running, said
+from tests.servers.processes import running, said
 from tests.servers.rabbit_server import RabbitServer
 from tests.servers.redis_server import RedisServer
 from worker.settings import SHIPPED_MODEL
@@ -37,19 +37,11 @@ RATE, DOOR = "60", "door"
 
 @pytest.fixture
 def settings(environment: dict[str, str], tmp_path: Path) -> dict[str, str]:
-    review, key, champion = tmp_path / "review.toml", tmp_path / "key", bad(tmp_path)
-    review.write_text("[lobby]\nrandom = 0.9\nuncertain = 1.0\n")
-    assert done("desk", "key", str(key), environment=environment).returncode == 0
     return {
-        **environment,
-        "MASKGATE_MODEL_PATH": str(champion),
-        "MASKGATE_CHALLENGER_PATH": str(SHIPPED_MODEL),
-        "MASKGATE_CHALLENGER_SHA256": sha256(SHIPPED_MODEL),
-        "MASKGATE_CHALLENGER_SHARE": "1",
-        "MASKGATE_REVIEW_FILE": str(review),
+        **labelling(environment, tmp_path, "random = 0.9\nuncertain = 1.0\n"),
+        **as_challenger(SHIPPED_MODEL),
+        "MASKGATE_MODEL_PATH": str(bad(tmp_path)),
         "MASKGATE_REPORT_INTERVAL_S": "1",
-        "MASKGATE_DESK_LABELS_KEY_FILE": str(key),
-        "MASKGATE_DESK_LABELS_TWICE": "0",
     }
 
 
@@ -66,7 +58,7 @@ def test_a_bad_champion_is_found_by_labels_and_replaced_under_load(
         client = stack.enter_context(redis.client())
         said(log, "broker.connected", WORKERS, timeout_s=WAIT_S)
         label(site, operator, rabbit)
-        audit(settings, state)
+        send_labels(settings, "one")
         said(log, "audit.below_target", timeout_s=WAIT_S)
         said_by_the_page(operator, "/precision", "below")
         said_by_the_page(operator, "/models", ">better<")
@@ -83,15 +75,6 @@ def label(site: Desk, operator: Browser, rabbit: RabbitServer) -> None:
     eventually(lambda: stored(operator) >= ENOUGH, WAIT_S, "crops to label")
     with site.browser("labeller") as labeller:
         assert label_all(labeller, truth)
-
-
-def audit(settings: Mapping[str, str], state: Path) -> None:
-    """The labelled crops are sent as audit samples, with their weights."""
-    here = {**settings, "MASKGATE_DESK_STATE_DIR": str(state)}
-    out = str(state / "labels" / "exports" / "one")
-    for command in (("desk", "export", "--out", out), ("producer", "audit", out)):
-        finished = done(*command, environment=here)
-        assert finished.returncode == 0, finished.stderr
 
 
 def said_by_the_page(browser: Browser, path: str, text: str) -> None:
