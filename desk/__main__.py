@@ -100,8 +100,9 @@ def _serve(settings: DeskSettings) -> int:
         host, port = listening.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         access.journal.write(NOBODY, "desk_started")
-        # Printed as well: whoever asked for port 0 reads it there.
-        print(f"http://{shown}:{port}/", flush=True)
+        # Printed as well: whoever asked for port 0 reads it there. In one write with its line end,
+        # since other threads' log lines may go to the same file.
+        print(f"http://{shown}:{port}/\n", end="", flush=True)
         log.info("desk.started", address=f"http://{shown}:{port}/")
         server.serve(app, listening, head_timeout_s=settings.desk_client_timeout_s)
     access.journal.write(NOBODY, "desk_stopped")

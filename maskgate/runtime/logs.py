@@ -31,7 +31,8 @@ def configure(process: str, *, level: str = "info", as_json: bool | None = None)
             else structlog.processors.JSONRenderer(default=str),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(
+        # Line and line end in one write: what else is printed there can't come between.
+        logger_factory=structlog.WriteLoggerFactory(
             cast("TextIO", _Unfailing(_unbuffered(sys.stderr)))
         ),
     )
