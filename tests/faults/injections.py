@@ -102,8 +102,9 @@ def redis_killed(site: Site, _: random.Random) -> Iterator[None]:
     """
     site.admin.client_pause(20_000, all=False)
     site.history.drain()
+    began_ms = now_ms()
     site.redis.stop()
-    site.ledger.people.forget(now_ms())
+    site.ledger.people.forget(began_ms, now_ms())
     try:
         yield
     finally:
@@ -123,8 +124,9 @@ def redis_frozen(site: Site, _: random.Random) -> Iterator[None]:
 @contextmanager
 def redis_flushed(site: Site, _: random.Random) -> Iterator[None]:
     """FLUSHALL: all verdicts are lost."""
+    began_ms = now_ms()
     site.history.drain(then_flush=True)
-    site.ledger.people.forget(now_ms())
+    site.ledger.people.forget(began_ms, now_ms())
     yield
 
 

@@ -90,12 +90,13 @@ class Ledger:
         with self.lock:
             (self.confirmed if refusal is None else self.refused).add(crop_id)
 
-    def ended(self, crop_id: str, outcome: Outcome, decided_at_ms: int) -> None:
-        """Record an entry of a camera's history."""
+    def ended(self, crop_id: str, outcome: Outcome, decided_at_ms: int, written_at_ms: int) -> None:
+        """Record an entry of a camera's history, decided by a worker and written by Redis."""
         with self.lock:
             self.ends.setdefault(crop_id, []).append(outcome)
+            self.people.written(crop_id, decided_at_ms, written_at_ms)
             if outcome is Outcome.MASK and (sent := self.sent.get(crop_id)):
-                self.people.decided(sent.camera, decided_at_ms, sent.captured_at_ms)
+                self.people.masked(sent.camera, written_at_ms, sent.captured_at_ms)
 
     def read(
         self, camera: str, decision: Decision, asked_at_ms: int, track: str | None = None

@@ -95,7 +95,8 @@ class History(Observer):
                     self._last[key] = entry
                     end = parse_history_entry(fields)
                     self.models[end.crop_id].append((end.decided_at_ms, end.model))
-                    self._ledger.ended(end.crop_id, end.outcome, end.decided_at_ms)
+                    written_at_ms = int(entry.partition("-")[0])
+                    self._ledger.ended(end.crop_id, end.outcome, end.decided_at_ms, written_at_ms)
                     if end.p_mask is not None:
                         self.latencies_ms.append(end.decided_at_ms - (end.captured_at_ms or 0))
                         self.newest_verdict_ms = max(

@@ -20,7 +20,7 @@ def bare(decided_at_ms: int) -> Verdict:
 
 def test_opening_while_somebody_is_known_to_wear_a_mask_is_wrong() -> None:
     people = People()
-    people.decided("lobby", 10_000, 9_990)
+    people.masked("lobby", 10_000, 9_990)
     people.opened("lobby", bare(12_000))
     people.opened("yard", bare(12_000))
     assert len(people.wrong_opens()) == 1
@@ -28,11 +28,32 @@ def test_opening_while_somebody_is_known_to_wear_a_mask_is_wrong() -> None:
 
 def test_who_is_not_known_yet_or_has_gone_or_was_forgotten_does_not_count() -> None:
     people = People()
-    people.decided("lobby", 10_000, 9_990)
+    people.masked("lobby", 10_000, 9_990)
     for at_ms in (9_999, 10_000, 12_990):
         people.opened("lobby", bare(at_ms))
     assert not people.wrong_opens()
     people.opened("lobby", bare(12_989))
     assert len(people.wrong_opens()) == 1
-    people.forget(11_000)
+    people.forget(11_000, 11_000)
     assert not people.wrong_opens()
+
+
+def test_what_was_decided_before_redis_forgot_and_written_after_it_knows_of_nobody() -> None:
+    people = People()
+    people.masked("lobby", 10_000, 9_990)
+    people.forget(10_010, 10_020)
+    people.opened("lobby", bare(10_005))
+    assert len(people.wrong_opens()) == 1, "as far as anybody knows it was written at once"
+    people.written("c", 10_005, 10_015)
+    assert not people.wrong_opens()
+
+
+def test_a_mask_that_was_decided_first_and_written_last_was_not_known() -> None:
+    people = People()
+    people.masked("lobby", 10_500, 9_990)
+    people.written("c", 10_400, 10_450)
+    people.opened("lobby", bare(10_400))
+    assert not people.wrong_opens()
+    people.written("c", 10_401, 10_501)
+    people.opened("lobby", bare(10_401))
+    assert len(people.wrong_opens()) == 1
