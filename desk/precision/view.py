@@ -22,6 +22,8 @@ from maskgate.runtime.clock import Clock, now_ms
 
 _CONTENT = "precision/content.html"
 _WINDOWS = {"newest": "newest 1,000 samples", "today": "today", "30d": "30 days"}
+#: They are of whole hours; reading them for 200 cameras takes 100 ms, which pages would wait for.
+_EXPECTED_FRESH_S = 60.0
 _PLOTTED = ("precision", "recall", "accuracy", "coverage")
 
 
@@ -34,9 +36,13 @@ def routes(
 ) -> list[Route]:
     """The routes of the view. ``estimates`` reads what is expected without labels."""
 
+    expected_of: Fresh[str, Estimates] = Fresh(
+        estimates, fresh_s=_EXPECTED_FRESH_S, stale_s=_EXPECTED_FRESH_S
+    )
+
     def content(model: str | None) -> Markup:
         found = read_precision(client, model, clock())
-        expected = estimates(found.model if found else "")
+        expected = expected_of.get(found.model if found else "")
         context = {**_context(found, expected), "read_ms": clock()}
         html = templates.get_template(_CONTENT).render(context)
         return Markup(html)  # noqa: S704  (the template escapes its values)

@@ -1,8 +1,9 @@
 """``python -m tests.benchmarks.desk_page``: how fast the desk answers beside a busy site.
 
-So many doors get crops and camera states from a worker's store; browsers hold event streams; one
-client loads the page of all doors again and again over a kept connection. Then: how long a verdict
-takes from its write in Redis to the event at a browser.
+So many doors get crops and camera states from a worker's store, and have a month of audit samples
+and a day of counted probabilities; two workers show their metrics; browsers hold event streams; one
+client loads each page again and again over a kept connection. Then: how long a verdict takes from
+its write in Redis to the event at a browser.
 """
 
 import argparse
@@ -16,21 +17,33 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import httpx
 from redis import Redis
 
+from desk.settings import SHIPPED_CARD
 from maskgate.protocol.camera_state import CameraCondition, CameraState, SentState
+from maskgate.protocol.crop import Label
 from maskgate.protocol.known_cameras import CAMERAS_KEY
+from maskgate.protocol.scores import bin_cell, hours_before, scores_key, sum_cell, visits_cell
 from maskgate.protocol.verdict import Outcome
 from maskgate.runtime.clock import now_ms
 from maskgate.runtime.store import connect
-from tests.crop_results import live_result, write
+from tests.crop_results import audit_result, live_result, write
 from tests.desk_site import Browser, Desk, desk
 from tests.servers.redis_server import redis_server
+from worker.connections import ConnectionState
+from worker.operations.health import Health
+from worker.operations.metrics import serving
+from worker.reporting.stats import STAGES, Stats
+from worker.result import CropResult
 from worker.store.history_budget import HistoryBudget
 from worker.store.redis_store import RedisVerdictStore
 
+_MODEL = json.loads(SHIPPED_CARD.read_text())["name"]
+_DAYS, _DAY_MS = 30, 24 * 3600 * 1000
+_SLICES = ("beard", "glasses", "profile", "respirator", "small")
 _OUTCOMES = (Outcome.NO_MASK, Outcome.MASK, Outcome.NO_MASK, Outcome.UNCERTAIN)
 _TICKS_S = os.sysconf("SC_CLK_TCK")
 
@@ -52,8 +65,12 @@ def main(argv: Sequence[str]) -> int:
         redis = stack.enter_context(redis_server())
         client = stack.enter_context(connect(redis.url, None, name="bench", timeout_s=5))
         site = Site(client, cameras)
+        audited(client, cameras)
+        scored(client, cameras)
         stack.enter_context(site.busy(arguments.rate))
-        page = stack.enter_context(desk(redis.url, folder))
+        workers = [stack.enter_context(metrics_of_a_worker()) for _ in range(2)]
+        settings = {"MASKGATE_DESK_WORKERS": ",".join(workers), "MASKGATE_DESK_LOOK_S": "1"}
+        page = stack.enter_context(desk(redis.url, folder, settings))
         browser = stack.enter_context(page.browser("viewer"))
         for _ in range(arguments.streams):
             stack.enter_context(watching(page, browser))
@@ -62,6 +79,8 @@ def main(argv: Sequence[str]) -> int:
         paths = {
             "all doors": "/doors",
             "one door": f"/doors/{cameras[0]}",
+            "precision": "/precision",
+            "throughput": "/throughput",
             "no page at all": "/healthz",
         }
         for name, path in paths.items():
@@ -74,6 +93,70 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
+def audited(client: Redis, cameras: Sequence[str]) -> None:
+    """A month of audit samples, one of each camera a day."""
+    numbers = count(1)
+    for back in reversed(range(_DAYS)):
+        at_ms = now_ms() - back * _DAY_MS
+        store = RedisVerdictStore(
+            client,
+            model=_MODEL,
+            ttl_ms=3000,
+            max_skew_ms=250,
+            history=HistoryBudget(100),
+            audit_slices=_SLICES,
+            clock=lambda at_ms=at_ms: at_ms,  # type: ignore[misc]
+        )
+        write(store, [live_result("live", at_ms, camera=camera) for camera in cameras])
+        samples = [_sample(next(numbers), camera) for camera in cameras]
+        for first in range(0, len(samples), 50):
+            write(store, samples[first : first + 50])
+
+
+def _sample(number: int, camera: str) -> CropResult:
+    label = (Label.MASK, Label.NO_MASK)[number % 2]
+    outcome = (Outcome.MASK, Outcome.NO_MASK)[(number + (number % 50 == 0)) % 2]
+    slice_name = _SLICES[number % len(_SLICES)]
+    return audit_result(f"{number:032x}", label, outcome, slice_name, camera=camera)
+
+
+def scored(client: Redis, cameras: Sequence[str]) -> None:
+    """A day of counted probabilities of each camera."""
+    for at_ms in hours_before(now_ms(), 24):
+        with client.pipeline(transaction=False) as pipe:
+            for camera in cameras:
+                cells: dict[Any, int] = {
+                    bin_cell(_MODEL, 1, Outcome.NO_MASK): 800,
+                    sum_cell(_MODEL, Outcome.NO_MASK): 8_000_000,
+                    bin_cell(_MODEL, 18, Outcome.MASK): 200,
+                    sum_cell(_MODEL, Outcome.MASK): 198_000_000,
+                    visits_cell(_MODEL): 100,
+                }
+                pipe.hset(scores_key(camera, at_ms), mapping=cells)
+            pipe.execute()
+
+
+@contextmanager
+def metrics_of_a_worker() -> Iterator[str]:
+    """The address of a worker's metrics, whose figures grow."""
+    stats, stop = Stats(), threading.Event()
+    crops = [live_result(f"{n:032x}", now_ms(), _OUTCOMES[n % 4]) for n in range(100)]
+
+    def run() -> None:
+        while not stop.wait(0.1):
+            stats.batch(crops, dict.fromkeys(STAGES, 0.001), now_ms())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        health = Health(ConnectionState(stats.registry), 30)
+        with serving("127.0.0.1", 0, health, stats.registry) as port:
+            yield f"http://127.0.0.1:{port}"
+    finally:
+        stop.set()
+        thread.join()
+
+
 class Site:
     """Writes what workers write."""
 
@@ -81,7 +164,7 @@ class Site:
         self._client, self._cameras = client, cameras
         self._numbers = count(1)
         self._store = RedisVerdictStore(
-            client, model="mask-1", ttl_ms=3000, max_skew_ms=250, history=HistoryBudget(1000)
+            client, model=_MODEL, ttl_ms=3000, max_skew_ms=250, history=HistoryBudget(1000)
         )
         client.zadd(CAMERAS_KEY, dict.fromkeys(cameras, now_ms()))
         # A person is a track for a while; each door begins with another one.
