@@ -18,6 +18,8 @@ from maskgate.operations.rights import BROKER_RIGHTS, LIVE_KEYS, REDIS_RIGHTS
 from maskgate.operations.secrets import GIVEN, generate, rabbit_hash
 from maskgate.operations.topology import DEFINITIONS
 from maskgate.protocol import audit, topology, verdict
+from worker.review.rates import read as read_rates
+from worker.settings import WorkerSettings
 from worker.store.audit_counts import audit_keys
 
 ROOT = Path(__file__).parent.parent.parent
@@ -243,6 +245,21 @@ def test_what_is_opened_on_request_is_opened_on_this_machine_alone() -> None:
     own = [set(service["networks"]) - {"observe"} for service in outside["services"].values()]
     assert set.union(*own) == set(outside["networks"])
     assert not set.intersection(*own)
+
+
+@pytest.mark.parametrize("file", ["labels/compose.yml", "challenger.yml"])
+def test_what_workers_do_on_request_are_settings_with_files_at_their_places(file: str) -> None:
+    worker = yaml.safe_load((ROOT / "deploy" / file).read_text())["services"]["worker"]
+    known = {f"MASKGATE_{name}".upper() for name in WorkerSettings.model_fields}
+    assert worker["environment"].keys() <= known
+    mounted = {volume.split("}:")[1].removesuffix(":ro") for volume in worker["volumes"]}
+    assert {
+        value for name, value in worker["environment"].items() if name.endswith(("_FILE", "_PATH"))
+    } == mounted
+
+
+def test_the_shipped_shares_of_crops_to_label_are_for_a_camera_of_the_compose_file() -> None:
+    assert read_rates(ROOT / "deploy" / "labels" / "review.toml").keys() == {"lobby"}
 
 
 def hosts(config: dict[str, Any]) -> list[str]:
