@@ -35,7 +35,6 @@ def routes(
     clock: Clock = now_ms,
 ) -> list[Route]:
     """The routes of the view. ``estimates`` reads what is expected without labels."""
-
     expected_of: Fresh[str, Estimates] = Fresh(
         estimates, fresh_s=_EXPECTED_FRESH_S, stale_s=_EXPECTED_FRESH_S
     )

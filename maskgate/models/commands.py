@@ -160,7 +160,7 @@ def _promote(client: Redis, arguments: argparse.Namespace) -> int:
         client,
         seen,
         model,
-        by=arguments.by or getpass.getuser(),
+        by=arguments.by or _login_name(),
         why=arguments.why,
         forced=arguments.force,
     )
@@ -171,11 +171,19 @@ def _rollback(client: Redis, arguments: argparse.Namespace) -> int:
     model, generation = promotion.rollback(
         client,
         records.read(client),
-        by=arguments.by or getpass.getuser(),
+        by=arguments.by or _login_name(),
         why=arguments.why,
         forced=arguments.force,
     )
     return _followed(client, model, generation)
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # the latter from Python 3.13 on
+        msg = "this user has no login name, as in a container: say who does it with --by NAME"
+        raise ConfigurationError(msg) from None
 
 
 def _followed(client: Redis, model: ModelId, generation: int) -> int:

@@ -1,5 +1,6 @@
 """Promotions and paired counts in a real Redis, with the rights of an installation."""
 
+import getpass
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -447,6 +448,24 @@ def test_promote_does_not_claim_that_workers_follow_if_they_do_not(
     assert text.endswith("by eve: it is better\n")
     assert told("rollback", "--by", "bob")[0] == 0, "they serve it still"
     assert told("promote", "nothing")[0] == 70
+
+
+@pytest.mark.usefixtures("replicas")
+@pytest.mark.parametrize("trouble", [KeyError, OSError])
+def test_where_nobody_has_a_login_name_who_promotes_must_say_who_they_are(
+    told: Callable[..., tuple[int, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: type[Exception],
+) -> None:
+    def nobody() -> str:
+        raise trouble
+
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    for asked in (["promote", "twin28-04ccc03e"], ["rollback"]):
+        code, text = told(*asked)
+        assert code == 78
+        assert "--by NAME" in text
+    assert told("history") == (0, "")
 
 
 def test_the_report_of_a_camera_for_people(
