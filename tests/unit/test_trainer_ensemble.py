@@ -1,0 +1,50 @@
+"""Several cross-validations as one."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from maskgate.protocol.errors import ConfigurationError
+from trainer.evaluation.ensemble import ensemble
+from trainer.evaluation.results import Predictions
+
+pytest.importorskip("torch", reason="the trainer extra is not installed")
+
+from trainer.__main__ import main
+
+
+def predictions(**p_mask: float) -> Predictions:
+    """Images whose names begin with m are masked."""
+    names = list(p_mask)
+    labels = [int(name.startswith("m")) for name in names]
+    return Predictions(names, ["s"] * len(names), labels, list(p_mask.values()))
+
+
+def test_log_odds_are_averaged_whatever_the_order() -> None:
+    together = ensemble([predictions(m1=0.9, b1=0.2), predictions(b1=0.5, m1=0.1)])
+    assert together.paths == ["m1", "b1"]
+    assert together.labels == [1, 0]
+    assert together.p_mask == pytest.approx([0.5, 1 / 3], abs=1e-6)  # odds 9 · 1/9 and 1/4 · 1
+
+
+def test_nobody_outvotes_all_others() -> None:
+    """Two that say 1:99 are stronger than one that is sure to six decimals."""
+    sure, doubtful = predictions(b1=1.0), predictions(b1=0.01)
+    assert ensemble([sure, doubtful, doubtful]).p_mask[0] < 0.5
+
+
+def test_other_images_or_labels_are_refused_by_name() -> None:
+    with pytest.raises(ConfigurationError, match="different images, for example m2"):
+        ensemble([predictions(m1=0.9), predictions(m1=0.9, m2=0.9)])
+    other = Predictions(["m1"], ["s"], [0], [0.9])
+    with pytest.raises(ConfigurationError, match="m1 has different labels"):
+        ensemble([predictions(m1=0.9), other])
+
+
+def test_the_command_refuses_what_is_no_cross_validation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "crossval.json").write_text(json.dumps({"predictions": []}))
+    assert main(["ensemble", "--crossval", str(tmp_path / "crossval.json")]) == 78
+    assert "not a file that `crossval` wrote" in capsys.readouterr().err
