@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 
 from maskgate.protocol.errors import ConfigurationError
-from trainer.evaluation.ensemble import ensemble
-from trainer.evaluation.results import Predictions
-
 pytest.importorskip("torch", reason="the trainer extra is not installed")
 
 from trainer.__main__ import main
+from trainer.evaluation.ensemble import ensemble
+from trainer.evaluation.results import Predictions
 
 
 def predictions(**p_mask: float) -> Predictions:
