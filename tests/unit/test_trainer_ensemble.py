@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from maskgate.protocol.errors import ConfigurationError
+
 pytest.importorskip("torch", reason="the trainer extra is not installed")
 
 from trainer.__main__ import main
