@@ -4,6 +4,7 @@ One JSON object a line, on the disk before the action counts as done. The file i
 line, so that it can be moved away and a new one begins.
 """
 
+import fcntl
 import json
 import os
 import threading
@@ -73,6 +74,8 @@ class Journal:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(self._path, flags, 0o600)
         try:
+            # Of all processes: without it, one sees another's line half done, as after a crash.
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":
                 line = b"\n" + line  # a crash cut the last line short: it spoils no other

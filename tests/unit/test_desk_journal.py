@@ -34,15 +34,16 @@ def test_writers_do_not_mix_their_lines(path: Path) -> None:
     journals = [Journal(path) for _ in range(4)]
 
     def write(journal: Journal) -> None:
-        for number in range(10):
-            journal.write("anna", "x" * 500, number=number)
+        # Long lines: a file grows page by page, and another writer sees it when it is half done.
+        for number in range(40):
+            journal.write("anna", "x" * 100_000, number=number)
 
     threads = [threading.Thread(target=write, args=(journal,)) for journal in journals]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [json.loads(line)["who"] for line in path.read_text().splitlines()] == ["anna"] * 40
+    assert [json.loads(line)["who"] for line in path.read_text().splitlines()] == ["anna"] * 160
 
 
 def test_a_line_that_a_crash_cut_short_spoils_no_other(path: Path) -> None:
