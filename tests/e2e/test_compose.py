@@ -4,8 +4,6 @@ import hashlib
 import json
 import os
 import re
-import shlex
-import shutil
 import subprocess
 import sys
 import time
@@ -17,10 +15,10 @@ import pytest
 
 from producer.video.detection.blazeface import SHA256
 from producer.video.detection.places import FILE_NAME
+from tests.servers import docker_engine
 from tests.servers.ports import eventually
 
 ROOT = Path(__file__).parent.parent.parent
-STANDINS = ROOT.parent / "shared" / "tools" / "docker-standins" / "up"
 PROJECT = "maskgate-test"
 #: Set it to test the profile of cameras too.
 WITH_CAMERAS = "MASKGATE_TEST_CAMERAS_PROFILE"
@@ -82,21 +80,6 @@ class Compose:
         return set(self.as_gate(program).split())
 
 
-def docker_environment() -> dict[str, str]:
-    asked = (["docker", "compose", "version"], ["docker", "info"])
-    if shutil.which("docker") and all(
-        subprocess.run(command, capture_output=True, check=False).returncode == 0
-        for command in asked
-    ):
-        return {}
-    if not STANDINS.exists():
-        pytest.skip("no Docker engine")
-    made = subprocess.run([STANDINS], capture_output=True, text=True, timeout=600, check=False)
-    if made.returncode:
-        pytest.skip(f"no Docker engine: {made.stderr[-300:]}")
-    return dict(word.split("=", 1) for word in shlex.split(made.stdout) if "=" in word)
-
-
 @contextmanager
 def every_core_busy() -> Iterator[None]:
     """One process for each core that does nothing else but take it."""
@@ -114,7 +97,7 @@ def every_core_busy() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def compose() -> Iterator[Compose]:
-    compose = Compose(docker_environment())
+    compose = Compose(docker_engine.environment())
     built = compose("build")
     assert built.returncode == 0, built.stderr[-3000:]
     try:
