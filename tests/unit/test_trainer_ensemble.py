@@ -10,7 +10,7 @@ from maskgate.protocol.errors import ConfigurationError
 pytest.importorskip("torch", reason="the trainer extra is not installed")
 
 from trainer.__main__ import main
-from trainer.evaluation.ensemble import ensemble
+from trainer.evaluation.ensemble import at_thresholds_of_others, ensemble
 from trainer.evaluation.results import Predictions
 
 
@@ -40,6 +40,18 @@ def test_other_images_or_labels_are_refused_by_name() -> None:
     other = Predictions(["m1"], ["s"], [0], [0.9])
     with pytest.raises(ConfigurationError, match="m1 has different labels"):
         ensemble([predictions(m1=0.9), other])
+
+
+def test_a_fold_is_judged_at_the_threshold_of_the_others() -> None:
+    """All masked faces but those of one photograph have .3, all bare ones .1."""
+    p_mask = {f"m{n}": 0.3 for n in range(20)} | {f"b{n}": 0.1 for n in range(20)} | {"m0": 0.15}
+    moved, thresholds = at_thresholds_of_others(predictions(**p_mask), range(40))
+    called = {path: p >= 0.5 for path, p in zip(moved.paths, moved.p_mask, strict=True)}
+    assert len(thresholds) == 5
+    assert sum(0.19 < threshold < 0.21 for threshold in thresholds) == 1, "it never saw m0"
+    assert sum(0.11 < threshold < 0.15 for threshold in thresholds) == 4
+    assert not called["m0"]
+    assert all(called[path] == path.startswith("m") for path in called if path != "m0")
 
 
 def test_the_command_refuses_what_is_no_cross_validation(

@@ -33,7 +33,7 @@ def test_crossval_and_loso_give_a_band_metrics_on_the_card_and_doubtful_labels(
     capsys.readouterr()
     assert main(["ensemble", "--crossval", written, "--crossval", written]) == 0
     rows = [line.split("│")[2:] for line in capsys.readouterr().out.splitlines() if "160" in line]
-    assert len(rows) == 3
+    assert len(rows) == 4
     assert rows[0] == rows[1] == rows[2], "a network and its twin say what each says"
     assert main(["loso", *both, "--out", str(tmp_path), "--seeds", "1", *TINY]) == 0
     result = json.loads((tmp_path / "crossval.json").read_text())

@@ -85,6 +85,7 @@ def cross_validate(
         all=classification_metrics(p_mask[tested], images.labels[tested], Band()),
         groups=len(np.unique(groups[tested])),
         predictions=predictions_of(images, tested, p_mask[tested]),
+        photographs=groups[tested].tolist(),
     )
 
 

@@ -44,9 +44,10 @@ class CrossValidationSummary(Struct, frozen=True, kw_only=True):
 
 
 class CrossValidation(CrossValidationSummary, frozen=True, kw_only=True):
-    """The file crossval.json."""
+    """The file crossval.json; ``photographs`` has the number of each prediction's photograph."""
 
     predictions: Predictions
+    photographs: list[int]
 
     def summary(self) -> CrossValidationSummary:
         """All but the predictions."""
