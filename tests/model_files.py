@@ -4,25 +4,29 @@ A replacement has the length of the original, so that the ONNX file around the c
 """
 
 import hashlib
+import json
 import re
 from pathlib import Path
 
 from worker.settings import SHIPPED_MODEL
 
 REFERENCE_MODEL = SHIPPED_MODEL.with_name("reference.onnx")
-_NAME = b"deep28-04ccc03e"
+_CARD = json.loads(REFERENCE_MODEL.with_suffix(".json").read_text())
+REFERENCE_NAME: str = _CARD["name"]
+#: Of the same length.
+TWIN_NAME = "twin" + REFERENCE_NAME[4:]
 _SHIPPED_BAND = b'"threshold":0.5,"uncertain_from":0.057,"uncertain_to":0.875'
 #: Its probabilities are .001 at the least, so that it calls no face bare.
 _BAD_BAND = b'"threshold":0.002,"uncertain_from":0.001,"uncertain_to":0.1'
-_UNCERTAIN = b'"uncertain_from":0.155,"uncertain_to":0.891'
-_GOLDEN = b'"p_mask":[0.990553'
 
 
 def twin(folder: Path, *, sure: bool = False) -> Path:
     """The reference model under another name; ``sure``: it is uncertain about nothing."""
-    changed = _replaced(REFERENCE_MODEL.read_bytes(), _NAME, b"twin28-04ccc03e")
+    content = REFERENCE_MODEL.read_bytes()
+    changed = _replaced(content, REFERENCE_NAME.encode(), TWIN_NAME.encode())
     if sure:
-        changed = _replaced(changed, _UNCERTAIN, b'"uncertain_from":0.550,"uncertain_to":0.550')
+        for name in ("uncertain_from", "uncertain_to"):
+            changed = _with_number(changed, f'"{name}":', _CARD[name], _CARD["threshold"])
     return _written(folder / f"twin{'-sure' if sure else ''}.onnx", changed)
 
 
@@ -45,7 +49,8 @@ def bad(folder: Path) -> Path:
 
 def with_wrong_golden_vector(folder: Path) -> Path:
     """A twin whose card says something else than the network."""
-    changed = _replaced(twin(folder).read_bytes(), _GOLDEN, b'"p_mask":[0.190553')
+    right = _CARD["golden"]["p_mask"][0]
+    changed = _with_number(twin(folder).read_bytes(), '"p_mask":[', right, round(1 - right, 6))
     return _written(folder / "wrong.onnx", changed)
 
 
@@ -61,6 +66,12 @@ def as_challenger(path: Path) -> dict[str, str]:
 def sha256(path: Path) -> str:
     """As a worker pins it."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _with_number(content: bytes, place: str, old: float, new: float) -> bytes:
+    """The content with another number, which may not have more digits."""
+    digits = str(new).ljust(len(str(old)), "0")
+    return _replaced(content, f"{place}{old}".encode(), f"{place}{digits}".encode())
 
 
 def _replaced(content: bytes, old: bytes, new: bytes) -> bytes:

@@ -31,13 +31,21 @@ from maskgate.runtime.clock import now_ms
 from maskgate.runtime.stop import Stop
 from producer.drawing import draw_face
 from producer.rabbit import RabbitPublisher
-from tests.model_files import REFERENCE_MODEL, as_challenger, sha256, twin, with_wrong_golden_vector
+from tests.model_files import (
+    REFERENCE_MODEL,
+    REFERENCE_NAME,
+    TWIN_NAME,
+    as_challenger,
+    sha256,
+    twin,
+    with_wrong_golden_vector,
+)
 from tests.servers.ports import eventually
 from tests.servers.processes import done, running, said
 from tests.servers.rabbit_server import RabbitServer
 from tests.servers.redis_server import RedisServer, redis_server
 
-CHAMPION, CHALLENGER = "deep28-04ccc03e", "twin28-04ccc03e"
+CHAMPION, CHALLENGER = REFERENCE_NAME, TWIN_NAME
 
 
 @pytest.fixture
@@ -230,7 +238,7 @@ def test_a_challenger_with_a_wrong_golden_vector_is_refused_and_the_old_one_stay
     ):
         said(log, "challenger.refused")
         eventually(lambda: len(read(client).workers) == 2, 20, "two workers")
-        with pytest.raises(PromotionError, match="twin28-04ccc03e is not held by worker-"):
+        with pytest.raises(PromotionError, match=f"{TWIN_NAME} is not held by worker-"):
             promoted(client, CHALLENGER)
         done("producer", "synthetic", "--camera", "x", "--limit", "60", environment=settings)
         eventually(lambda: len(history(client, "x")) == 60, 20, "60 outcomes")

@@ -15,7 +15,7 @@ from maskgate.protocol.models import MODELS_KEY
 from maskgate.redis_functions import library
 from maskgate.runtime.store import connect
 from tests.desk_site import Browser, Desk, desk
-from tests.model_files import REFERENCE_MODEL, twin
+from tests.model_files import REFERENCE_MODEL, REFERENCE_NAME, TWIN_NAME, twin
 from tests.servers.ports import eventually
 from tests.servers.redis_server import redis_server
 from worker.models.succession import Succession
@@ -24,7 +24,7 @@ from worker.store.pair_counts import Pairs
 from worker.store.redis_store import RedisVerdictStore
 
 _PASSWORDS = {"admin": "a", "worker": "w", "desk": "k"}
-CHAMPION, CHALLENGER = "deep28-04ccc03e", "twin28-04ccc03e"
+CHAMPION, CHALLENGER = REFERENCE_NAME, TWIN_NAME
 
 
 class Workers:

@@ -31,7 +31,7 @@ from maskgate.redis_functions import library
 from maskgate.runtime.clock import now_ms
 from maskgate.runtime.store import connect
 from tests.crop_results import live_result, write
-from tests.model_files import REFERENCE_MODEL, twin
+from tests.model_files import REFERENCE_MODEL, REFERENCE_NAME, TWIN_NAME, twin
 from tests.servers.redis_server import RedisServer, redis_server
 from worker.models.succession import Succession
 from worker.store.history_budget import HistoryBudget
@@ -189,7 +189,7 @@ def test_a_model_that_a_running_worker_lacks_is_promoted_only_by_force(
 ) -> None:
     old = Replica(server, "worker-old", models[0], None)
     old.store.heartbeat()
-    with pytest.raises(PromotionError, match="twin28-04ccc03e is not held by worker-old"):
+    with pytest.raises(PromotionError, match=f"{TWIN_NAME} is not held by worker-old"):
         promote(desk, read(desk), known(models[1]), by="eve")
     beat(replicas)
     assert {each.serves for each in replicas} == {models[0]}
@@ -216,7 +216,7 @@ def test_nothing_is_promoted_where_nobody_works_or_what_is_champion_already(
     promote(desk, seen, known(models[1]), by="eve")
     with pytest.raises(PromotionError, match="is champion already"):
         promote(desk, read(desk), known(models[1]), by="eve")
-    with pytest.raises(PromotionError, match="'x' names no model; known: deep28-04ccc03e"):
+    with pytest.raises(PromotionError, match=f"'x' names no model; known: {REFERENCE_NAME}"):
         find(read(desk), "x")
 
 
@@ -423,13 +423,13 @@ def test_list_shows_champion_workers_and_the_comparison(
     told: Callable[..., tuple[int, str]], replicas: list[Replica]
 ) -> None:
     pairs = Pairs([("a" * 32, "mask.mask.mask")], {"lobby.mask.no_mask": 2})
-    replicas[0].store.count_pairs("deep28-04ccc03e", "twin28-04ccc03e", pairs)
+    replicas[0].store.count_pairs(REFERENCE_NAME, TWIN_NAME, pairs)
     code, text = told("list")
     assert code == 0
-    assert text.startswith("champion: deep28-04ccc03e (")
+    assert text.startswith(f"champion: {REFERENCE_NAME} (")
     assert "as configured: nobody was promoted" in text
-    assert "worker-1: serves deep28-04ccc03e" in text
-    assert "compares twin28-04ccc03e" in text
+    assert f"worker-1: serves {REFERENCE_NAME}" in text
+    assert f"compares {TWIN_NAME}" in text
     assert "not shown: the challenger decides 100.0% rightly, the champion 100.0%" in text
     assert "lobby: 2 of 2, 2 mask against no mask" in text
 
@@ -439,12 +439,12 @@ def test_promote_does_not_claim_that_workers_follow_if_they_do_not(
     told: Callable[..., tuple[int, str]],
 ) -> None:
     assert told("history") == (0, "")
-    code, text = told("promote", "twin28-04ccc03e", "--by", "eve", "--why", "it is better")
+    code, text = told("promote", TWIN_NAME, "--by", "eve", "--why", "it is better")
     assert code == 70  # nobody beats
     assert "these workers serve another model: worker-0, worker-1, worker-2" in text
     code, text = told("history")
     assert code == 0
-    assert "promote   twin28-04ccc03e" in text
+    assert f"promote   {TWIN_NAME}" in text
     assert text.endswith("by eve: it is better\n")
     assert told("rollback", "--by", "bob")[0] == 0, "they serve it still"
     assert told("promote", "nothing")[0] == 70
@@ -461,7 +461,7 @@ def test_where_nobody_has_a_login_name_who_promotes_must_say_who_they_are(
         raise trouble
 
     monkeypatch.setattr(getpass, "getuser", nobody)
-    for asked in (["promote", "twin28-04ccc03e"], ["rollback"]):
+    for asked in (["promote", TWIN_NAME], ["rollback"]):
         code, text = told(*asked)
         assert code == 78
         assert "--by NAME" in text
@@ -475,7 +475,7 @@ def test_the_report_of_a_camera_for_people(
     code, text = told("report", "--camera", "lobby", "--from", "2026-01-01", "--to", "2100-01-01")
     assert code == 0
     assert text.startswith("the history of lobby begins 20")
-    assert text.endswith("  deep28-04ccc03e  1 verdicts\n")
+    assert text.endswith(f"  {REFERENCE_NAME}  1 verdicts\n")
     assert told("report", "--camera", "a:b") == (
         78,
         "error: --camera: 'a:b' is not 1 to 64 of A-Z a-z 0-9 _ -\n",
