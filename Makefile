@@ -121,7 +121,7 @@ demo: $(VENV)/.demo ## everything in one process: drawn people; VIDEO=FILE or IM
 # without a mask. So the network sees small details, and masks pasted on other faces keep it from
 # learning who is in the picture.
 REFERENCE := --network deep --channels 1 --light 0.4 --damage 0.4 --occluders 0.4 --cut-masks 0.4 \
-  --geometry 1.6 --mirror --samples 400000
+  --mirror --samples 400000
 OUT ?= runs/reference
 
 reference: $(VENV)/.dev ## DATA=DIR: train on DIR/Train, validate on DIR/Val, with a report
