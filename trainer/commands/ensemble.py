@@ -13,13 +13,8 @@ from trainer.report.tables import print_metrics
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``ensemble``."""
-    parser.add_argument(
-        "--crossval",
-        type=Path,
-        action="append",
-        required=True,
-        metavar="crossval.json",
-        help="of the same images; repeatable",
+    options.add_repeatable(
+        parser, "--crossval", "of the same images", metavar="crossval.json", required=True
     )
 
 
@@ -40,8 +35,8 @@ def together(*, crossval: list[Path]) -> None:
     moved, thresholds = at_thresholds_of_others(mean, results[0].photographs)
     rows = {**members, "together": mean, "balanced": moved}
     print_metrics("cross-validation", {name: _metrics(row) for name, row in rows.items()})
-    told = ", ".join(f"{threshold:.2f}" for threshold in thresholds)
-    print(f"balanced: each fold at the threshold that the other folds chose: {told}")
+    chosen = ", ".join(f"{threshold:.2f}" for threshold in thresholds)
+    print(f"balanced: each fold at the threshold that the other folds chose: {chosen}")
 
 
 def _metrics(predictions: Predictions) -> Metrics:

@@ -27,13 +27,12 @@ class Command:
 
 def add_data(parser: argparse.ArgumentParser) -> None:
     """``--data``, a list of folders."""
-    parser.add_argument(
+    add_repeatable(
+        parser,
         "--data",
-        type=Path,
-        action="append",
-        required=True,
+        "has WithMask/ and WithoutMask/ somewhere below",
         metavar="DIR",
-        help="has WithMask/ and WithoutMask/ somewhere below; repeatable",
+        required=True,
     )
 
 
@@ -45,10 +44,12 @@ def add_repeatable(
     metavar: str,
     dest: str | None = None,
     kind: Callable[[str], Any] = Path,
+    required: bool = False,
 ) -> None:
     """An option that may be given several times; its values are a list, by default an empty one."""
     parser.add_argument(
         flag,
+        required=required,
         dest=dest,
         type=kind,
         action="append",
