@@ -11,7 +11,7 @@ from typing import IO
 import pytest
 
 _ROOT = Path(__file__).parent.parent.parent
-_STANDINS = _ROOT.parent / "shared" / "tools" / "docker-standins" / "up"
+_MAKERS = sorted((_ROOT.parent / "shared" / "tools").glob("*/up"))
 _TIMEOUT_S = 600.0
 
 
@@ -28,9 +28,9 @@ def is_there() -> bool:
 @functools.cache
 def begun() -> "subprocess.Popen[str] | None":
     """Begin to make an engine where there is none: it takes minutes, in which tests can run."""
-    if is_there() or not _STANDINS.exists():
+    if is_there() or not _MAKERS:
         return None
-    return subprocess.Popen([_STANDINS], stdout=subprocess.PIPE, stderr=_trouble(), text=True)
+    return subprocess.Popen([_MAKERS[0]], stdout=subprocess.PIPE, stderr=_trouble(), text=True)
 
 
 @functools.cache
