@@ -38,9 +38,10 @@ format: $(VENV)/.dev ## format the code and repair what ruff can repair
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Neither servers nor torch: under half a minute.
-unit: $(VENV)/.dev ## run the unit tests that need no server and no training
-	$(BIN)/pytest tests/unit --ignore-glob='*/test_trainer_*'
+# What is quick: neither servers, nor torch, nor pictures one after another. Under a minute.
+SLOW := trainer picture drawn native live_source video detect
+unit: $(VENV)/.dev ## run the quick unit tests, which need no server, no training and no video
+	$(BIN)/pytest tests/unit $(SLOW:%=--ignore-glob='*/test_%*')
 
 test: setup lint ## run lint, types and all tests
 	$(BIN)/pytest
