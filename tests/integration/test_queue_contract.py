@@ -1,5 +1,6 @@
 """One contract for all queues: RabbitMQ, with and without pika's internals, and in-process."""
 
+import threading
 from collections.abc import Iterator
 
 import msgspec
@@ -147,6 +148,20 @@ def test_a_reconnect_starts_slowly_again(publisher: CropPublisher, consumer: Cro
     batch = receive(consumer, 1)
     assert batch
     assert consumer.receive(16, 0.3) == []
+
+
+def test_the_wait_for_a_crop_lasts_also_after_the_window_has_grown(
+    queue: Queue, publisher: CropPublisher, consumer: CropConsumer
+) -> None:
+    publish(publisher, 1)
+    consumer.ack(receive(consumer, 1), {})
+    another = queue.publisher()
+    later = threading.Timer(0.3, publish, (another, 1))
+    later.start()
+    batch = consumer.receive(16, 10)
+    later.join()
+    another.close()
+    assert len(batch) == 1
 
 
 def test_what_a_lost_worker_held_comes_back_marked_and_one_at_a_time(

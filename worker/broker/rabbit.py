@@ -77,6 +77,8 @@ class RabbitConsumer:
                 self._subscriptions[delivery.queue].acked(delivery)
             for subscription in grown:
                 subscription.start(self._channel, self._frames)
+        if grown:
+            self._poll(0)  # cancelling ends pika's next wait, which must not be receive's
 
     def keep_alive(self, duration_s: float) -> None:
         """See :class:`maskgate.protocol.queue.CropConsumer`."""
