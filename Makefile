@@ -38,9 +38,10 @@ format: $(VENV)/.dev ## format the code and repair what ruff can repair
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# What is quick: neither servers, nor torch, nor pictures one after another. Under a minute.
-SLOW := trainer picture drawn native live_source video detect
-unit: $(VENV)/.dev ## run the quick unit tests, which need no server, no training and no video
+# What is quick: no servers, no torch, no pictures one after another, no processes of their own.
+SLOW := trainer picture drawn shipped native live_source video detect camera_watcher \
+	deploy boundaries hostile metrics_server tracing
+unit: $(VENV)/.dev ## run the quick unit tests, in under half a minute
 	$(BIN)/pytest tests/unit $(SLOW:%=--ignore-glob='*/test_%*')
 
 test: setup lint ## run lint, types and all tests

@@ -1,5 +1,7 @@
 """Which faces are sent, which are held back and why, and how they are cut out."""
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
@@ -13,6 +15,7 @@ from producer.video.tracking import Track
 _FACE = Face(200, 100, 80, 100, 0.9)
 
 
+@lru_cache
 def _frame(seed: int = 0, *, noise: float = 0) -> Pixels:
     rng = np.random.default_rng(seed)
     pixels = np.full((480, 640, 3), 110, np.uint8)
