@@ -105,11 +105,13 @@ lock: $(VENV)/.dev ## renew the images' dependencies with their hashes
 	$(BIN)/pip install --quiet 'uv>=0.9'
 	for role in $(LOCKED); do \
 	  $(LOCK) --extra $$role pyproject.toml --output-file deploy/locks/$$role.txt || exit; done
+	$(LOCK) --extra tracing $(LOCKED:%=--constraint deploy/locks/%.txt) pyproject.toml \
+	  --output-file deploy/locks/tracing.txt
 	echo 'hatchling>=1.27' | $(LOCK) - --output-file deploy/locks/build.txt
 
 audit: $(VENV)/.dev ## known weaknesses of the images' dependencies; needs PyPI
 	$(BIN)/pip install --quiet 'pip-audit>=2.9'
-	for role in $(LOCKED); do \
+	for role in $(LOCKED) tracing; do \
 	  $(BIN)/pip-audit --strict --require-hashes --disable-pip -r deploy/locks/$$role.txt || exit; done
 
 fault-points: setup ## 200 workers that kill themselves between receiving and acknowledging

@@ -18,6 +18,7 @@ from maskgate.operations.rights import BROKER_RIGHTS, LIVE_KEYS, REDIS_RIGHTS
 from maskgate.operations.secrets import GIVEN, generate, rabbit_hash
 from maskgate.operations.topology import DEFINITIONS
 from maskgate.protocol import audit, topology, verdict
+from maskgate.runtime.settings import TracesSettings
 from worker.review.rates import read as read_rates
 from worker.settings import WorkerSettings
 from worker.store.audit_counts import audit_keys
@@ -256,6 +257,28 @@ def test_what_workers_do_on_request_are_settings_with_files_at_their_places(file
     assert {
         value for name, value in worker["environment"].items() if name.endswith(("_FILE", "_PATH"))
     } == mounted
+
+
+def test_traces_change_nothing_but_settings_image_and_a_network_more() -> None:
+    traced = yaml.safe_load((ROOT / "deploy" / "traces.yml").read_text())
+    known = {f"MASKGATE_{name}".upper() for name in TracesSettings.model_fields}
+    for name, service in traced["services"].items():
+        assert service["environment"].keys() == {"MASKGATE_TRACES_URL", "MASKGATE_TRACES_RATIO"}
+        assert service["environment"].keys() <= known
+        assert set(service["networks"]) == set(SERVICES[name]["networks"]) | set(traced["networks"])
+        assert service["image"] != SERVICES[name]["image"]
+        assert service["build"]["args"] == {"TRACING": "yes"}
+
+
+def locked(name: str) -> set[str]:
+    text = (ROOT / "deploy" / "locks" / f"{name}.txt").read_text()
+    return {line.split()[0] for line in text.splitlines() if not line.startswith(" ")}
+
+
+@pytest.mark.parametrize("role", ["worker", "producer", "camera"])
+def test_what_traces_need_fits_to_what_is_locked_for_a_role(role: str) -> None:
+    both = locked(role) | locked("tracing")
+    assert len({each.split("==")[0] for each in both}) == len(both)
 
 
 def test_the_shipped_shares_of_crops_to_label_are_for_a_camera_of_the_compose_file() -> None:
