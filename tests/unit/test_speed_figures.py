@@ -9,7 +9,6 @@ BENCHMARKS = ROOT / "docs" / "benchmarks"
 @pytest.mark.parametrize(
     ("page", "heading", "at_least"),
     [
-        ("README.md", "Speed", 4),
         ("docs/speed.md", "Measured", 33),
         ("docs/speed.md", "Peers, tuned and in like environments", 16),
         ("docs/speed.md", "The shipped model", 8),
