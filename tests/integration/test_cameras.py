@@ -214,6 +214,7 @@ def test_a_producer_says_which_camera_its_user_may_not_speak_for_and_exits(
     assert json.loads(accepted.stdout)["live"]["accepted"] == 4
 
 
+@pytest.mark.usefixtures("installed_detector")
 def test_a_filmed_camera_that_its_user_may_not_speak_for_ends_with_the_reason(
     camera: Command, rabbit: RabbitServer, tmp_path: Path
 ) -> None:
