@@ -270,17 +270,6 @@ def test_traces_change_nothing_but_settings_image_and_a_network_more() -> None:
         assert service["build"]["args"] == {"TRACING": "yes"}
 
 
-def locked(name: str) -> set[str]:
-    text = (ROOT / "deploy" / "locks" / f"{name}.txt").read_text()
-    return {line.split()[0] for line in text.splitlines() if not line.startswith(" ")}
-
-
-@pytest.mark.parametrize("role", ["worker", "producer", "camera"])
-def test_what_traces_need_fits_to_what_is_locked_for_a_role(role: str) -> None:
-    both = locked(role) | locked("tracing")
-    assert len({each.split("==")[0] for each in both}) == len(both)
-
-
 def test_the_shipped_shares_of_crops_to_label_are_for_a_camera_of_the_compose_file() -> None:
     assert read_rates(ROOT / "deploy" / "labels" / "review.toml").keys() == {"lobby"}
 
