@@ -42,7 +42,7 @@ def test_what_traces_need_has_the_versions_that_are_locked_for_a_role(role: str)
     assert {name: traces[name] for name in both} == {name: locked[name] for name in both}
 
 
-def test_every_role_of_the_compose_file_but_the_trainer_and_tracing_have_a_lock() -> None:
+def test_tracing_and_every_role_but_the_trainer_have_a_lock() -> None:
     assert {lock.stem for lock in LOCKS} == {
         "build",
         "camera",
