@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 
 import msgspec
 import pytest
@@ -174,17 +175,15 @@ def test_what_a_lost_worker_held_comes_back_marked_and_one_at_a_time(
         lost.ack(receive(lost, 1), {})
     assert len(receive(lost, 2)) == 2
     queue.lose(lost)
-    after = queue.consumer()
-    after.connect()
     seen: list[Delivery] = []
-    while len(seen) < len(sent) - 3:
-        batch = after.receive(16, 5)
-        assert batch, "no more came"
-        assert len(batch) == 1 or not any(delivery.redelivered for delivery in batch)
-        after.ack(batch, {})
-        seen += batch
-    after.close()
-    lost.close()
+    with closing(lost), closing(queue.consumer()) as after:
+        after.connect()
+        while len(seen) < len(sent) - 3:
+            batch = after.receive(16, 5)
+            assert batch, "no more came"
+            assert len(batch) == 1 or not any(delivery.redelivered for delivery in batch)
+            after.ack(batch, {})
+            seen += batch
     marked = {delivery.message.message_id for delivery in seen if delivery.redelivered}
     assert marked >= {message.message_id for message in sent[3:5]}
     assert {delivery.message.message_id for delivery in seen} == {
